@@ -1,0 +1,54 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { ContentPlace } from '../command.ts'
+import type { Statements } from './statements.ts'
+
+/** Queues a key of the blob store for deletion. */
+export function discardKey(statements: Statements, key: string, at: number): void {
+  statements.run('INSERT OR IGNORE INTO garbage (key, queued) VALUES (?, ?)', key, at)
+}
+
+/**
+ * Stores content or takes its new place: a digest that is uploaded again heals what may be damaged. Bytes that are in the database
+ * stay there.
+ */
+export function storeContent(
+  statements: Statements,
+  digest: Digest,
+  size: number,
+  content: ContentPlace,
+  at: number,
+): void {
+  const found = statements.get('SELECT key FROM contents WHERE digest = ?', digest)
+  if (found === undefined) {
+    statements.run(
+      'INSERT INTO contents (digest, size, key, bytes) VALUES (?, ?, ?, ?)',
+      digest,
+      size,
+      content.key ?? null,
+      content.bytes ?? null,
+    )
+    return
+  }
+  if (found.key === null) {
+    if (content.key !== undefined) discardKey(statements, content.key, at)
+    return
+  }
+  statements.run(
+    'UPDATE contents SET key = ?, bytes = ? WHERE digest = ?',
+    content.key ?? null,
+    content.bytes ?? null,
+    digest,
+  )
+  discardKey(statements, found.key as string, at)
+}
+
+/** Removes content that is in no repository any more; its key is queued for deletion. */
+export function dropUnheldContent(statements: Statements, digest: Digest, at: number): void {
+  const held = statements.get(
+    `SELECT 1 FROM links WHERE digest = ?1 UNION ALL SELECT 1 FROM manifests WHERE digest = ?1 LIMIT 1`,
+    digest,
+  )
+  if (held !== undefined) return
+  const row = statements.get('DELETE FROM contents WHERE digest = ? RETURNING key', digest)
+  if (typeof row?.key === 'string') discardKey(statements, row.key, at)
+}

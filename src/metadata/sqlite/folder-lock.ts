@@ -1,0 +1,27 @@
+import { DatabaseSync } from 'node:sqlite'
+
+/** Another server has the data folder. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError'
+}
+
+const SQLITE_BUSY = 5
+
+/**
+ * Claims a data folder for this process by a transaction that is held open. The operating system lets go of it when the process
+ * ends, however it ends.
+ *
+ * @param path of the lock's own small database; nothing else may open it
+ * @throws FolderInUseError if another process holds it
+ */
+export function lockFolder(path: string): { release(): void } {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_BUSY) throw error
+    throw new FolderInUseError('another server is using it')
+  }
+  return { release: () => database.close() }
+}

@@ -1,0 +1,47 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { ChangeKind } from '../metadata-store.ts'
+import type { Statements } from './statements.ts'
+
+/** The id of a repository, or undefined if there is none of this name. */
+export function findRepository(statements: Statements, name: RepositoryName): number | undefined {
+  return statements.get('SELECT id FROM repositories WHERE name = ?', name)?.id as number | undefined
+}
+
+/** The id of a repository, which is created if there is none of this name. */
+export function ensureRepository(statements: Statements, name: RepositoryName, at: number): number {
+  const found = findRepository(statements, name)
+  if (found !== undefined) return found
+  const row = statements.get(
+    'INSERT INTO repositories (name, revision, created, updated) VALUES (?, 0, ?, ?) RETURNING id',
+    name,
+    at,
+    at,
+  )
+  const id = row?.id as number
+  recordChange(statements, id, { kind: 'repository-created', subject: '', at })
+  return id
+}
+
+/** Appends to the change log and raises the repository's revision; its time never goes back. */
+export function recordChange(
+  statements: Statements,
+  repository: number,
+  change: { kind: ChangeKind; subject: string; old?: Digest | undefined; new?: Digest; at: number },
+): void {
+  const row = statements.get(
+    'UPDATE repositories SET revision = revision + 1, updated = max(updated, ?) WHERE id = ? RETURNING revision, updated',
+    change.at,
+    repository,
+  )
+  statements.run(
+    'INSERT INTO changes (repository, revision, at, kind, subject, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    repository,
+    row?.revision as number,
+    row?.updated as number,
+    change.kind,
+    change.subject,
+    change.old ?? null,
+    change.new ?? null,
+  )
+}

@@ -1,0 +1,31 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
+
+/** A row as SQLite gives it. */
+export type Row = Record<string, SQLOutputValue>
+
+/** Statements of one connection, each prepared once. */
+export interface Statements {
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined
+  all(sql: string, ...values: SQLInputValue[]): Row[]
+  iterate(sql: string, ...values: SQLInputValue[]): Iterable<Row>
+  /** @returns how many rows were changed */
+  run(sql: string, ...values: SQLInputValue[]): number
+}
+
+/** Makes the statements of a connection. */
+export function prepareStatements(database: DatabaseSync): Statements {
+  const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>()
+  const prepare = (sql: string) => {
+    const known = prepared.get(sql)
+    if (known !== undefined) return known
+    const statement = database.prepare(sql)
+    prepared.set(sql, statement)
+    return statement
+  }
+  return {
+    get: (sql, ...values) => prepare(sql).get(...values),
+    all: (sql, ...values) => prepare(sql).all(...values),
+    iterate: (sql, ...values) => prepare(sql).iterate(...values),
+    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
+  }
+}

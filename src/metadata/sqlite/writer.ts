@@ -1,0 +1,141 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { Command, Outcome } from '../command.ts'
+import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
+import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
+import { migrate } from './migrations.ts'
+import { prepareStatements, type Statements } from './statements.ts'
+import { endUpload, expireUploads, openUpload, releaseUpload, saveUpload } from './uploads.ts'
+
+/** What became of one call of `commit`: an outcome for each command, or why the store failed. */
+export type CommitResult = { outcomes: Outcome[] } | { error: { message: string; code: string } }
+
+/** The only writer of a database. Everything it does is synchronous, so it lives on a thread that answers no requests. */
+export interface Writer {
+  /** Does the commands of several callers in one transaction with one sync. */
+  apply(batch: readonly (readonly Command[])[]): CommitResult[]
+  close(): void
+}
+
+const SQLITE_IOERR = 10
+const SQLITE_FULL = 13
+const BUSY_TIMEOUT_MS = 10_000
+
+/** Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close. */
+export function openForWriting(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864',
+    )
+    migrate(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return database
+}
+
+/** Makes the writer of a database that {@link openForWriting} opened. */
+export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
+  let database = opened
+  let statements = prepareStatements(database)
+
+  function reopen(): void {
+    database.close()
+    database = openForWriting(path)
+    statements = prepareStatements(database)
+  }
+
+  return {
+    apply(batch) {
+      try {
+        return applyBatch(database, statements, batch)
+      } catch (error) {
+        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') reopen()
+        return batch.map(() => ({ error: describe(error) }))
+      }
+    },
+    close: () => database.close(),
+  }
+}
+
+function applyBatch(
+  database: DatabaseSync,
+  statements: Statements,
+  batch: readonly (readonly Command[])[],
+): CommitResult[] {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const results = batch.map((commands) => applyCommands(statements, commands))
+    database.exec('COMMIT')
+    return results
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** One savepoint for each caller: what goes wrong with its commands harms no other's. */
+function applyCommands(statements: Statements, commands: readonly Command[]): CommitResult {
+  statements.run('SAVEPOINT commands')
+  try {
+    const outcomes = commands.map((command) => applyCommand(statements, command))
+    statements.run('RELEASE commands')
+    return { outcomes }
+  } catch (error) {
+    if (isStoreFailure(error)) throw error
+    statements.run('ROLLBACK TO commands')
+    statements.run('RELEASE commands')
+    return { error: describe(error) }
+  }
+}
+
+function applyCommand(statements: Statements, command: Command): Outcome {
+  switch (command.type) {
+    case 'putBlob':
+      return putBlob(statements, command)
+    case 'mountBlob':
+      return mountBlob(statements, command)
+    case 'deleteBlob':
+      return deleteBlob(statements, command)
+    case 'keepBlob':
+      return keepBlob(statements, command)
+    case 'putManifest':
+      return putManifest(statements, command)
+    case 'deleteManifest':
+      return deleteManifest(statements, command)
+    case 'deleteTag':
+      return deleteTag(statements, command)
+    case 'openUpload':
+      return openUpload(statements, command)
+    case 'saveUpload':
+      return saveUpload(statements, command)
+    case 'releaseUpload':
+      return releaseUpload(statements, command)
+    case 'endUpload':
+      return endUpload(statements, command)
+    case 'expireUploads':
+      return expireUploads(statements, command)
+    case 'collectBlobs':
+      return collectBlobs(statements, command)
+    case 'forgetGarbage':
+      for (const key of command.keys) statements.run('DELETE FROM garbage WHERE key = ?', key)
+      return { result: 'done' }
+  }
+}
+
+/** The result code without its extension; undefined if the error isn't SQLite's. */
+function primaryCode(error: unknown): number | undefined {
+  const { errcode } = error as { errcode?: number }
+  return errcode === undefined ? undefined : errcode & 0xff
+}
+
+function isStoreFailure(error: unknown): boolean {
+  const code = primaryCode(error)
+  return code === SQLITE_IOERR || code === SQLITE_FULL
+}
+
+function describe(error: unknown): { message: string; code: string } {
+  const { message, code = 'ERR_METADATA' } = error as NodeJS.ErrnoException
+  return { message, code: primaryCode(error) === SQLITE_FULL ? 'ENOSPC' : code }
+}

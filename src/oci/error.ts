@@ -1,0 +1,120 @@
+/**
+ * Every error that a client of the registry can meet: the status it is sent with, its `code` in the error body, and what it
+ * says when nothing better is known. Codes of 4xx answers are those of the specification's table of error codes.
+ */
+export const ERRORS = {
+  BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN', message: 'blob is not known to this repository' },
+  BLOB_NEEDED: { status: 405, code: 'DENIED', message: 'a manifest of this repository needs this blob' },
+  DENIED: { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' },
+  DIGEST_INVALID: {
+    status: 400,
+    code: 'DIGEST_INVALID',
+    message: 'digest is malformed or does not match the content',
+  },
+  DIGEST_UNSUPPORTED: {
+    status: 400,
+    code: 'DIGEST_INVALID',
+    message: 'this registry computes sha256, sha512 and blake3 digests only',
+  },
+  EXTENSION_UNKNOWN: {
+    status: 404,
+    code: 'EXTENSION_UNKNOWN',
+    message: 'extension is not known to this registry',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    code: 'UNSUPPORTED',
+    message: 'request has too many or too long headers',
+  },
+  MANIFEST_BLOB_UNKNOWN: {
+    status: 400,
+    code: 'MANIFEST_BLOB_UNKNOWN',
+    message: 'manifest names content that this repository does not have',
+  },
+  MANIFEST_INVALID: { status: 400, code: 'MANIFEST_INVALID', message: 'manifest is invalid' },
+  MANIFEST_NEEDED: {
+    status: 405,
+    code: 'DENIED',
+    message: 'another manifest of this repository needs this manifest',
+  },
+  MANIFEST_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'manifest is larger than 4 MiB' },
+  MANIFEST_UNKNOWN: {
+    status: 404,
+    code: 'MANIFEST_UNKNOWN',
+    message: 'manifest is not known to this repository',
+  },
+  METHOD_UNSUPPORTED: {
+    status: 405,
+    code: 'UNSUPPORTED',
+    message: 'this endpoint does not answer this method',
+  },
+  NAME_INVALID: { status: 400, code: 'NAME_INVALID', message: 'repository name is malformed' },
+  NAME_UNKNOWN: { status: 404, code: 'NAME_UNKNOWN', message: 'repository is not known to this registry' },
+  PARAMETER_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'a query parameter is malformed' },
+  PRECONDITION_FAILED: {
+    status: 412,
+    code: 'DENIED',
+    message: 'the tag is not in the state that the request asked for',
+  },
+  RANGE_UNSATISFIABLE: { status: 416, code: 'SIZE_INVALID', message: 'range lies outside of the content' },
+  REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'request is not well-formed HTTP' },
+  REQUEST_TIMEOUT: { status: 408, code: 'UNSUPPORTED', message: 'request did not arrive in time' },
+  ROUTE_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'this registry has no such endpoint' },
+  SIZE_INVALID: { status: 400, code: 'SIZE_INVALID', message: 'length does not match the content' },
+  STORAGE_FULL: {
+    status: 507,
+    code: 'UNAVAILABLE',
+    message: 'the registry has no space left; what it holds is safe',
+  },
+  TAG_INVALID: { status: 400, code: 'NAME_INVALID', message: 'tag is malformed' },
+  UNAVAILABLE: {
+    status: 503,
+    code: 'UNAVAILABLE',
+    message: 'the registry cannot answer now; try again later',
+  },
+  UNKNOWN: { status: 500, code: 'UNKNOWN', message: 'the registry failed to answer this request' },
+  UPLOAD_BUSY: {
+    status: 409,
+    code: 'BLOB_UPLOAD_INVALID',
+    message: 'another request is writing to this upload',
+  },
+  UPLOAD_INVALID: { status: 400, code: 'BLOB_UPLOAD_INVALID', message: 'upload request is malformed' },
+  UPLOAD_OUT_OF_ORDER: {
+    status: 416,
+    code: 'BLOB_UPLOAD_INVALID',
+    message: 'chunk does not begin where the upload ends',
+  },
+  UPLOAD_UNKNOWN: {
+    status: 404,
+    code: 'BLOB_UPLOAD_UNKNOWN',
+    message: 'upload is not known to this repository',
+  },
+} as const satisfies Record<string, { status: number; code: string; message: string }>
+
+/** A row of {@link ERRORS}. */
+export type ErrorId = keyof typeof ERRORS
+
+/** What an error may carry beside its row of the table. */
+export interface ErrorOptions {
+  /** Said instead of the table's message: what was wrong, and what would be right. */
+  message?: string
+  /** One entry of the error body each; one entry without detail if absent. */
+  details?: readonly unknown[]
+  cause?: unknown
+}
+
+/**
+ * The one error that becomes an answer; anything else thrown is a 500 without text.
+ * Section "Error Codes" of the OCI Distribution Specification.
+ */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError'
+  readonly id: ErrorId
+  readonly details: readonly unknown[]
+
+  constructor(id: ErrorId, options: ErrorOptions = {}) {
+    super(options.message ?? ERRORS[id].message, { cause: options.cause })
+    this.id = id
+    this.details = options.details ?? []
+  }
+}

@@ -1,0 +1,192 @@
+import { type Digest, parseDigest } from './digest.ts'
+import { RegistryError } from './error.ts'
+import { JsonError, parseJson } from './json.ts'
+import { isForeignLayer, MEDIA_TYPES, parseMediaType } from './media-type.ts'
+
+/** The largest manifest that is accepted, in bytes: what every client in use can read. */
+export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
+
+/** A descriptor as a list gives it. @see OCI Image Specification, descriptor.md */
+export interface Descriptor {
+  mediaType: string
+  digest: Digest
+  size: number
+  artifactType?: string
+  annotations?: Readonly<Record<string, string>>
+}
+
+/** What role content plays for the manifest that names it. */
+export type EdgeKind = 'config' | 'layer' | 'manifest'
+
+/** Content that a manifest names. */
+export interface Edge {
+  kind: EdgeKind
+  digest: Digest
+  /** Whether the content must be in the repository; false for layers whose bytes lie elsewhere. */
+  required: boolean
+}
+
+/** What a registry needs to know of a manifest; its bytes are kept beside it as they came. */
+export interface Manifest {
+  mediaType: string
+  artifactType?: string
+  subject?: Digest
+  annotations?: Readonly<Record<string, string>>
+  edges: readonly Edge[]
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+const FIELDS = [
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'config',
+  'layers',
+  'blobs',
+  'manifests',
+  'subject',
+  'annotations',
+]
+const FIELD_OF_LOWER_CASE = new Map(FIELDS.map((field) => [field.toLowerCase(), field]))
+
+/**
+ * Reads a manifest of any media type by its structure: OCI image manifests and indexes, Docker schema 2 manifests and lists, and
+ * whatever else is a JSON object and uses their fields.
+ *
+ * @param bytes at most {@link MAX_MANIFEST_SIZE}
+ * @param contentType the request's `Content-Type`, if it has one
+ * @throws RegistryError MANIFEST_INVALID saying what is wrong
+ * @see OCI Image Specification, manifest.md and image-index.md
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
+  const body = parseBody(bytes)
+  checkFields(body)
+  const mediaType = mediaTypeOf(body, contentType)
+  const artifactType = artifactTypeOf(body)
+  const subject = body.subject === undefined ? undefined : descriptorDigest(body.subject, 'subject')
+  const annotations = annotationsOf(body)
+  return {
+    mediaType,
+    ...(artifactType && { artifactType }),
+    ...(subject && { subject }),
+    ...(annotations && { annotations }),
+    edges: edgesOf(body),
+  }
+}
+
+function invalid(message: string, cause?: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { message: `manifest ${message}`, cause })
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parseBody(bytes: Uint8Array): JsonObject {
+  try {
+    const body = parseJson(bytes)
+    if (isObject(body)) return body
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error
+    throw invalid(error.message, error)
+  }
+  throw invalid('is not a JSON object')
+}
+
+function checkFields(body: JsonObject): void {
+  for (const key of Object.keys(body)) {
+    const field = FIELD_OF_LOWER_CASE.get(key.toLowerCase())
+    // Readers written in Go take "Layers" for "layers": one digest would mean two things.
+    if (field !== undefined && field !== key)
+      throw invalid(`has a field "${key}", which must be written "${field}"`)
+  }
+  if (body.layers !== undefined && body.manifests !== undefined) {
+    throw invalid('has both "layers" and "manifests": it must be an image or an index')
+  }
+  if (body.schemaVersion !== undefined && body.schemaVersion !== 2) {
+    throw invalid('has a "schemaVersion" other than 2; Docker schema 1 is not supported')
+  }
+}
+
+function mediaTypeOf(body: JsonObject, contentType: string | undefined): string {
+  const inBody = body.mediaType
+  const inHeader = contentType === undefined ? undefined : parseMediaType(contentType)
+  if (contentType !== undefined && inHeader === undefined) throw invalid('has a malformed Content-Type')
+  if (inBody === undefined) return inHeader ?? guessMediaType(body)
+  if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
+    throw invalid('has a malformed "mediaType"')
+  if (inHeader !== undefined && inHeader !== inBody) {
+    throw invalid(`says it is ${inBody}, but its Content-Type is ${inHeader}`)
+  }
+  return inBody
+}
+
+function guessMediaType(body: JsonObject): string {
+  if (Array.isArray(body.manifests)) return MEDIA_TYPES.ociIndex
+  if (isObject(body.config) && Array.isArray(body.layers)) return MEDIA_TYPES.ociManifest
+  throw invalid('has neither a Content-Type nor a "mediaType"')
+}
+
+function artifactTypeOf(body: JsonObject): string | undefined {
+  const own = optionalString(body, 'artifactType')
+  if (own) return own
+  const config = body.config
+  return isObject(config) ? optionalString(config, 'mediaType') : undefined
+}
+
+function optionalString(object: JsonObject, field: string): string | undefined {
+  const value = object[field]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw invalid(`has a "${field}" that is not a string`)
+  return value
+}
+
+function annotationsOf(body: JsonObject): Record<string, string> | undefined {
+  const annotations = body.annotations
+  if (annotations === undefined || annotations === null) return undefined
+  if (!isObject(annotations) || !Object.values(annotations).every((value) => typeof value === 'string')) {
+    throw invalid('has "annotations" that are not an object of strings')
+  }
+  return annotations as Record<string, string>
+}
+
+function edgesOf(body: JsonObject): Edge[] {
+  const edges: Edge[] = []
+  const config = body.config
+  if (config !== undefined && config !== null) {
+    edges.push({ kind: 'config', digest: descriptorDigest(config, 'config'), required: true })
+  }
+  edges.push(...descriptorList(body, 'layers').map(layerEdge))
+  edges.push(...descriptorList(body, 'blobs').map(layerEdge))
+  for (const child of descriptorList(body, 'manifests')) {
+    edges.push({ kind: 'manifest', digest: descriptorDigest(child, 'manifests'), required: true })
+  }
+  return edges
+}
+
+function layerEdge(layer: unknown): Edge {
+  const digest = descriptorDigest(layer, 'layers')
+  const { mediaType, urls } = layer as JsonObject
+  const foreign = typeof mediaType === 'string' && isForeignLayer(mediaType)
+  const elsewhere = Array.isArray(urls) && urls.length > 0
+  return { kind: 'layer', digest, required: !foreign && !elsewhere }
+}
+
+function descriptorList(body: JsonObject, field: string): unknown[] {
+  const list = body[field]
+  if (list === undefined || list === null) return []
+  if (!Array.isArray(list)) throw invalid(`has a "${field}" that is not an array`)
+  return list
+}
+
+function descriptorDigest(descriptor: unknown, field: string): Digest {
+  if (!isObject(descriptor)) throw invalid(`has something in "${field}" that is not a descriptor`)
+  const digest = typeof descriptor.digest === 'string' ? parseDigest(descriptor.digest) : undefined
+  if (digest === undefined) throw invalid(`has a descriptor in "${field}" with a malformed digest`)
+  const size = descriptor.size
+  if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    throw invalid(`has a descriptor in "${field}" with a malformed size`)
+  }
+  return digest
+}

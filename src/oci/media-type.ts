@@ -1,0 +1,31 @@
+/** Media types that this registry or its client names. No list of allowed ones: any type can be stored. */
+export const MEDIA_TYPES = {
+  ociManifest: 'application/vnd.oci.image.manifest.v1+json',
+  ociIndex: 'application/vnd.oci.image.index.v1+json',
+  ociEmpty: 'application/vnd.oci.empty.v1+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerManifestList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  blob: 'application/octet-stream',
+  json: 'application/json',
+} as const
+
+const NAME = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}'
+const MEDIA_TYPE = new RegExp(`^${NAME}/${NAME}$`)
+const FOREIGN_LAYER =
+  /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/
+
+/**
+ * Reads a media type without its parameters, as `Content-Type` carries it.
+ *
+ * @returns the type as it was written, or undefined if the text isn't one
+ * @see RFC 6838, section 4.2
+ */
+export function parseMediaType(text: string): string | undefined {
+  const type = text.split(';', 1)[0]?.trim() ?? ''
+  return MEDIA_TYPE.test(type) ? type : undefined
+}
+
+/** Whether a layer of this type need not be in the registry: its bytes lie elsewhere. */
+export function isForeignLayer(mediaType: string): boolean {
+  return FOREIGN_LAYER.test(mediaType)
+}

@@ -1,0 +1,23 @@
+import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { BlobStore } from '../storage/blob-store.ts'
+
+/** Times after which what nobody uses goes. All in milliseconds. */
+export interface Retention {
+  /** How long an upload that nobody writes to is kept. */
+  uploads: number
+  /** How long a blob that no manifest of its repository names is kept. */
+  unusedBlobs: number
+  /** How long the bytes of a key stay after nothing leads to it any more, for those who are about to open it. */
+  garbage: number
+}
+
+/** What a registry is made of. */
+export interface RegistryParts {
+  blobs: BlobStore
+  metadata: MetadataStore
+  retention: Retention
+  /** Milliseconds since the epoch. */
+  clock(): number
+  /** @returns so many random bytes */
+  random(size: number): Uint8Array
+}

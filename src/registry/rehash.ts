@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { HashAlgorithm } from '../oci/digest.ts'
+import type { BlobBytes } from '../storage/blob-store.ts'
+import type { HashAnswer, HashRequest } from './hash-thread.ts'
+
+const CHUNK_SIZE = 1024 * 1024
+const MAX_THREADS = 2
+
+let running = 0
+const queue: (() => void)[] = []
+
+/**
+ * Hashes bytes that are stored already, on a thread that answers no requests; for closing digests in an algorithm that nobody named
+ * before the bytes came, and for uploads that went on after a restart.
+ *
+ * @param bytes is closed when the hash is known
+ * @returns the digest in hexadecimal
+ */
+export async function rehash(bytes: BlobBytes, algorithm: HashAlgorithm): Promise<string> {
+  if (running >= MAX_THREADS) await new Promise<void>((resolve) => queue.push(resolve))
+  running++
+  const thread = new Worker(new URL('./hash-thread.ts', import.meta.url))
+  try {
+    await send(thread, { begin: algorithm })
+    for await (const chunk of chunksOf(bytes)) await send(thread, { chunk }, [chunk.buffer as ArrayBuffer])
+    const answer = await send(thread, { end: true })
+    if ('hex' in answer) return answer.hex
+    throw new Error('the hash thread gave no digest')
+  } finally {
+    await thread.terminate()
+    running--
+    queue.shift()?.()
+  }
+}
+
+async function send(thread: Worker, request: HashRequest, transfer: ArrayBuffer[] = []): Promise<HashAnswer> {
+  const answered = once(thread, 'message')
+  thread.postMessage(request, transfer)
+  const [answer] = await answered
+  return answer as HashAnswer
+}
+
+/** Reads in chunks that own their memory, so that they can be given away. */
+async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
+  if (bytes.type === 'bytes') {
+    yield bytes.bytes.slice()
+    return
+  }
+  try {
+    for (let at = 0; at < bytes.length; ) {
+      const chunk = new Uint8Array(Math.min(CHUNK_SIZE, bytes.length - at))
+      const read = await bytes.read(chunk, bytes.start + at)
+      if (read === 0) throw new Error('stored bytes end before their length')
+      yield read === chunk.length ? chunk : chunk.slice(0, read)
+      at += read
+    }
+  } finally {
+    await bytes.close()
+  }
+}

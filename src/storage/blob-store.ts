@@ -1,0 +1,72 @@
+import type { ByteRange } from '../oci/range.ts'
+
+/**
+ * Where a blob's bytes lie. Made for the upload that makes the blob, never from its digest: 32 lower-case hexadecimal digits.
+ */
+export type BlobKey = string
+
+/**
+ * What a driver must know to go on writing or to publish: text with a version inside, made and read by the driver alone, kept by
+ * the caller beside the offset it belongs to. Empty where nothing is written yet.
+ */
+export type AppendState = string
+
+/** What an append left behind, safe from a crash when it is returned. */
+export interface Appended {
+  /** How many bytes of the blob are durable, counted from its beginning. */
+  offset: number
+  state: AppendState
+  /** Why the body ended early, if it did; what came before is kept. */
+  interrupted?: unknown
+}
+
+/** A part of an open file. Whoever takes it closes it. */
+export interface FileSlice {
+  type: 'file'
+  /** Reads at an absolute position of the file; 0 at its end. */
+  read(buffer: Uint8Array, position: number): Promise<number>
+  close(): Promise<void>
+  start: number
+  length: number
+}
+
+/** Bytes of a blob in whatever form the driver can give them at least cost. */
+export type BlobBytes = { type: 'bytes'; bytes: Uint8Array } | FileSlice
+
+/**
+ * Bytes by key, and nothing else: no repository, no digest, no tag. It is never listed. A key is written by one request at a time,
+ * which the caller's lease ensures, and never again after it was published.
+ */
+export interface BlobStore {
+  /**
+   * Writes a body behind what is there. Bytes behind `offset`, which a crash may have left, are dropped first. A body that throws is
+   * not an error of the store: what came before is made durable, and the answer says so. A failed write or sync rejects; then
+   * nothing behind `offset` counts, and an append at the same `offset` may be tried again.
+   *
+   * @param offset how many bytes of the key are durable: what the last append returned, 0 at first
+   */
+  append(key: BlobKey, state: AppendState, offset: number, body: AsyncIterable<Uint8Array>): Promise<Appended>
+  /** Makes exactly the bytes that `state` speaks of readable under the key. Publishing again is no error. */
+  publish(key: BlobKey, state: AppendState): Promise<void>
+  /** Opens published bytes; undefined if the key has none. The range must lie inside of them. */
+  open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined>
+  /** Deletes whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
+  delete(key: BlobKey): Promise<void>
+}
+
+/** An append or publish found less than what its offset or state promises: the bytes are damaged. */
+export class BlobDamagedError extends Error {
+  override readonly name = 'BlobDamagedError'
+}
+
+/** For drivers: a body that ends instead of throwing, and tells why. */
+export async function* untilInterrupted(
+  body: AsyncIterable<Uint8Array>,
+  onInterrupted: (error: unknown) => void,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* body
+  } catch (error) {
+    onInterrupted(error)
+  }
+}

@@ -1,0 +1,61 @@
+import type { ByteRange } from '../oci/range.ts'
+import {
+  type Appended,
+  type BlobBytes,
+  BlobDamagedError,
+  type BlobKey,
+  type BlobStore,
+  untilInterrupted,
+} from './blob-store.ts'
+
+interface Entry {
+  bytes: Uint8Array
+  published: boolean
+}
+
+/** A blob store that is gone when the process ends: for tests and for registries inside of a program. */
+export function memoryBlobStore(): BlobStore {
+  const entries = new Map<BlobKey, Entry>()
+
+  async function append(
+    key: BlobKey,
+    _state: string,
+    offset: number,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<Appended> {
+    const before = entries.get(key)?.bytes ?? new Uint8Array()
+    if (before.length < offset) throw new BlobDamagedError(`${before.length} bytes, not ${offset}`)
+    const chunks = [before.subarray(0, offset)]
+    let interrupted: { error: unknown } | undefined
+    const whole = untilInterrupted(body, (error) => {
+      interrupted = { error }
+    })
+    for await (const chunk of whole) chunks.push(chunk)
+    const bytes = Buffer.concat(chunks)
+    entries.set(key, { bytes, published: false })
+    return {
+      offset: bytes.length,
+      state: String(bytes.length),
+      ...(interrupted && { interrupted: interrupted.error }),
+    }
+  }
+
+  async function publish(key: BlobKey, state: string): Promise<void> {
+    const entry = entries.get(key)
+    if (entry === undefined || entry.bytes.length < Number(state))
+      throw new BlobDamagedError(`no ${state} bytes`)
+    entries.set(key, { bytes: entry.bytes.subarray(0, Number(state)), published: true })
+  }
+
+  async function open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined> {
+    const entry = entries.get(key)
+    if (!entry?.published) return undefined
+    return { type: 'bytes', bytes: entry.bytes.subarray(range.start, range.end + 1) }
+  }
+
+  async function remove(key: BlobKey): Promise<void> {
+    entries.delete(key)
+  }
+
+  return { append, publish, open, delete: remove }
+}
