@@ -7,7 +7,7 @@ const goTools = fileURLToPath(new URL('../../.cache/clients/bin', import.meta.ur
 export type CommandOptions = {
   cwd?: string
   env?: Record<string, string>
-  input?: string
+  input?: string | Uint8Array
   seconds?: number
 }
 

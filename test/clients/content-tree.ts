@@ -42,7 +42,11 @@ async function read(source: ContentSource, descriptor: Descriptor): Promise<Buff
 
 /** An OCI image layout on disk. */
 export function layoutSource(folder: string): ContentSource {
-  return { open: ({ digest }) => createReadStream(join(folder, 'blobs', digest.replace(':', '/'))) }
+  return { open: ({ digest }) => createReadStream(layoutBlob(folder, digest)) }
+}
+
+export function layoutBlob(folder: string, digest: string): string {
+  return join(folder, 'blobs', digest.replace(':', '/'))
 }
 
 /** The digests below each entry of a layout's index, or below the one that has this tag. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { folderDigests, layoutTree } from './content-tree.ts'
+import { folderDigests, layoutBlob, layoutTree } from './content-tree.ts'
 import { mediaTypes } from './descriptor.ts'
 import { imageLayout, multiPlatformLayout, schema2Folder, schema2ListFolder } from './image.ts'
 import { servedManifest, servedStatus, servedTags, servedTree } from './served.ts'
@@ -112,10 +112,9 @@ test('skopeo inspects the manifest, the config and the digest that were pushed',
   const [digest, config, ...layers] = await layoutTree(join(folder, 'in'))
   const summary = JSON.parse((await inspect()).stdout)
   assert.deepEqual([summary.Digest, summary.Layers, summary.RepoTags], [digest, layers, ['v1']])
-  const blobs = join(folder, 'in', 'blobs', 'sha256')
-  assert.deepEqual((await inspect('--raw')).bytes, await readFile(join(blobs, image.digest.slice(7))))
-  const raw = await inspect('--raw', '--config')
-  assert.deepEqual(raw.bytes, await readFile(join(blobs, config?.slice(7) ?? '')))
+  const blob = (digest = '') => readFile(layoutBlob(join(folder, 'in'), digest))
+  assert.deepEqual((await inspect('--raw')).bytes, await blob(image.digest))
+  assert.deepEqual((await inspect('--raw', '--config')).bytes, await blob(config))
 })
 
 test('skopeo lists the tags of a repository', async () => {
