@@ -28,6 +28,8 @@ import { listRepositories } from './repositories.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
+export type { BlobBytes, BlobRecord, ManifestRecord, Page, ReferrersQuery, Swept, TagCondition }
+
 /** Blobs of a repository. */
 export interface Blobs {
   find(repository: RepositoryName, digest: Digest): Promise<BlobRecord>

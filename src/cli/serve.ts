@@ -1,0 +1,95 @@
+import { Command, Option } from 'commander'
+import { pino } from 'pino'
+import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings } from '../config.ts'
+import { type StowageServer, startServer } from '../server.ts'
+import { UsageError } from './usage-error.ts'
+
+/** `stowage serve`: runs a registry until it is told to stop. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('run a registry')
+    .addOption(setting('--listen <host:port>', 'address to listen on').default(DEFAULTS.listen))
+    .addOption(
+      setting('--data <folder>', 'folder that holds everything; made if absent').default(DEFAULTS.data),
+    )
+    .addOption(
+      setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
+    )
+    .addOption(
+      setting('--allow-anonymous', 'let anybody who reaches an address other than loopback push and delete'),
+    )
+    .addOption(setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'))
+    .addOption(setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'))
+    .addOption(
+      setting('--upload-expiry <time>', 'end uploads idle for so long').default(DEFAULTS.uploadExpiry),
+    )
+    .addOption(
+      setting('--unused-blob-expiry <time>', 'delete blobs that no manifest has named for so long').default(
+        DEFAULTS.unusedBlobExpiry,
+      ),
+    )
+    .action(serve)
+}
+
+/** Each flag can also be given as STOWAGE_ and its name. */
+function setting(flags: string, description: string): Option {
+  const option = new Option(flags, description)
+  return option.env(`STOWAGE_${option.name().toUpperCase().replaceAll('-', '_')}`)
+}
+
+async function serve(options: Record<string, string | boolean>): Promise<void> {
+  const config = parseConfig({
+    ...DEFAULTS,
+    ...options,
+    allowAnonymous: isOn(options.allowAnonymous),
+  } as Settings)
+  const log = pino(
+    { level: config.logLevel, base: null, serializers: { error: pino.stdSerializers.err } },
+    pino.destination({ fd: 2, sync: true }),
+  )
+  const server = await startServer(config, log).catch((error: unknown) => {
+    throw listenProblem(error, config)
+  })
+  greet(server, config)
+  await stopOnSignal(server)
+}
+
+/** From the environment a switch comes as text. */
+function isOn(value: string | boolean | undefined): boolean {
+  if (typeof value !== 'string') return value === true
+  if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true
+  if (['false', '0', 'no', 'off', ''].includes(value.toLowerCase())) return false
+  throw new UsageError('STOWAGE_ALLOW_ANONYMOUS must be true or false')
+}
+
+function listenProblem(error: unknown, { listen }: Config): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  const address = `${listen.host}:${listen.port}`
+  if (code === 'EADDRINUSE')
+    return new UsageError(`${address} is taken: another program listens there; choose another with --listen`)
+  if (code === 'EACCES')
+    return new UsageError(`this user may not listen on ${address}; ports below 1024 need a privilege`)
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new UsageError(`${listen.host} is not an address of this machine`)
+  return error
+}
+
+function greet({ url }: StowageServer, { data }: Config): void {
+  const host = new URL(url).host
+  const lines = [
+    `Stowage listens on ${url}`,
+    `Data is in ${data}`,
+    `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`,
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** The first signal finishes what runs; a second one doesn't wait for it. */
+async function stopOnSignal(server: StowageServer): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  await server.close()
+  process.exit(0)
+}

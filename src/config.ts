@@ -1,0 +1,84 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/** A setting is missing or malformed; the message says which, and what would be right. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** How much is logged. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+const address = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text)
+  const port = Number(match?.[3])
+  if (match !== null && port <= 65_535) return { host: match[1] ?? (match[2] || '::'), port }
+  context.addIssue({ code: 'custom', message: 'must be <host>:<port>, such as 127.0.0.1:5000 or [::1]:5000' })
+  return z.NEVER
+})
+
+const duration = z.string().transform((text, context) => {
+  const match = /^(\d{1,9})([smhd])$/.exec(text)
+  if (match !== null) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
+  context.addIssue({ code: 'custom', message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d' })
+  return z.NEVER
+})
+
+const schema = z
+  .object({
+    listen: address,
+    data: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path)),
+    logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }),
+    allowAnonymous: z.boolean(),
+    tlsCert: z.string().optional(),
+    tlsKey: z.string().optional(),
+    uploadExpiry: duration,
+    unusedBlobExpiry: duration,
+  })
+  .superRefine((settings, context) => {
+    if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
+      context.addIssue({ code: 'custom', path: ['tlsCert'], message: 'and --tls-key must be given together' })
+    }
+    if (!isLoopback(settings.listen.host) && !settings.allowAnonymous) {
+      const message =
+        'is not an address of this machine alone, and there are no accounts yet: anybody who reaches it could push and delete. ' +
+        'Say --allow-anonymous if that is what you want'
+      context.addIssue({ code: 'custom', path: ['listen'], message })
+    }
+  })
+
+/** All settings of a server, checked and complete. Times are in milliseconds. */
+export type Config = Readonly<z.output<typeof schema>>
+
+/** Settings as flags and environment give them: text, not checked yet. */
+export type Settings = z.input<typeof schema>
+
+/** What stands where a setting is not given. */
+export const DEFAULTS = {
+  listen: '127.0.0.1:5000',
+  data: './data',
+  logLevel: 'info',
+  allowAnonymous: false,
+  uploadExpiry: '24h',
+  unusedBlobExpiry: '24h',
+} as const satisfies Settings
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host)
+}
+
+/** Checks settings. @throws ConfigError naming the first setting that is wrong, as a flag */
+export function parseConfig(settings: Settings): Config {
+  const result = schema.safeParse(settings)
+  if (result.success) return Object.freeze(result.data)
+  const [issue] = result.error.issues
+  const flag = String(issue?.path[0] ?? '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new ConfigError(`--${flag} ${issue?.message ?? 'is wrong'}`)
+}

@@ -1,0 +1,109 @@
+import type { Extension } from '../extensions/extension.ts'
+import { RegistryError } from '../oci/error.ts'
+import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
+import type { Registry } from '../registry/registry.ts'
+import { blobMethods } from './blobs.ts'
+import { refuseCrossSite } from './cross-site.ts'
+import { type ExtensionParams, extensionMethods } from './extensions.ts'
+import type { Handler, Methods } from './handler.ts'
+import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
+import { manifestMethods } from './manifests.ts'
+import type { HttpApp, HttpRequest, HttpResponse } from './message.ts'
+import { parsePathParameters } from './parameters.ts'
+import { emptyResponse, errorResponse, isFailure, jsonResponse, toRegistryError } from './respond.ts'
+import { uploadMethods, uploadsMethods } from './uploads.ts'
+
+/** Where the app tells what it did. */
+export interface HttpLog {
+  debug(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What the app is made of. */
+export interface HttpAppParts {
+  registry: Registry
+  extensions: readonly Extension[]
+  /** Whether only this machine can reach the registry. */
+  onlyLoopback: boolean
+  /** Whether requests can be answered; false while the server shuts down. */
+  isReady(): Promise<boolean>
+  log: HttpLog
+}
+
+const COMMON_HEADERS = {
+  'Docker-Distribution-Api-Version': 'registry/2.0',
+  'X-Content-Type-Options': 'nosniff',
+}
+
+const base: Handler<'base'> = async () => jsonResponse(200, {})
+
+const METHODS: {
+  readonly [Id in Exclude<RouteId, 'registryExtension' | 'repositoryExtension'>]: Methods<Id>
+} = {
+  base: { GET: base, HEAD: base },
+  catalog: catalogMethods,
+  uploads: uploadsMethods,
+  upload: uploadMethods,
+  blob: blobMethods,
+  manifest: manifestMethods,
+  tags: tagsMethods,
+  referrers: referrersMethods,
+}
+
+/** The registry's API as one function from request to response. */
+export function createApp(parts: HttpAppParts): HttpApp {
+  return async (request) => {
+    const started = performance.now()
+    const response = await answer(parts, request)
+    const { method, path } = request
+    const ms = Math.round((performance.now() - started) * 10) / 10
+    parts.log.debug({ method, path, status: response.status, ms }, 'request')
+    return withoutBodyOfHead(request, response)
+  }
+}
+
+async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
+  if (request.path === '/livez') return emptyResponse(200)
+  if (request.path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
+  const response = await dispatch(parts, request).catch((error: unknown) => failed(parts, request, error))
+  Object.assign(response.headers, COMMON_HEADERS)
+  return response
+}
+
+function failed({ log }: HttpAppParts, { method, path }: HttpRequest, thrown: unknown): HttpResponse {
+  const error = toRegistryError(thrown)
+  if (isFailure(error.id)) log.error({ method, path, error: error.cause ?? error }, 'request failed')
+  return errorResponse(error)
+}
+
+async function dispatch(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
+  refuseCrossSite(request, parts.onlyLoopback)
+  const route = parseRoute(request.path)
+  if (route === undefined) throw new RegistryError('ROUTE_UNKNOWN')
+  const params = parsePathParameters(route.params)
+  const methods = methodsOf(parts, route, params)
+  const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
+  if (handler !== undefined) return await handler(parts.registry, request, params)
+  const allow = Object.keys(methods).join(', ')
+  return errorResponse(new RegistryError('METHOD_UNSUPPORTED'), { Allow: allow })
+}
+
+type AnyHandler = (registry: Registry, request: HttpRequest, params: unknown) => Promise<HttpResponse>
+
+function methodsOf(
+  { extensions }: HttpAppParts,
+  { id }: Route,
+  params: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, AnyHandler>> {
+  const isExtension = id === 'registryExtension' || id === 'repositoryExtension'
+  const methods = isExtension
+    ? extensionMethods(extensions, params as unknown as ExtensionParams)
+    : METHODS[id]
+  return methods as Readonly<Record<string, AnyHandler>>
+}
+
+function withoutBodyOfHead(request: HttpRequest, response: HttpResponse): HttpResponse {
+  if (request.method !== 'HEAD' || response.body === undefined) return response
+  const { body: _, ...head } = response
+  return head
+}

@@ -1,0 +1,27 @@
+import { readChunks } from './content.ts'
+import type { HttpApp, HttpBody, HttpRequest } from './message.ts'
+
+/** Mounts an app in any host that speaks the web's own `Request` and `Response`; also for tests without a port. */
+export function toFetch(app: HttpApp): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const { status, headers, body } = await app(toHttpRequest(request))
+    return new Response(body === undefined ? null : toStream(body), { status, headers })
+  }
+}
+
+function toHttpRequest(request: Request): HttpRequest {
+  const url = new URL(request.url)
+  return {
+    method: request.method,
+    path: url.pathname,
+    query: url.searchParams,
+    header: (name) => request.headers.get(name) ?? undefined,
+    body: request.body ?? noBytes(),
+  }
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}
+
+function toStream(body: HttpBody): ReadableStream<Uint8Array> {
+  return ReadableStream.from(body.type === 'stream' ? body.chunks : readChunks(body))
+}

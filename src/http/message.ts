@@ -1,0 +1,28 @@
+import type { BlobBytes } from '../registry/registry.ts'
+
+/** A request, whatever brought it. */
+export interface HttpRequest {
+  /** In upper case. */
+  readonly method: string
+  /** As it was sent: not decoded, not normalised, without the query. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** The value of a header by its lower-case name; several of one name joined by commas. */
+  header(name: string): string | undefined
+  /** Can be read once. Throws if the client breaks off. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** What a response carries: bytes, a part of a file, or a stream whose length the headers tell. */
+export type HttpBody = BlobBytes | { type: 'stream'; chunks: AsyncIterable<Uint8Array> }
+
+/** A response, whoever sends it. `Content-Length` is always among the headers, except where a status forbids it. */
+export interface HttpResponse {
+  status: number
+  headers: Record<string, string>
+  /** Absent for HEAD and for empty answers. */
+  body?: HttpBody
+}
+
+/** What answers requests. Never throws. */
+export type HttpApp = (request: HttpRequest) => Promise<HttpResponse>

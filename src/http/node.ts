@@ -1,0 +1,178 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { type ErrorId, RegistryError } from '../oci/error.ts'
+import type { HttpLog } from './app.ts'
+import type { HttpApp, HttpRequest, HttpResponse } from './message.ts'
+import { errorResponse } from './respond.ts'
+import { PeerGoneError, requestBody, sendBody, sendEarly } from './transfer.ts'
+
+/** A certificate chain and its key, in PEM. */
+export interface TlsFiles {
+  cert: Buffer
+  key: Buffer
+}
+
+/** A listening server. */
+export interface NodeServer {
+  readonly address: AddressInfo
+  /** Takes another certificate for new connections. @throws if it can't be used; the old one stays then */
+  setTls(files: TlsFiles): void
+  /** Takes no more connections and waits for running requests. */
+  close(): Promise<void>
+}
+
+const MAX_HEADERS = 200
+
+const OPTIONS: ServerOptions = {
+  // A push takes as long as it takes: transfers are watched for progress instead (transfer.ts).
+  requestTimeout: 0,
+  headersTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+  // Longer than load balancers keep theirs, or they would meet connections that are being closed.
+  keepAliveTimeout: 90_000,
+  maxHeaderSize: 32 * 1024,
+}
+
+/**
+ * Serves an app over HTTP/1.1, or over TLS.
+ *
+ * @throws the error of `listen`, such as EADDRINUSE
+ */
+export async function listen(
+  app: HttpApp,
+  { host, port, tls, log }: { host: string; port: number; tls?: TlsFiles | undefined; log: HttpLog },
+): Promise<NodeServer> {
+  const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
+  let closing = false
+  // Node would silently drop headers above its own limit.
+  server.maxHeadersCount = 0
+  const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
+    if (closing) response.setHeader('Connection', 'close')
+    handle(app, request, response, goOn).catch((error: unknown) => {
+      response.destroy()
+      if (!(error instanceof PeerGoneError))
+        log.error({ error, path: request.url }, 'answer could not be sent')
+    })
+  }
+  server.on('request', (request, response) => serve(request, response, () => {}))
+  server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
+  server.on('clientError', refuseConnection)
+  await started(server, host, port)
+  return {
+    address: server.address() as AddressInfo,
+    setTls(files) {
+      if (server instanceof TlsServer) server.setSecureContext(files)
+    },
+    close: () => {
+      closing = true
+      return stopped(server)
+    },
+  }
+}
+
+function started(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function stopped(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    // Connections become idle one by one, as their last request ends.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    server.close(() => {
+      clearInterval(sweep)
+      resolve()
+    })
+  })
+}
+
+async function handle(
+  app: HttpApp,
+  request: IncomingMessage,
+  response: ServerResponse,
+  goOn: () => void,
+): Promise<void> {
+  let wentOn = false
+  const body = requestBody(request, () => {
+    wentOn = true
+    goOn()
+  })
+  const answer = await answerOf(app, request, body)
+  if (response.destroyed) return await discard(answer)
+  const waitsToGoOn = request.headers.expect !== undefined && !wentOn
+  const isEarly = !request.complete
+  response.writeHead(answer.status, isEarly ? { ...answer.headers, Connection: 'close' } : answer.headers)
+  if (isEarly && !waitsToGoOn) return await sendEarly(request, response, answer.body)
+  await sendBody(response, answer.body)
+}
+
+async function answerOf(
+  app: HttpApp,
+  request: IncomingMessage,
+  body: AsyncIterable<Uint8Array>,
+): Promise<HttpResponse> {
+  if (request.rawHeaders.length > 2 * MAX_HEADERS) {
+    return errorResponse(new RegistryError('HEADERS_TOO_LARGE'))
+  }
+  return await app(toHttpRequest(request, body))
+}
+
+async function discard({ body }: HttpResponse): Promise<void> {
+  if (body?.type === 'file') await body.close()
+}
+
+function toHttpRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>): HttpRequest {
+  // A proxy may send the absolute form.
+  const target = (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
+  const mark = target.indexOf('?')
+  const path = mark === -1 ? target : target.slice(0, mark)
+  let query: URLSearchParams | undefined
+  return {
+    method: request.method ?? 'GET',
+    path: path === '' ? '/' : path,
+    get query() {
+      query ??= new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
+      return query
+    },
+    header(name) {
+      const value = request.headers[name]
+      return Array.isArray(value) ? value.join(', ') : value
+    },
+    body,
+  }
+}
+
+const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+}
+
+/** Answers what isn't HTTP, unless an answer has begun already: nothing may ever follow inside of it. */
+function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Socket & { _httpMessage?: ServerResponse },
+): void {
+  if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy(error)
+  const { status, headers, body } = errorResponse(
+    new RegistryError(ERROR_IDS[error.code ?? ''] ?? 'REQUEST_INVALID'),
+  )
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}`,
+  )
+  socket.write(`HTTP/1.1 ${status} ${status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'}\r\n`)
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  if (body?.type === 'bytes') socket.write(body.bytes)
+  socket.destroySoon()
+}

@@ -1,0 +1,83 @@
+import { type Digest, parseDigest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import {
+  parseReference,
+  parseRepositoryName,
+  parseTag,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '../oci/reference.ts'
+
+/** Parameters of a path once they passed their parsers. */
+export interface PathParameters {
+  name: RepositoryName
+  digest: Digest
+  reference: Reference
+}
+
+const MAX_SHOWN = 100
+
+/** Parses the parameters of a path that have a grammar. @throws RegistryError NAME_INVALID, DIGEST_INVALID or TAG_INVALID */
+export function parsePathParameters(params: Readonly<Record<string, string>>): Record<string, unknown> {
+  const parsed: Record<string, unknown> = { ...params }
+  if (params.name !== undefined) parsed.name = requireName(params.name)
+  if (params.digest !== undefined) parsed.digest = requireDigest(params.digest)
+  if (params.reference !== undefined) parsed.reference = requireReference(params.reference)
+  return parsed
+}
+
+function requireName(text: string): RepositoryName {
+  const name = parseRepositoryName(text)
+  if (name !== undefined) return name
+  const message =
+    'repository names are up to 255 characters: lower-case letters, digits and single separators, in parts between slashes'
+  throw new RegistryError('NAME_INVALID', { message, details: [{ name: text.slice(0, MAX_SHOWN) }] })
+}
+
+function requireDigest(text: string): Digest {
+  const digest = parseDigest(text)
+  if (digest !== undefined) return digest
+  const message = 'digest is malformed; it must be <algorithm>:<lower-case hexadecimal digits>'
+  throw new RegistryError('DIGEST_INVALID', { message, details: [{ digest: text.slice(0, MAX_SHOWN) }] })
+}
+
+function requireReference(text: string): Reference {
+  const reference = parseReference(text)
+  if (reference !== undefined) return reference
+  if (text.includes(':')) return { digest: requireDigest(text) }
+  return { tag: requireTag(text) }
+}
+
+function requireTag(text: string): Tag {
+  const tag = parseTag(text)
+  if (tag !== undefined) return tag
+  const message =
+    'tags are up to 128 letters, digits, underscores, dots and dashes, and begin with none of the last two'
+  throw new RegistryError('TAG_INVALID', { message, details: [{ tag: text.slice(0, MAX_SHOWN) }] })
+}
+
+/** The `digest` parameter; some clients send it twice. @throws RegistryError DIGEST_INVALID if two differ or one is malformed */
+export function digestParameter(query: URLSearchParams): Digest | undefined {
+  const values = [...new Set(query.getAll('digest'))]
+  if (values.length > 1)
+    throw new RegistryError('DIGEST_INVALID', { message: 'two different digests were given' })
+  return values[0] === undefined ? undefined : requireDigest(values[0])
+}
+
+/** The `tag` parameters, each once. @throws RegistryError TAG_INVALID */
+export function tagParameters(query: URLSearchParams): Tag[] {
+  return [...new Set(query.getAll('tag'))].map(requireTag)
+}
+
+/** The `n` parameter, not above a maximum, which also stands where it is absent. @throws RegistryError PARAMETER_INVALID */
+export function limitParameter(query: URLSearchParams, maximum: number): number {
+  const text = query.get('n')
+  if (text === null) return maximum
+  if (!/^\d+$/.test(text)) {
+    throw new RegistryError('PARAMETER_INVALID', {
+      message: '"n" must be a whole number that is not negative',
+    })
+  }
+  return Math.min(Number(text), maximum)
+}

@@ -1,0 +1,46 @@
+import type { TagCondition } from '../registry/registry.ts'
+import type { HttpRequest } from './message.ts'
+
+/** Whether `If-None-Match` says that the client has this content already. @see RFC 9110, section 13.1.2 */
+export function isNotModified(request: HttpRequest, digest: string): boolean {
+  const header = request.header('if-none-match')
+  if (header === undefined) return false
+  const tags = parseEntityTags(header)
+  return tags === '*' || tags.some((tag) => tag.value === digest)
+}
+
+/** Whether `If-Range` allows a partial answer: it is absent, or names this content strongly. @see RFC 9110, section 13.1.5 */
+export function allowsRange(request: HttpRequest, digest: string): boolean {
+  const header = request.header('if-range')
+  return header === undefined || header.trim() === `"${digest}"`
+}
+
+/** What a write of a tag asks the tag to be. @see RFC 9110, sections 13.1.1 and 13.1.2 */
+export function tagCondition(request: HttpRequest): TagCondition {
+  const ifMatch = request.header('if-match')
+  const ifNoneMatch = request.header('if-none-match')
+  return {
+    // A weak tag never matches strongly, so it counts as a digest that no tag has.
+    ...(ifMatch !== undefined && { ifMatch: digests(parseEntityTags(ifMatch), (tag) => !tag.weak) }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch: digests(parseEntityTags(ifNoneMatch), () => true) }),
+  }
+}
+
+interface EntityTag {
+  value: string
+  weak: boolean
+}
+
+function digests(tags: '*' | EntityTag[], keep: (tag: EntityTag) => boolean): '*' | string[] {
+  return tags === '*' ? '*' : tags.filter(keep).map((tag) => tag.value)
+}
+
+/** Reads entity tags; without quotes too, as some clients send digests. */
+function parseEntityTags(header: string): '*' | EntityTag[] {
+  if (header.trim() === '*') return '*'
+  return header.split(',').map((part) => {
+    const tag = part.trim()
+    const weak = tag.startsWith('W/')
+    return { value: tag.slice(weak ? 2 : 0).replace(/^"|"$/g, ''), weak }
+  })
+}

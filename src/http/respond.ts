@@ -1,0 +1,55 @@
+import { ERRORS, type ErrorId, RegistryError } from '../oci/error.ts'
+import { MEDIA_TYPES } from '../oci/media-type.ts'
+import type { HttpResponse } from './message.ts'
+
+/** An answer without a body. */
+export function emptyResponse(status: number, headers: Record<string, string> = {}): HttpResponse {
+  // 204 and 304 have no body by definition, and no length of one.
+  return {
+    status,
+    headers: status === 204 || status === 304 ? headers : { ...headers, 'Content-Length': '0' },
+  }
+}
+
+/** An answer with a JSON body. */
+export function jsonResponse(
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+  mediaType: string = MEDIA_TYPES.json,
+): HttpResponse {
+  const bytes = Buffer.from(JSON.stringify(value))
+  return {
+    status,
+    headers: { 'Content-Type': mediaType, 'Content-Length': String(bytes.length), ...headers },
+    body: { type: 'bytes', bytes },
+  }
+}
+
+/** The one place where an error becomes an answer. Section "Error Codes" of the OCI Distribution Specification. */
+export function errorResponse(error: RegistryError, headers: Record<string, string> = {}): HttpResponse {
+  const { status, code } = ERRORS[error.id]
+  const details = error.details.length === 0 ? [undefined] : error.details
+  const errors = details.map((detail) => ({
+    code,
+    message: error.message,
+    ...(detail !== undefined && { detail }),
+  }))
+  return jsonResponse(status, { errors }, headers)
+}
+
+/** What the client may know of anything that was thrown; only our own errors have text for it. */
+export function toRegistryError(error: unknown): RegistryError {
+  if (error instanceof RegistryError) return error
+  return new RegistryError(isStorageFull(error) ? 'STORAGE_FULL' : 'UNKNOWN', { cause: error })
+}
+
+function isStorageFull(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}
+
+/** Whether an error is a failure of ours, which belongs in the log. */
+export function isFailure(id: ErrorId): boolean {
+  return ERRORS[id].status >= 500
+}

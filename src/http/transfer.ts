@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpBody } from './message.ts'
+
+const CHUNK_SIZE = 1024 * 1024
+const IDLE_MS = 60_000
+const WINDOW_MS = 60_000
+const MIN_BYTES_OF_WINDOW = 60 * 1024
+const MAX_DRAINED_BYTES = 256 * 1024 * 1024
+const MAX_DRAINED_MS = 30_000
+
+/** The peer broke off, or was slower than any useful connection. */
+export class PeerGoneError extends Error {
+  override readonly name = 'PeerGoneError'
+}
+
+/**
+ * Watches that a transfer goes on: no time limit, but at least 1 KiB/s over each minute.
+ *
+ * @returns what to call with the bytes of each step; throws PeerGoneError if it is too slow
+ */
+function rateGuard(): (bytes: number) => void {
+  let windowStart = performance.now()
+  let windowBytes = 0
+  return (bytes) => {
+    windowBytes += bytes
+    const now = performance.now()
+    if (now - windowStart < WINDOW_MS) return
+    if (windowBytes < MIN_BYTES_OF_WINDOW) throw new PeerGoneError('the peer is too slow')
+    windowStart = now
+    windowBytes = 0
+  }
+}
+
+/**
+ * The body of a request. The client is asked to go on, where it waits for that, when the first byte is wanted; so an early refusal
+ * saves it the transfer.
+ */
+export async function* requestBody(request: IncomingMessage, goOn: () => void): AsyncGenerator<Uint8Array> {
+  goOn()
+  if (request.complete && request.readableLength === 0) return
+  const guard = rateGuard()
+  request.socket.setTimeout(IDLE_MS)
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      guard(chunk.length)
+      yield chunk
+    }
+  } catch (error) {
+    throw error instanceof PeerGoneError ? error : new PeerGoneError('the client broke off', { cause: error })
+  } finally {
+    request.socket.setTimeout(0)
+  }
+}
+
+/** Sends a body and ends the response. Rejects, with the connection closed, if it can't be sent whole. */
+export async function sendBody(response: ServerResponse, body: HttpBody | undefined): Promise<void> {
+  if (body === undefined) return void response.end()
+  if (body.type === 'bytes') return void response.end(body.bytes)
+  response.socket?.setTimeout(IDLE_MS)
+  try {
+    if (body.type === 'file') await sendFile(response, body)
+    else for await (const chunk of body.chunks) await write(response, chunk)
+    response.end()
+  } catch (error) {
+    response.destroy()
+    throw error
+  } finally {
+    response.socket?.setTimeout(0)
+  }
+}
+
+/** Reads a megabyte while the one before is being sent. */
+async function sendFile(response: ServerResponse, file: HttpBody & { type: 'file' }): Promise<void> {
+  const guard = rateGuard()
+  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, file.length)))
+  let sent: Promise<void> = Promise.resolve()
+  try {
+    for (let at = 0, turn = 0; at < file.length; turn++) {
+      const buffer = (buffers[turn % 2] as Buffer).subarray(0, file.length - at)
+      const read = await file.read(buffer, file.start + at)
+      if (read === 0) throw new Error('a stored file ends before its length')
+      await sent
+      guard(read)
+      sent = write(response, buffer.subarray(0, read))
+      // It is awaited with the next chunk; until then a failure must not count as unhandled.
+      sent.catch(() => {})
+      at += read
+    }
+    await sent
+  } finally {
+    await file.close()
+  }
+}
+
+function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(chunk, (error) => {
+      if (error) reject(new PeerGoneError('the client broke off', { cause: error }))
+      else resolve()
+    })
+  })
+}
+
+/**
+ * Sends an answer to a client that is still sending its body: the answer first, then its bytes are thrown away for a bounded time, since
+ * closing at once would take the answer from it.
+ */
+export async function sendEarly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: HttpBody | undefined,
+): Promise<void> {
+  if (body?.type === 'bytes') response.write(body.bytes)
+  else response.flushHeaders()
+  await drain(request)
+  response.end()
+}
+
+function drain(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let drained = 0
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(done, MAX_DRAINED_MS)
+    request.on('data', (chunk: Uint8Array) => {
+      drained += chunk.length
+      if (drained > MAX_DRAINED_BYTES) done()
+    })
+    request.once('end', done).once('close', done).once('error', done).resume()
+  })
+}
