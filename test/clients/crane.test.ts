@@ -90,7 +90,7 @@ test('crane reads the manifest, the digest, the config and the blobs that were p
 })
 
 test('crane lists the tags of a repository and the repositories of the registry', async () => {
-  const names = [session.repository('listed'), session.repository('listed')]
+  const names = [session.repository('listed-a'), session.repository('listed-b')]
   for (const name of names) {
     await pushedImage(name)
     await crane('tag', `${host}/${name}:v1`, 'second')
