@@ -44,7 +44,7 @@ async function send(thread: Worker, request: HashRequest, transfer: ArrayBuffer[
 /** Reads in chunks that own their memory, so that they can be given away. */
 async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
   if (bytes.type === 'bytes') {
-    yield bytes.bytes.slice()
+    yield new Uint8Array(bytes.bytes)
     return
   }
   try {

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
-import type { CommitResult } from './writer.ts'
+import { type CommitResult, describe } from './writer.ts'
 import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
 
 /** Sends commits to where the writer is. */
@@ -79,9 +79,14 @@ export function writerThread(path: string): WriterClient {
   }
 
   function send(): void {
-    thread ??= start()
-    thread.port.postMessage({ commits: outbox } satisfies WriterRequest, outbox.flatMap(ownBuffers))
+    const commits = outbox
     outbox = []
+    try {
+      thread ??= start()
+      thread.port.postMessage({ commits } satisfies WriterRequest, commits.flatMap(ownBuffers))
+    } catch (error) {
+      settle({ results: commits.map(({ id }) => ({ id, result: { error: describe(error) } })) })
+    }
   }
 
   return {
@@ -104,7 +109,7 @@ export function writerThread(path: string): WriterClient {
 function withOwnBytes(command: Command): Command {
   const bytes = bytesOf(command)
   if (bytes === undefined) return command
-  const own = bytes.slice()
+  const own = new Uint8Array(bytes)
   return command.type === 'putManifest'
     ? { ...command, bytes: own }
     : ({ ...command, content: { bytes: own } } as Command)

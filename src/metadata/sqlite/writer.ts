@@ -135,7 +135,8 @@ function isStoreFailure(error: unknown): boolean {
   return code === SQLITE_IOERR || code === SQLITE_FULL
 }
 
-function describe(error: unknown): { message: string; code: string } {
+/** An error as it can be sent to another thread; a full disk is ENOSPC, as everywhere. */
+export function describe(error: unknown): { message: string; code: string } {
   const { message, code = 'ERR_METADATA' } = error as NodeJS.ErrnoException
   return { message, code: primaryCode(error) === SQLITE_FULL ? 'ENOSPC' : code }
 }
