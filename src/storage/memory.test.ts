@@ -1,0 +1,4 @@
+import { blobStoreSuite } from '../../test/suites/blob-store.ts'
+import { memoryBlobStore } from './memory.ts'
+
+blobStoreSuite('memory', async () => memoryBlobStore())
