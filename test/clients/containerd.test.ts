@@ -5,20 +5,15 @@ import { after, test } from 'node:test'
 import { type ContainerdStore, startContainerd } from './containerd.ts'
 import { contentTree, folderDigests, layoutBlob, layoutTree } from './content-tree.ts'
 import type { Descriptor } from './descriptor.ts'
-import { imageLayout, multiPlatformLayout, schema2Folder } from './image.ts'
+import { imageLayout, largeLayer, multiPlatformLayout, schema2Folder, smallLayer } from './image.ts'
 import { servedManifest, servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
 const session = await openSession('containerd')
 const containerd = await startContainerd(session)
-after(async () => {
-  await containerd.stop()
-  await session.close()
-})
+after(() => containerd.stop().finally(() => session.close()))
 
 const { host } = session
-const small = 10 * 1024
-const large = 300 * 1024 * 1024
 const plain = ['--plain-http']
 
 /** Imports the image of a layout under `image`, as if it had been built there. */
@@ -53,7 +48,7 @@ async function pushedLayout(name: string, sizes?: number[]) {
   const store = containerd.store()
   await importLayout(store, layout, `${host}/${name}:v1`)
   await push(store, `${host}/${name}:v1`, [...plain, '--max-concurrent-uploaded-layers', '3'])
-  return { layout, image, store, digests: await layoutTree(layout) }
+  return { layout, image, digests: await layoutTree(layout) }
 }
 
 test('containerd pushes and fetches a multi-platform index with the same digests', async () => {
@@ -71,7 +66,7 @@ test('containerd pushes and fetches a multi-platform index with the same digests
 
 test('containerd pushes and fetches an image of several layers with one of 300 MB', async () => {
   const name = session.repository('large')
-  const { image, digests } = await pushedLayout(name, [small, large, small])
+  const { image, digests } = await pushedLayout(name, [smallLayer, largeLayer, smallLayer])
   assert.equal(digests.length, 5)
   assert.deepEqual(await servedTree(host, name, 'v1'), digests)
   const puller = containerd.store()
@@ -96,7 +91,7 @@ test('containerd fetches a schema 2 image and pushes it on with the same digests
 
 test('containerd pulls the layers of an image side by side and unpacks them', async () => {
   const name = session.repository('unpacked')
-  const { layout, image, digests } = await pushedLayout(name, [small, 5_000_000, small, 5_000_000])
+  const { layout, image, digests } = await pushedLayout(name, [smallLayer, 5_000_000, smallLayer, 5_000_000])
   const puller = containerd.store()
   const parallel = ['--max-concurrent-downloads', '4', '--snapshotter', 'native']
   await puller.ctr(['images', 'pull', ...plain, ...parallel, `${host}/${name}:v1`])
@@ -121,7 +116,9 @@ test('containerd goes on with a layer that was fetched in part', async () => {
   const input = bytes.subarray(0, 1_000_000)
   await puller.refuse(['content', 'ingest', ...whole, `layer-${layer}`], { input })
   const resumed = await fetchContent(puller, `${host}/${name}:v1`, [...plain, '--http-dump'])
-  assert.match(resumed.stdout + resumed.stderr, /Range: bytes=1000000-/)
+  const dump = resumed.stdout + resumed.stderr
+  assert.match(dump, /Range: bytes=1000000-/)
+  assert.match(dump, new RegExp(`Content-Range: bytes 1000000-${bytes.length - 1}/${bytes.length}`))
   assert.deepEqual(await storedTree(puller, image), digests)
 })
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { imageLayout, multiPlatformLayout } from './image.ts'
+import { multiPlatformLayout } from './image.ts'
+import { pushedImage } from './pushed-image.ts'
 import { servedManifest, servedReferrers, servedTags, servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
@@ -32,17 +34,9 @@ async function refuseVerify(image: string, key: string, ...flags: string[]): Pro
   await session.refuse('cosign', ['verify', '--key', key, ...trusting, ...flags, image], { cwd: keys })
 }
 
-/** Pushes an image and answers the reference, by digest, that is signed. */
-async function pushedImage(name: string) {
-  const layout = await session.folder()
-  const { digest } = await imageLayout(layout)
-  await session.run('crane', ['push', layout, `${host}/${name}:v1`])
-  return { digest, image: `${host}/${name}@${digest}` }
-}
-
 test('cosign signs an image as a referrer and verifies it', async () => {
   const name = session.repository('signed')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   await refuseVerify(image, 'cosign.pub')
   await sign(image)
   const [signature, ...others] = await servedReferrers(host, name, digest)
@@ -57,7 +51,7 @@ test('cosign signs an image as a referrer and verifies it', async () => {
 
 test('cosign signs an image by tag in the old format and verifies it', async () => {
   const name = session.repository('tagged')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   await sign(image, oldFormat)
   const tag = `${digest.replace(':', '-')}.sig`
   assert.deepEqual(await servedTags(host, name), [tag, 'v1'])
@@ -74,14 +68,14 @@ for (const [format, flags] of [
   ['by tag in the old format', [oldFormat]],
 ] as const) {
   test(`cosign attests a predicate ${format} and verifies it`, async () => {
-    const { digest, image } = await pushedImage(session.repository('attested'))
-    await writeFile(join(keys, 'predicate.json'), JSON.stringify({ built: digest }))
+    const { image } = await pushedImage(session, session.repository('attested'))
+    const built = randomUUID()
+    await writeFile(join(keys, 'predicate.json'), JSON.stringify({ built }))
     const predicate = ['--type', 'custom', '--predicate', 'predicate.json']
     await cosign('attest', '--key', 'cosign.key', ...offline, ...flags, ...predicate, image)
     const trust = ['--key', 'cosign.pub', '--type', 'custom', ...trusting, ...flags]
     const verified = JSON.parse((await cosign('verify-attestation', ...trust, image)).stdout)
-    const statement = Buffer.from(verified.payload, 'base64').toString()
-    assert.match(statement, new RegExp(`"built":"${digest}"|\\\\"built\\\\":\\\\"${digest}`))
+    assert.ok(Buffer.from(verified.payload, 'base64').toString().includes(built))
   })
 }
 
@@ -100,7 +94,7 @@ test('cosign signs an index and each of its images', async () => {
 
 test('cosign verifies an image that was copied to another repository with its signature', async () => {
   const [source, target] = [session.repository('source'), session.repository('target')]
-  const { digest, image } = await pushedImage(source)
+  const { digest, image } = await pushedImage(session, source)
   await sign(image)
   const copy = ['cp', '--recursive', '--from-plain-http', '--to-plain-http']
   await session.run('oras', [...copy, image, `${host}/${target}:v1`])
@@ -110,7 +104,7 @@ test('cosign verifies an image that was copied to another repository with its si
 
 test('cosign cleans the signatures of an image and leaves the image', async () => {
   const name = session.repository('cleaned')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   await sign(image, oldFormat)
   await verify(image, oldFormat)
   const before = await servedTree(host, name, digest)
@@ -122,7 +116,7 @@ test('cosign cleans the signatures of an image and leaves the image', async () =
 
 test('cosign saves an image with its signatures and loads it into another repository', async () => {
   const [source, target] = [session.repository('saved'), session.repository('loaded')]
-  const { digest, image } = await pushedImage(source)
+  const { digest, image } = await pushedImage(session, source)
   await sign(image, oldFormat)
   const folder = await session.folder()
   await cosign('save', plain, '--dir', folder, image)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { layoutBlob, layoutTree } from './content-tree.ts'
 import { mediaTypes } from './descriptor.ts'
-import { imageLayout, multiPlatformLayout, randomLayer } from './image.ts'
+import { imageLayout, largeLayer, multiPlatformLayout, randomLayer, smallLayer } from './image.ts'
 import { servedManifest, servedStatus, servedTags, servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
@@ -12,8 +12,6 @@ const session = await openSession('crane')
 after(() => session.close())
 
 const { host } = session
-const small = 10 * 1024
-const large = 300 * 1024 * 1024
 
 const crane = (...args: string[]) => session.run('crane', args, { seconds: 180 })
 
@@ -44,7 +42,7 @@ test('crane pushes and pulls a multi-platform index with the same digests', asyn
 
 test('crane pushes and pulls an image of several layers with one of 300 MB', async () => {
   const name = session.repository('large')
-  const { digests } = await pushedImage(name, [small, large, small])
+  const { digests } = await pushedImage(name, [smallLayer, largeLayer, smallLayer])
   assert.equal(digests.length, 5)
   assert.deepEqual(await servedTree(host, name, 'v1'), digests)
   const out = join(await session.folder(), 'out')

@@ -23,6 +23,9 @@ export async function startDaemon(
   const child = spawn(program, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] })
   const started = Promise.withResolvers<RegExpExecArray>()
   const fail = (why: string) => started.reject(new Error(`${program} did not start: ${why}\n${log}`))
+  // A test file that fails while it loads runs no `after`; its daemons must not outlive it.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
   let log = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -35,17 +38,18 @@ export async function startDaemon(
   child.on('exit', (code) => fail(`it ended with ${code}`))
   const timer = setTimeout(() => {
     fail(`not ready after ${startSeconds} s`)
-    child.kill('SIGKILL')
+    kill()
   }, startSeconds * 1000)
   const match = await started.promise.finally(() => clearTimeout(timer))
   return {
     ready: match,
     async stop() {
       assert.equal(child.exitCode, null, `${program} ended before its clients did\n${log}`)
-      const late = setTimeout(() => child.kill('SIGKILL'), stopSeconds * 1000)
+      const late = setTimeout(kill, stopSeconds * 1000)
       child.kill(signal)
       const [code] = await once(child, 'exit')
       clearTimeout(late)
+      process.off('exit', kill)
       assert.equal(code, 0, `${program} did not stop cleanly within ${stopSeconds} s\n${log}`)
     },
   }

@@ -13,8 +13,9 @@ type Layer = { file: string; digest: string; diffId: string; size: number }
 /** A folder of images: how it names content, and of which format that content is. */
 type Shelf = { format: Format; layers: string; pathOf(descriptor: Descriptor): string }
 
-const small = 10 * 1024
-const severalSmall: readonly number[] = [small, small, small]
+export const smallLayer = 10 * 1024
+export const largeLayer = 300 * 1024 * 1024
+const severalSmall: readonly number[] = [smallLayer, smallLayer, smallLayer]
 
 /** An OCI layout with one image, tagged `latest`; `sizes` are those of its layers. */
 export async function imageLayout(
@@ -51,7 +52,7 @@ export async function schema2ListFolder(folder: string): Promise<Descriptor> {
 }
 
 /** A gzip compressed layer with `size` random bytes in it, packed by the system's tar. */
-export async function randomLayer(folder: string, size = small): Promise<Layer> {
+export async function randomLayer(folder: string, size = smallLayer): Promise<Layer> {
   const name = randomBytes(8).toString('hex')
   const content = join(folder, name, 'opt')
   await mkdir(content, { recursive: true })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { imageLayout } from './image.ts'
+import { pushedImage } from './pushed-image.ts'
 import { servedReferrers, servedTags, servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
@@ -38,14 +38,6 @@ async function trustTestKey(): Promise<void> {
   await notation('policy', 'import', policy)
 }
 
-/** Pushes an image and answers the reference, by digest, that is signed. */
-async function pushedImage(name: string) {
-  const layout = await session.folder()
-  const { digest } = await imageLayout(layout)
-  await session.run('crane', ['push', layout, `${host}/${name}:v1`])
-  return { digest, image: `${host}/${name}@${digest}` }
-}
-
 /** The signatures that notation itself finds. */
 async function listed(image: string): Promise<string[]> {
   const { stdout } = await notation('list', insecure, image)
@@ -54,7 +46,7 @@ async function listed(image: string): Promise<string[]> {
 
 test('notation signs an image through the referrers API and verifies it', async () => {
   const name = session.repository('signed')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   await session.refuse('notation', ['verify', insecure, image])
   await notation('sign', insecure, byApi, image)
   const [signature, ...others] = await servedReferrers(host, name, digest)
@@ -69,7 +61,7 @@ test('notation signs an image through the referrers API and verifies it', async 
 
 test('notation signs an image through the referrers tag and verifies it', async () => {
   const name = session.repository('tagged')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   await notation('sign', insecure, '--force-referrers-tag', image)
   assert.deepEqual(await servedTags(host, name), [digest.replace(':', '-'), 'v1'])
   assert.equal((await listed(image)).length, 1)
@@ -78,7 +70,7 @@ test('notation signs an image through the referrers tag and verifies it', async 
 
 test('notation keeps several signatures of an image and reads their metadata back', async () => {
   const name = session.repository('several')
-  const { digest, image } = await pushedImage(name)
+  const { digest, image } = await pushedImage(session, name)
   for (const format of ['jws', 'cose']) {
     await notation('sign', insecure, byApi, '--signature-format', format, '-m', `made=${format}`, image)
   }
@@ -95,7 +87,7 @@ test('notation keeps several signatures of an image and reads their metadata bac
 
 test('notation verifies a signature that was copied to another repository with its image', async () => {
   const [source, target] = [session.repository('source'), session.repository('target')]
-  const { digest, image } = await pushedImage(source)
+  const { digest, image } = await pushedImage(session, source)
   await notation('sign', insecure, byApi, image)
   const copy = ['cp', '--recursive', '--from-plain-http', '--to-plain-http']
   await session.run('oras', [...copy, image, `${host}/${target}:v1`])

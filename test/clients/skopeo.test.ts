@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { folderDigests, layoutBlob, layoutTree } from './content-tree.ts'
 import { mediaTypes } from './descriptor.ts'
-import { imageLayout, multiPlatformLayout, schema2Folder, schema2ListFolder } from './image.ts'
+import {
+  imageLayout,
+  largeLayer,
+  multiPlatformLayout,
+  schema2Folder,
+  schema2ListFolder,
+  smallLayer,
+} from './image.ts'
 import { servedManifest, servedStatus, servedTags, servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
@@ -12,8 +19,6 @@ const session = await openSession('skopeo')
 after(() => session.close())
 
 const { host } = session
-const small = 10 * 1024
-const large = 300 * 1024 * 1024
 
 function copy(source: string, target: string, ...flags: string[]) {
   const insecure = [
@@ -93,7 +98,7 @@ test('skopeo converts an OCI image to schema 2 while it pushes', async () => {
 test('skopeo pushes and pulls an image of several layers with one of 300 MB', async () => {
   const folder = await session.folder()
   const name = session.repository('large')
-  await imageLayout(join(folder, 'in'), [small, large, small])
+  await imageLayout(join(folder, 'in'), [smallLayer, largeLayer, smallLayer])
   await copy(`oci:${folder}/in:latest`, `docker://${host}/${name}:v1`, '--preserve-digests')
   const pushed = await layoutTree(join(folder, 'in'))
   assert.equal(pushed.length, 5)
