@@ -27,7 +27,8 @@ export interface DataFolder {
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
-    await mkdir(path, { recursive: true })
+    // What is in it, such as the key that authenticates uploads, is no other user's business.
+    await mkdir(path, { recursive: true, mode: 0o700 })
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
     const lock = lockFolder(join(path, 'lock.sqlite'))
     try {
