@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CollectBlobs } from '../../src/metadata/command.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import {
+  blobCommand,
+  changesOf,
+  commitOne,
+  edge,
+  type GetStore,
+  isGarbage,
+  keyOf,
+  manifestCommand,
+  newDigest,
+  newRepository,
+  newToken,
+  putBlob,
+  putManifest,
+  tick,
+} from './metadata-place.ts'
+
+/** What keeps a blob that nobody names, what makes it go, and what becomes of its bytes. */
+export function testCollection(getStore: GetStore): void {
+  testKeep(getStore)
+  testCollect(getStore)
+  testGarbage(getStore)
+}
+
+function testKeep(getStore: GetStore): void {
+  test('a blob is unused from its push until a manifest names it, and again when the last such is gone', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const put = blobCommand(repository)
+    const unusedSince = async () => (await store.blobs.find(repository, put.digest))?.unusedSince
+    await commitOne(store, put)
+    assert.equal(await unusedSince(), put.at)
+    const edges = [edge('layer', put.digest)]
+    const parents = [
+      await putManifest(store, repository, { edges }),
+      await putManifest(store, repository, { edges }),
+    ]
+    assert.equal(await unusedSince(), undefined)
+    await commitOne(store, { ...put, at: tick() })
+    assert.equal(await unusedSince(), undefined, 'pushed again, it counts as unused')
+    const at = tick()
+    for (const [index, digest] of parents.entries()) {
+      assert.equal(await unusedSince(), undefined)
+      await commitOne(store, { type: 'deleteManifest', repository, digest, at: at + index })
+    }
+    assert.equal(await unusedSince(), at + 1)
+  })
+
+  test('keeping a blob puts off its collection, and never brings it nearer', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const put = blobCommand(repository)
+    const { digest, at } = put
+    await commitOne(store, put)
+    for (const [time, since] of [
+      [at + 500, at + 500],
+      [at - 500, at + 500],
+    ] as const) {
+      assert.deepEqual(await commitOne(store, { type: 'keepBlob', repository, digest, at: time }), {
+        result: 'kept',
+      })
+      assert.equal((await store.blobs.find(repository, digest))?.unusedSince, since)
+    }
+  })
+
+  test('keeping a blob that a manifest names does not make it unused', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const digest = await putBlob(store, repository)
+    await putManifest(store, repository, { edges: [edge('config', digest)] })
+    assert.deepEqual(await commitOne(store, { type: 'keepBlob', repository, digest, at: tick() }), {
+      result: 'kept',
+    })
+    assert.equal((await store.blobs.find(repository, digest))?.unusedSince, undefined)
+  })
+
+  test('what is not there cannot be kept', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const digest = await putBlob(store, repository)
+    const keep = { type: 'keepBlob', repository, digest, at: tick() } as const
+    assert.deepEqual(await commitOne(store, { ...keep, digest: newDigest() }), { result: 'unknown' })
+    assert.deepEqual(await commitOne(store, { ...keep, repository: newRepository() }), { result: 'unknown' })
+  })
+}
+
+/** Collects what is unused before a time, and all that earlier tests left. */
+async function collectAll(store: MetadataStore, before: number): Promise<void> {
+  for (;;) {
+    const { count } = await commitOne(store, { type: 'collectBlobs', before, limit: 1000, at: before })
+    if (count === 0) return
+  }
+}
+
+function testCollect(getStore: GetStore): void {
+  test('a collection takes blobs that were unused before a time, and nothing that a manifest names', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const key = newToken()
+    const old = blobCommand(repository, { size: 1_000_000, content: { key } })
+    await commitOne(store, old)
+    const named = await putBlob(store, repository)
+    const child = await putBlob(store, repository)
+    const foreign = await putBlob(store, repository)
+    const edges = [
+      edge('layer', named),
+      edge('manifest', child),
+      { ...edge('layer', foreign), required: false },
+    ]
+    await putManifest(store, repository, { edges })
+    const atTheTime = blobCommand(repository)
+    await commitOne(store, atTheTime)
+    await collectAll(store, atTheTime.at)
+    assert.equal(await store.blobs.find(repository, old.digest), undefined)
+    assert.equal(await isGarbage(store, key), true)
+    for (const digest of [named, child, foreign, atTheTime.digest]) {
+      assert.notEqual(await store.blobs.find(repository, digest), undefined)
+    }
+    const late = manifestCommand(repository, { edges: [edge('layer', old.digest)] })
+    assert.deepEqual(await commitOne(store, late), { result: 'missing', digests: [old.digest] })
+  })
+
+  test('a collection takes no more than its limit, the oldest first, and says how many', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    await collectAll(store, tick())
+    const puts = Array.from({ length: 5 }, () => blobCommand(repository))
+    await store.commit(puts)
+    const before = tick()
+    const collect: CollectBlobs = { type: 'collectBlobs', before, limit: 2, at: before }
+    for (const [taken, left] of [
+      [2, 3],
+      [2, 1],
+      [1, 0],
+      [0, 0],
+    ] as const) {
+      assert.deepEqual(await commitOne(store, collect), { result: 'done', count: taken })
+      const found = await Promise.all(puts.map(({ digest }) => store.blobs.find(repository, digest)))
+      const expected = puts.map((_, index) => index >= puts.length - left)
+      assert.deepEqual(
+        found.map((blob) => blob !== undefined),
+        expected,
+      )
+    }
+  })
+
+  test('content that is unused in one repository and named in another stays for the other', async () => {
+    const store = getStore()
+    const [repository, other] = [newRepository(), newRepository()]
+    const key = newToken()
+    const command = blobCommand(repository, { size: 1_000_000, content: { key } })
+    const { digest } = command
+    await commitOne(store, command)
+    await commitOne(store, { type: 'mountBlob', repository: other, digest, at: tick() })
+    await putManifest(store, other, { edges: [edge('layer', digest)] })
+    await collectAll(store, tick())
+    assert.equal(await store.blobs.find(repository, digest), undefined)
+    assert.equal(await keyOf(store, other, digest), key)
+    assert.equal(await isGarbage(store, key), false)
+  })
+
+  test('what was pushed, mounted or kept again in time is not collected', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const puts = Array.from({ length: 3 }, () => blobCommand(repository))
+    const [pushed, mounted, kept] = puts.map(({ digest }) => digest) as [Digest, Digest, Digest]
+    await store.commit(puts)
+    const before = tick()
+    await store.commit([
+      { ...blobCommand(repository), digest: pushed },
+      { type: 'mountBlob', repository, digest: mounted, from: repository, at: tick() },
+      { type: 'keepBlob', repository, digest: kept, at: tick() },
+    ])
+    await collectAll(store, before)
+    for (const digest of [pushed, mounted, kept]) {
+      assert.notEqual(await store.blobs.find(repository, digest), undefined)
+    }
+  })
+
+  test('a collection changes nothing that a reader can see', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    await putBlob(store, repository)
+    const before = await changesOf(store, repository)
+    await collectAll(store, tick())
+    assert.deepEqual(await changesOf(store, repository), before)
+    assert.equal(await store.repositories.exists(repository), true)
+  })
+}
+
+function testGarbage(getStore: GetStore): void {
+  test('a key is garbage from the time of its deletion on, until it is forgotten', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const [one, two] = [newToken(), newToken()]
+    const put = blobCommand(repository, { size: 1_000_000, content: { key: one } })
+    const again = { ...put, content: { key: two }, at: tick() }
+    await store.commit([put, again])
+    assert.equal((await store.log.garbage(again.at - 1, 1_000_000)).includes(one), false)
+    assert.equal((await store.log.garbage(again.at + 1, 1_000_000)).includes(one), true)
+    assert.equal((await store.log.garbage(again.at + 1, 1)).length, 1)
+    await commitOne(store, { type: 'forgetGarbage', keys: [one, newToken()] })
+    assert.equal(await isGarbage(store, one), false)
+    assert.equal(await keyOf(store, repository, put.digest), two)
+  })
+}

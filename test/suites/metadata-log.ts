@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Change } from '../../src/metadata/metadata-store.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { Tag } from '../../src/oci/reference.ts'
+import {
+  blobCommand,
+  changesOf,
+  commitOne,
+  edge,
+  type GetStore,
+  manifestCommand,
+  newDigest,
+  newRepository,
+  putBlob,
+  putManifest,
+  tags,
+  tick,
+} from './metadata-place.ts'
+
+/** The change log: one row for each change that a reader could see, and none for anything else. */
+export function testLog(getStore: GetStore): void {
+  testRows(getStore)
+  testNoRows(getStore)
+  testTimes(getStore)
+  testOrder(getStore)
+}
+
+type Row = [kind: string, subject: string, old: Digest | undefined, young: Digest | undefined]
+
+function rowsOf(changes: Change[]): Row[] {
+  return changes.map((change) => [change.kind, change.subject, change.old, change.new])
+}
+
+function assertGapless(changes: Change[]): void {
+  for (const [index, change] of changes.entries()) {
+    assert.equal(change.revision, index + 1)
+    const before = changes[index - 1]
+    if (before === undefined) continue
+    assert.ok(change.sequence > before.sequence, 'the sequence does not rise')
+    assert.ok(change.at >= before.at, 'the time goes back')
+  }
+}
+
+function testRows(getStore: GetStore): void {
+  test('each change that a reader could see is one row, in the order of what was done', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const blob = await putBlob(store, repository)
+    const first = await putManifest(store, repository, { edges: [edge('layer', blob)], tags: tags('b', 'a') })
+    const second = await putManifest(store, repository, { tags: tags('a') })
+    await putManifest(store, repository, { edges: [edge('manifest', second)] })
+    const [, , , , , , { subject: index } = { subject: '' }] = await changesOf(store, repository)
+    const at = tick()
+    await store.commit([
+      { type: 'deleteTag', repository, tag: 'b' as Tag, condition: {}, at },
+      { type: 'deleteManifest', repository, digest: index as Digest, at },
+      { type: 'deleteManifest', repository, digest: second, at },
+    ])
+    const changes = await changesOf(store, repository)
+    assert.deepEqual(rowsOf(changes), [
+      ['repository-created', '', undefined, undefined],
+      ['manifest-pushed', first, undefined, first],
+      ['tag-set', 'b', undefined, first],
+      ['tag-set', 'a', undefined, first],
+      ['manifest-pushed', second, undefined, second],
+      ['tag-set', 'a', first, second],
+      ['manifest-pushed', index, undefined, index],
+      ['tag-removed', 'b', first, undefined],
+      ['manifest-deleted', index, index, undefined],
+      ['tag-removed', 'a', second, undefined],
+      ['manifest-deleted', second, second, undefined],
+    ])
+    assertGapless(changes)
+  })
+
+  test('the same bytes under another media type are one more row, and nothing else', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const blob = await putBlob(store, repository)
+    const push = manifestCommand(repository, {
+      edges: [edge('layer', blob)],
+      tags: tags('v1'),
+      mediaType: 'x/one',
+    })
+    const { digest } = push
+    await store.commit([push, { ...push, mediaType: 'x/two' }])
+    assert.equal((await store.manifests.find(repository, { digest }))?.mediaType, 'x/two')
+    const changes = await changesOf(store, repository)
+    assert.deepEqual(rowsOf(changes), [
+      ['repository-created', '', undefined, undefined],
+      ['manifest-pushed', digest, undefined, digest],
+      ['tag-set', 'v1', undefined, digest],
+      ['manifest-pushed', digest, undefined, digest],
+    ])
+    assertGapless(changes)
+  })
+
+  test('a repository is created once, by whatever comes first', async () => {
+    const store = getStore()
+    const source = newRepository()
+    const digest = await putBlob(store, source)
+    for (const command of [
+      blobCommand(newRepository()),
+      manifestCommand(newRepository()),
+      { type: 'mountBlob', repository: newRepository(), digest, at: tick() } as const,
+    ]) {
+      await store.commit([command, blobCommand(command.repository), blobCommand(command.repository)])
+      const created = (await changesOf(store, command.repository)).filter(
+        ({ kind }) => kind === 'repository-created',
+      )
+      assert.deepEqual(
+        created.map(({ revision, at }) => ({ revision, at })),
+        [{ revision: 1, at: command.at }],
+      )
+    }
+  })
+}
+
+function testNoRows(getStore: GetStore): void {
+  test('what changes nothing for a reader, and what is refused, leaves no row', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const [blob, other] = [await putBlob(store, repository), await putBlob(store, newRepository())]
+    const push = manifestCommand(repository, { edges: [edge('layer', blob)], tags: tags('v1') })
+    const { digest } = push
+    await commitOne(store, push)
+    const index = await putManifest(store, repository, { edges: [edge('manifest', digest)] })
+    const before = await changesOf(store, repository)
+    const at = tick()
+    const outcomes = await store.commit([
+      push,
+      { ...push, tags: [] },
+      blobCommand(repository),
+      { type: 'mountBlob', repository, digest: other, at },
+      { type: 'keepBlob', repository, digest: other, at },
+      { type: 'deleteBlob', repository, digest: other, at },
+      { type: 'deleteBlob', repository, digest: blob, at },
+      manifestCommand(repository, { edges: [edge('config', newDigest())] }),
+      manifestCommand(repository, { tags: tags('v1'), condition: { ifNoneMatch: '*' } }),
+      { type: 'deleteManifest', repository, digest, at },
+      { type: 'deleteManifest', repository, digest: newDigest(), at },
+      { type: 'deleteTag', repository, tag: 'v2' as Tag, condition: {}, at },
+      { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: { ifMatch: [index] }, at },
+    ])
+    assert.deepEqual(
+      outcomes.map(({ result }) => result),
+      [
+        'stored',
+        'stored',
+        'stored',
+        'mounted',
+        'kept',
+        'deleted',
+        'needed',
+        'missing',
+        'precondition-failed',
+        'needed',
+        'unknown',
+        'unknown',
+        'precondition-failed',
+      ],
+    )
+    assert.deepEqual(await changesOf(store, repository), before)
+  })
+}
+
+function testTimes(getStore: GetStore): void {
+  test('the time of a repository never goes back, even when the clock does', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const start = tick()
+    const times = [start, start + 500, start - 900_000, 0, start + 499, start + 501]
+    for (const at of times) await putManifest(store, repository, { at })
+    const changes = await changesOf(store, repository)
+    assertGapless(changes)
+    assert.deepEqual(
+      changes.map(({ at }) => at - start),
+      [0, 0, 500, 500, 500, 500, 501],
+    )
+  })
+
+  test('a clock that is ahead in one repository does not hurry another', async () => {
+    const store = getStore()
+    const [ahead, repository] = [newRepository(), newRepository()]
+    const at = tick()
+    await putManifest(store, ahead, { at: at + 900_000_000 })
+    await putManifest(store, repository, { at })
+    const changes = await changesOf(store, repository)
+    assert.deepEqual(
+      changes.map((change) => change.at),
+      [at, at],
+    )
+  })
+}
+
+function testOrder(getStore: GetStore): void {
+  test('pushes to several repositories at once leave revisions without gaps', async () => {
+    const store = getStore()
+    const repositories = Array.from({ length: 4 }, newRepository)
+    const pushes = Array.from({ length: 200 }, (_, index) =>
+      commitOne(
+        store,
+        manifestCommand(repositories[index % 4] ?? newRepository(), { tags: tags('latest', `v${index}`) }),
+      ),
+    )
+    await Promise.all(pushes)
+    const sequences = new Set<number>()
+    for (const repository of repositories) {
+      const changes = await changesOf(store, repository)
+      assert.equal(changes.length, 1 + 50 * 3)
+      assertGapless(changes)
+      for (const { sequence } of changes) sequences.add(sequence)
+    }
+    assert.equal(sequences.size, 4 * 151)
+  })
+
+  test('the log is read in pages of any size, each change once', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const [start] = await changesOf(store, await createdRepository())
+    for (let index = 0; index < 5; index++) await putManifest(store, repository, { tags: tags('v1') })
+    for (const limit of [1, 2, 3, 100]) {
+      const found: Change[] = []
+      for (let after = start?.sequence ?? 0; ; ) {
+        const page = await store.log.changes(after, limit)
+        assert.ok(page.length <= limit)
+        const last = page.at(-1)
+        if (last === undefined) break
+        found.push(...page)
+        after = last.sequence
+      }
+      assert.equal(found.length, 11)
+      assertGapless(found)
+    }
+    assert.deepEqual(await store.log.changes(Number.MAX_SAFE_INTEGER, 10), [])
+
+    async function createdRepository(): Promise<typeof repository> {
+      const created = newRepository()
+      await putBlob(store, created)
+      return created
+    }
+  })
+}

@@ -1,0 +1,146 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Command, Outcome, PutBlob, PutManifest } from '../../src/metadata/command.ts'
+import type { Change, MetadataStore } from '../../src/metadata/metadata-store.ts'
+import { type Digest, formatDigest } from '../../src/oci/digest.ts'
+import type { Edge, EdgeKind } from '../../src/oci/manifest.ts'
+import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
+
+/** Makes an empty store; the suite closes it. */
+export type MakeMetadataStore = () => Promise<MetadataStore>
+
+/** The store of a suite, once it is there. */
+export type GetStore = () => MetadataStore
+
+let time = 1_700_000_000_000
+let places = 0
+
+/** A time later than any before. */
+export function tick(): number {
+  time += 1000
+  return time
+}
+
+/** The name of a repository that no other test uses. */
+export function newRepository(): RepositoryName {
+  places++
+  return `place/${places}` as RepositoryName
+}
+
+/** A key of the blob store, or a token, that nobody has used. */
+export function newToken(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** The digest of bytes. */
+export function sha256(bytes: Uint8Array | string): Digest {
+  return formatDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
+}
+
+/** A digest of content that nobody has. */
+export function newDigest(): Digest {
+  return sha256(randomBytes(16))
+}
+
+/** Does one command. */
+export async function commitOne<const C extends Command>(
+  store: MetadataStore,
+  command: C,
+): Promise<Outcome<C>> {
+  const [outcome] = await store.commit([command])
+  return outcome as Outcome<C>
+}
+
+/** A command that puts a blob of random small content, unless told otherwise. */
+export function blobCommand(repository: RepositoryName, changes: Partial<PutBlob> = {}): PutBlob {
+  const bytes = randomBytes(20)
+  return {
+    type: 'putBlob',
+    repository,
+    digest: sha256(bytes),
+    size: bytes.length,
+    content: { bytes },
+    at: tick(),
+    ...changes,
+  }
+}
+
+/** Puts a blob of random small content. @returns its digest */
+export async function putBlob(store: MetadataStore, repository: RepositoryName): Promise<Digest> {
+  const command = blobCommand(repository)
+  await commitOne(store, command)
+  return command.digest
+}
+
+/** Content that a manifest names and needs. */
+export function edge(kind: EdgeKind, digest: Digest): Edge {
+  return { kind, digest, required: true }
+}
+
+/** A command that puts a manifest of random bytes without edges or tags, unless told otherwise. */
+export function manifestCommand(repository: RepositoryName, changes: Partial<PutManifest> = {}): PutManifest {
+  const bytes = changes.bytes ?? Buffer.from(JSON.stringify({ schemaVersion: 2, id: newToken() }))
+  return {
+    type: 'putManifest',
+    repository,
+    digest: sha256(bytes),
+    bytes,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    edges: [],
+    tags: [],
+    condition: {},
+    at: tick(),
+    ...changes,
+  }
+}
+
+/** Puts a manifest. @returns its digest */
+export async function putManifest(
+  store: MetadataStore,
+  repository: RepositoryName,
+  changes: Partial<PutManifest> = {},
+): Promise<Digest> {
+  const command = manifestCommand(repository, changes)
+  const { result } = await commitOne(store, command)
+  if (result !== 'stored') throw new Error(`the manifest is not stored: ${result}`)
+  return command.digest
+}
+
+/** Tags of text. */
+export function tags(...names: string[]): Tag[] {
+  return names as Tag[]
+}
+
+/** The whole change log of one repository, read in pages. */
+export async function changesOf(store: MetadataStore, repository: RepositoryName): Promise<Change[]> {
+  const found: Change[] = []
+  for (let after = 0; ; ) {
+    const page = await store.log.changes(after, 100)
+    const last = page.at(-1)
+    if (last === undefined) return found
+    found.push(...page.filter((change) => change.repository === repository))
+    after = last.sequence
+  }
+}
+
+/** The digest that a tag points to. */
+export async function tagged(
+  store: MetadataStore,
+  repository: RepositoryName,
+  tag: string,
+): Promise<Digest | undefined> {
+  return (await store.manifests.find(repository, { tag: tag as Tag }))?.digest
+}
+
+/** Whether a key is queued for deletion. */
+export async function isGarbage(store: MetadataStore, key: string): Promise<boolean> {
+  return (await store.log.garbage(Number.MAX_SAFE_INTEGER, 1_000_000)).includes(key)
+}
+
+/** Where a blob's bytes are, if that is not in the metadata store. */
+export async function keyOf(
+  store: MetadataStore,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<string | undefined> {
+  return (await store.blobs.find(repository, digest))?.content.key
+}

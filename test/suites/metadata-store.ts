@@ -1,0 +1,39 @@
+import { after, before, describe } from 'node:test'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import { testBlobs } from './metadata-blobs.ts'
+import { testCollection } from './metadata-collection.ts'
+import { testCommit } from './metadata-commit.ts'
+import { testLists } from './metadata-lists.ts'
+import { testLog } from './metadata-log.ts'
+import { testManifests } from './metadata-manifests.ts'
+import type { MakeMetadataStore } from './metadata-place.ts'
+import { testReferrers } from './metadata-referrers.ts'
+import { testUploadEnds } from './metadata-upload-ends.ts'
+import { testUploads } from './metadata-uploads.ts'
+
+/**
+ * What every driver of the MetadataStore seam must stand. The tests share one store and use repositories of their own, so each also
+ * runs beside all that the others left.
+ */
+export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): void {
+  describe(`${name} as a metadata store`, () => {
+    let opened: MetadataStore | undefined
+    const getStore = () => {
+      if (opened === undefined) throw new Error('the store is not open')
+      return opened
+    }
+    before(async () => {
+      opened = await makeStore()
+    })
+    after(async () => await opened?.close())
+    describe('commit', () => testCommit(getStore))
+    describe('blobs', () => testBlobs(getStore))
+    describe('collection', () => testCollection(getStore))
+    describe('manifests and tags', () => testManifests(getStore))
+    describe('referrers', () => testReferrers(getStore))
+    describe('uploads', () => testUploads(getStore))
+    describe('ends of uploads', () => testUploadEnds(getStore))
+    describe('lists', () => testLists(getStore))
+    describe('the change log', () => testLog(getStore))
+  })
+}

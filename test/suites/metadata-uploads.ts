@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  blobCommand,
+  commitOne,
+  type GetStore,
+  isGarbage,
+  newRepository,
+  newToken,
+} from './metadata-place.ts'
+import { keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
+
+/** Uploads: who may write, what is kept, and how they become blobs. */
+export function testUploads(getStore: GetStore): void {
+  testRows(getStore)
+  testLeases(getStore)
+  testClaims(getStore)
+  testStrangers(getStore)
+  testClosing(getStore)
+}
+
+function testRows(getStore: GetStore): void {
+  test('an upload without a row is unknown, and its first save makes the row', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    assert.equal(await store.uploads.find(upload.id), undefined)
+    const digests = { sha256: 'ab', blake3: 'cd' }
+    for (const bytes of [Buffer.from('bytes'), new Uint8Array()]) {
+      const { id } = newUpload()
+      const save = saveCommand(
+        { ...upload, id },
+        { offset: 0 },
+        { offset: bytes.length, content: { bytes }, digests },
+      )
+      assert.deepEqual(await commitOne(store, save), { result: 'saved' })
+      const found = await store.uploads.find(id)
+      assert.ok(found !== undefined && found !== 'ended')
+      assert.deepEqual(Buffer.from(found.content.bytes ?? 'nothing'), Buffer.from(bytes))
+      const { repository } = upload
+      assert.deepEqual(
+        { ...found, content: undefined },
+        { repository, offset: bytes.length, content: undefined, digests },
+      )
+    }
+    assert.equal(await store.repositories.exists(upload.repository), false)
+  })
+
+  test('an upload that outgrows its row leaves its bytes for a key and a state', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    const small = saveCommand(upload, { offset: 0 })
+    await commitOne(store, small)
+    const open = openCommand(upload, { offset: small.offset })
+    const opened = await commitOne(store, open)
+    assert.ok(opened.result === 'opened')
+    assert.equal(opened.key, open.key)
+    assert.deepEqual(Buffer.from(opened.upload.content.bytes ?? 'nothing'), small.content.bytes)
+    const save = { offset: 100, content: { state: '1:100' } }
+    await commitOne(store, saveCommand(upload, { lease: open.lease.token }, save))
+    const found = await store.uploads.find(upload.id)
+    assert.deepEqual(found, {
+      repository: upload.repository,
+      offset: 100,
+      content: { key: open.key, state: '1:100' },
+      digests: {},
+    })
+  })
+
+  test('an upload keeps its first key, however often it is opened', async () => {
+    const store = getStore()
+    const { upload, key } = await keyedUpload(store)
+    const opened = await commitOne(store, openCommand(upload, { offset: 100 }))
+    assert.ok(opened.result === 'opened')
+    assert.equal(opened.key, key)
+    assert.deepEqual(opened.upload.content, { key, state: '1:100' })
+  })
+}
+
+function testLeases(getStore: GetStore): void {
+  test('an upload that is held is busy for everybody else until its lease has lapsed', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    const first = openCommand(upload)
+    assert.equal((await commitOne(store, first)).result, 'opened')
+    const found = await store.uploads.find(upload.id)
+    assert.ok(found !== undefined && found !== 'ended')
+    assert.equal(found.leasedUntil, first.lease.until)
+    const early = openCommand(upload, { at: first.lease.until - 1 })
+    assert.deepEqual(await commitOne(store, early), { result: 'busy' })
+    const saved = await commitOne(store, saveCommand(upload, { offset: 0 }, { at: first.lease.until - 1 }))
+    assert.deepEqual(saved, { result: 'changed' })
+    const late = await commitOne(store, openCommand(upload, { at: first.lease.until + 1 }))
+    assert.equal(late.result, 'opened')
+  })
+
+  test('who lost a lease can neither save, nor release, nor close, and harms nothing', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    const [lost, held] = [openCommand(upload), openCommand(upload)]
+    await store.commit([lost, held])
+    const before = await store.uploads.find(upload.id)
+    const claim = { lease: lost.lease.token }
+    const put = blobCommand(upload.repository, {
+      upload: { id: upload.id, claim },
+      content: { key: lost.key },
+    })
+    const [saved, released, closed] = await store.commit([
+      saveCommand(upload, claim),
+      { type: 'releaseUpload', id: upload.id, lease: lost.lease.token },
+      put,
+    ])
+    assert.notEqual(saved.result, 'saved')
+    assert.equal(released.result, 'unknown')
+    assert.notEqual(closed.result, 'stored')
+    assert.deepEqual(await store.uploads.find(upload.id), before)
+    assert.equal(await store.blobs.find(upload.repository, put.digest), undefined)
+    assert.equal(await store.repositories.exists(upload.repository), false)
+    const goesOn = await commitOne(store, saveCommand(upload, { lease: held.lease.token }))
+    assert.deepEqual(goesOn, { result: 'saved' })
+  })
+
+  test('a save may go on holding, or let go', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    const open = openCommand(upload)
+    const lease = { token: open.lease.token, until: open.lease.until + 10_000 }
+    await store.commit([open, saveCommand(upload, { lease: lease.token }, { lease })])
+    const held = await store.uploads.find(upload.id)
+    assert.ok(held !== undefined && held !== 'ended')
+    assert.equal(held.leasedUntil, lease.until)
+    await commitOne(store, saveCommand(upload, { lease: lease.token }))
+    const free = await store.uploads.find(upload.id)
+    assert.ok(free !== undefined && free !== 'ended')
+    assert.equal(free.leasedUntil, undefined)
+  })
+
+  test('a released upload is as it was, and free at once', async () => {
+    const store = getStore()
+    const { upload, key } = await keyedUpload(store)
+    const before = await store.uploads.find(upload.id)
+    const open = openCommand(upload, { offset: 100 })
+    const release = { type: 'releaseUpload', id: upload.id, lease: open.lease.token } as const
+    const [, wrong, right, again] = await store.commit([
+      open,
+      { ...release, lease: newToken() },
+      release,
+      release,
+    ])
+    assert.deepEqual([wrong.result, right.result, again.result], ['unknown', 'released', 'unknown'])
+    assert.deepEqual(await store.uploads.find(upload.id), before)
+    assert.equal(await isGarbage(store, key), false)
+    assert.equal((await commitOne(store, openCommand(upload, { offset: 100, at: open.at }))).result, 'opened')
+  })
+}
+
+function testClaims(getStore: GetStore): void {
+  test('an upload that is not where the caller saw it has moved, and says to where', async () => {
+    const store = getStore()
+    const { upload } = await keyedUpload(store)
+    for (const offset of [0, 99, 101]) {
+      assert.deepEqual(await commitOne(store, openCommand(upload, { offset })), {
+        result: 'moved',
+        offset: 100,
+      })
+      assert.deepEqual(await commitOne(store, saveCommand(upload, { offset })), { result: 'changed' })
+    }
+    const fresh = openCommand(newUpload(), { offset: 7 })
+    assert.deepEqual(await commitOne(store, fresh), { result: 'moved', offset: 0 })
+    assert.equal(await store.uploads.find(fresh.id), undefined)
+  })
+
+  test('a save with a claim that nobody has changes nothing', async () => {
+    const store = getStore()
+    const { upload } = await keyedUpload(store)
+    const before = await store.uploads.find(upload.id)
+    for (const lease of [newToken(), '', 'null']) {
+      assert.notEqual((await commitOne(store, saveCommand(upload, { lease }))).result, 'saved')
+    }
+    assert.deepEqual(await store.uploads.find(upload.id), before)
+    const unknown = newUpload()
+    assert.deepEqual(await commitOne(store, saveCommand(unknown, { lease: newToken() })), {
+      result: 'unknown',
+    })
+    assert.deepEqual(await commitOne(store, saveCommand(unknown, { offset: 5 })), { result: 'unknown' })
+    assert.equal(await store.uploads.find(unknown.id), undefined)
+  })
+}
+
+function testStrangers(getStore: GetStore): void {
+  test('an upload cannot be touched from another repository', async () => {
+    const store = getStore()
+    const { upload, key } = await keyedUpload(store)
+    const open = openCommand(upload, { offset: 100 })
+    await commitOne(store, open)
+    const before = await store.uploads.find(upload.id)
+    const stranger = { id: upload.id, repository: newRepository() }
+    const claims = [{ lease: open.lease.token }, { offset: 100 }]
+    const late = open.lease.until + 1
+    const outcomes = await store.commit([
+      openCommand(stranger, { offset: 100, at: late }),
+      ...claims.map((claim) => saveCommand(stranger, claim, { at: late })),
+      ...claims.map((claim) =>
+        blobCommand(stranger.repository, { upload: { id: upload.id, claim }, at: late }),
+      ),
+      { type: 'endUpload', ...stranger, at: late },
+    ])
+    for (const { result } of outcomes) assert.match(result, /unknown$/)
+    assert.deepEqual(await store.uploads.find(upload.id), before)
+    assert.equal(await store.repositories.exists(stranger.repository), false)
+    assert.equal(await isGarbage(store, key), false)
+  })
+}
+
+function testClosing(getStore: GetStore): void {
+  test('a blob that closes its upload keeps the key of it', async () => {
+    const store = getStore()
+    const { upload, key } = await keyedUpload(store)
+    const open = openCommand(upload, { offset: 100 })
+    const claim = { lease: open.lease.token }
+    const put = blobCommand(upload.repository, {
+      upload: { id: upload.id, claim },
+      size: 100,
+      content: { key },
+    })
+    const [, stored, again] = await store.commit([open, put, put])
+    assert.deepEqual([stored.result, again.result], ['stored', 'upload-unknown'])
+    assert.equal((await store.blobs.find(upload.repository, put.digest))?.content.key, key)
+    assert.equal(await store.uploads.find(upload.id), 'ended')
+    assert.equal(await isGarbage(store, key), false)
+  })
+
+  test('a blob that closes its upload with other content leaves the key of it as garbage', async () => {
+    const store = getStore()
+    const { upload, key } = await keyedUpload(store)
+    const put = blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset: 100 } } })
+    assert.deepEqual(await commitOne(store, put), { result: 'stored' })
+    assert.equal(await isGarbage(store, key), true)
+  })
+
+  test('a blob that is small and whole closes an upload that has no row', async () => {
+    const store = getStore()
+    const upload = newUpload()
+    const claim = { offset: 0 }
+    const put = blobCommand(upload.repository, { upload: { id: upload.id, claim } })
+    assert.deepEqual(await commitOne(store, put), { result: 'stored' })
+    assert.equal(await store.uploads.find(upload.id), 'ended')
+    assert.deepEqual(await commitOne(store, put), { result: 'upload-unknown' })
+  })
+
+  test('a blob is not stored where its upload has changed or is held', async () => {
+    const store = getStore()
+    const { upload } = await keyedUpload(store)
+    const put = (offset: number) =>
+      commitOne(store, blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset } } }))
+    assert.deepEqual(await put(0), { result: 'upload-changed' })
+    const open = openCommand(upload, { offset: 100 })
+    await commitOne(store, open)
+    const early = blobCommand(upload.repository, {
+      upload: { id: upload.id, claim: { offset: 100 } },
+      at: open.at,
+    })
+    assert.deepEqual(await commitOne(store, early), { result: 'upload-changed' })
+    assert.equal(await store.repositories.exists(upload.repository), false)
+    assert.equal(await store.blobs.find(upload.repository, early.digest), undefined)
+  })
+}
