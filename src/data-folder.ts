@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MetadataStore } from './metadata/metadata-store.ts'
 import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
@@ -7,6 +7,7 @@ import { NewerDataError } from './metadata/sqlite/migrations.ts'
 import { sqliteMetadata } from './metadata/sqlite/store.ts'
 import type { BlobStore } from './storage/blob-store.ts'
 import { fileSystemBlobStore } from './storage/file-system.ts'
+import { makeFolder } from './storage/folder.ts'
 
 /** A data folder can't be used; the message says why in one line. Nothing in it was changed. */
 export class DataFolderError extends Error {
@@ -28,7 +29,7 @@ export interface DataFolder {
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
     // What is in it, such as the key that authenticates uploads, is no other user's business.
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolder(path, 0o700)
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
     const lock = lockFolder(join(path, 'lock.sqlite'))
     try {

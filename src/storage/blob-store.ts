@@ -54,6 +54,27 @@ export interface BlobStore {
   delete(key: BlobKey): Promise<void>
 }
 
+const KEY = /^[0-9a-f]{32}$/
+const STATE = /^1:(\d{1,15})$/
+
+/** For drivers: refuses what isn't a key. @throws TypeError */
+export function checkKey(key: BlobKey): void {
+  if (!KEY.test(key)) throw new TypeError('a blob key has 32 lower-case hexadecimal digits')
+}
+
+/** For drivers that need to know no more than how much was written: the state that says so. */
+export function formatSizeState(size: number): AppendState {
+  return `1:${size}`
+}
+
+/** Reads what {@link formatSizeState} made; 0 where nothing is written yet. @throws TypeError */
+export function parseSizeState(state: AppendState): number {
+  if (state === '') return 0
+  const size = STATE.exec(state)?.[1]
+  if (size === undefined) throw new TypeError('the append state is of another driver or version')
+  return Number(size)
+}
+
 /** An append or publish found less than what its offset or state promises: the bytes are damaged. */
 export class BlobDamagedError extends Error {
   override readonly name = 'BlobDamagedError'

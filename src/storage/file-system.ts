@@ -9,57 +9,69 @@ import {
   BlobDamagedError,
   type BlobKey,
   type BlobStore,
+  checkKey,
+  formatSizeState,
+  parseSizeState,
   untilInterrupted,
 } from './blob-store.ts'
+import { makeFolder, syncFolder } from './folder.ts'
 
 const GATHER_SIZE = 1024 * 1024
-const STATE = /^1:(\d{1,15})$/
-const KEY = /^[0-9a-f]{32}$/
+const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 
 /**
  * A blob store in a folder: one file for each key, born under its own name in one of 256 folders, so that nothing is ever renamed.
  *
- * @param root the folder, which is made if it is absent; its parent must exist
+ * @param root the folder, which is made if it is absent
  */
 export async function fileSystemBlobStore({ root }: { root: string }): Promise<BlobStore> {
   await makeFolders(root)
-  const pathOf = (key: BlobKey) => join(folderOf(root, key), key)
+  const placeOf = (key: BlobKey): Place => {
+    checkKey(key)
+    const folder = join(root, key.slice(0, 2))
+    return { folder, path: join(folder, key) }
+  }
 
   return {
-    append: (key, state, offset, body) => append(pathOf(key), folderOf(root, key), state, offset, body),
-    publish: (key, state) => publish(pathOf(key), state),
-    open: (key, range) => openSlice(pathOf(key), range),
-    delete: (key) => unlink(pathOf(key)).catch(ignoreAbsent),
+    append: async (key, state, offset, body) => await append(placeOf(key), state, offset, body),
+    publish: async (key, state) => await publish(placeOf(key).path, state),
+    open: async (key, range) => await openSlice(placeOf(key).path, range),
+    delete: async (key) => await unlink(placeOf(key).path).catch(ignoreAbsent),
   }
 }
 
-function folderOf(root: string, key: BlobKey): string {
-  if (!KEY.test(key)) throw new TypeError('a blob key has 32 hexadecimal digits')
-  return join(root, key.slice(0, 2))
+interface Place {
+  folder: string
+  path: string
 }
 
 async function makeFolders(root: string): Promise<void> {
-  const made = await mkdir(root, { recursive: true })
-  if (made !== undefined) await syncFolder(join(root, '..'))
-  const results = await Promise.all(FOLDERS.map((name) => mkdir(join(root, name), { recursive: true })))
+  await makeFolder(root, FOLDER_MODE)
+  const results = await Promise.all(
+    FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
+  )
   if (results.some((result) => result !== undefined)) await syncFolder(root)
 }
 
 async function append(
-  path: string,
-  folder: string,
+  { path, folder }: Place,
   state: AppendState,
   offset: number,
   body: AsyncIterable<Uint8Array>,
 ): Promise<Appended> {
+  parseSizeState(state)
   const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
     await file.datasync()
     if (state === '') await syncFolder(folder)
-    return { offset: end, state: `1:${end}`, ...(interrupted && { interrupted: interrupted.error }) }
+    return {
+      offset: end,
+      state: formatSizeState(end),
+      ...(interrupted && { interrupted: interrupted.error }),
+    }
   } finally {
     await file.close()
   }
@@ -124,9 +136,9 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
 }
 
 async function publish(path: string, state: AppendState): Promise<void> {
-  const size = Number(STATE.exec(state)?.[1] ?? Number.NaN)
-  if (Number.isNaN(size)) throw new TypeError('not a state of the file system blob store')
-  const file = await open(path, constants.O_RDWR)
+  const size = parseSizeState(state)
+  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
+  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
   try {
     const found = (await file.stat()).size
     if (found < size) throw new BlobDamagedError(`file has ${found} bytes, but ${size} were recorded`)
@@ -148,15 +160,6 @@ async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | un
     close: () => file.close(),
     start: range.start,
     length: range.end - range.start + 1,
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

@@ -5,6 +5,9 @@ import {
   BlobDamagedError,
   type BlobKey,
   type BlobStore,
+  checkKey,
+  formatSizeState,
+  parseSizeState,
   untilInterrupted,
 } from './blob-store.ts'
 
@@ -19,10 +22,12 @@ export function memoryBlobStore(): BlobStore {
 
   async function append(
     key: BlobKey,
-    _state: string,
+    state: string,
     offset: number,
     body: AsyncIterable<Uint8Array>,
   ): Promise<Appended> {
+    checkKey(key)
+    parseSizeState(state)
     const before = entries.get(key)?.bytes ?? new Uint8Array()
     if (before.length < offset) throw new BlobDamagedError(`${before.length} bytes, not ${offset}`)
     const chunks = [before.subarray(0, offset)]
@@ -35,25 +40,28 @@ export function memoryBlobStore(): BlobStore {
     entries.set(key, { bytes, published: false })
     return {
       offset: bytes.length,
-      state: String(bytes.length),
+      state: formatSizeState(bytes.length),
       ...(interrupted && { interrupted: interrupted.error }),
     }
   }
 
   async function publish(key: BlobKey, state: string): Promise<void> {
-    const entry = entries.get(key)
-    if (entry === undefined || entry.bytes.length < Number(state))
-      throw new BlobDamagedError(`no ${state} bytes`)
-    entries.set(key, { bytes: entry.bytes.subarray(0, Number(state)), published: true })
+    checkKey(key)
+    const size = parseSizeState(state)
+    const found = entries.get(key)?.bytes
+    if (found === undefined || found.length < size) throw new BlobDamagedError(`there are no ${size} bytes`)
+    entries.set(key, { bytes: found.subarray(0, size), published: true })
   }
 
   async function open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined> {
+    checkKey(key)
     const entry = entries.get(key)
     if (!entry?.published) return undefined
     return { type: 'bytes', bytes: entry.bytes.subarray(range.start, range.end + 1) }
   }
 
   async function remove(key: BlobKey): Promise<void> {
+    checkKey(key)
     entries.delete(key)
   }
 

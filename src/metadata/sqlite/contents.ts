@@ -33,6 +33,7 @@ export function storeContent(
     if (content.key !== undefined) discardKey(statements, content.key, at)
     return
   }
+  if (found.key === content.key) return
   statements.run(
     'UPDATE contents SET key = ?, bytes = ? WHERE digest = ?',
     content.key ?? null,

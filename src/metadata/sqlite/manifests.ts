@@ -57,7 +57,13 @@ function hasManifest(statements: Statements, repository: number, digest: Digest)
 
 function storeManifest(statements: Statements, repository: number, command: PutManifest): void {
   storeContent(statements, command.digest, command.bytes.length, { bytes: command.bytes }, command.at)
-  const isNew = !hasManifest(statements, repository, command.digest)
+  const found = statements.get(
+    'SELECT media_type FROM manifests WHERE repository = ? AND digest = ?',
+    repository,
+    command.digest,
+  )
+  // The same bytes under another media type are something that a reader sees; the same push again is nothing.
+  if (found?.media_type === command.mediaType) return
   statements.run(
     `INSERT INTO manifests (repository, digest, media_type, artifact_type, size, subject, annotations, pushed)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -71,7 +77,6 @@ function storeManifest(statements: Statements, repository: number, command: PutM
     command.annotations ? JSON.stringify(command.annotations) : null,
     command.at,
   )
-  if (!isNew) return
   for (const edge of command.edges) addEdge(statements, repository, command.digest, edge)
   recordChange(statements, repository, {
     kind: 'manifest-pushed',

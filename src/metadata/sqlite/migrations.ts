@@ -103,18 +103,25 @@ export const MIGRATIONS: readonly string[] = [
 ]
 
 /**
+ * The schema that a database has.
+ *
+ * @throws NewerDataError if it is ahead of this program
+ */
+export function schemaVersion(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): number {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version)
+  if (version <= migrations.length) return version
+  throw new NewerDataError(
+    `it has schema ${version}, and this version of Stowage knows schemas up to ${migrations.length}`,
+  )
+}
+
+/**
  * Brings a database to the newest schema.
  *
  * @throws NewerDataError if it is ahead of this program; nothing is touched then
  */
 export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version)
-  if (version > migrations.length) {
-    throw new NewerDataError(
-      `it has schema ${version}, and this version of Stowage knows schemas up to ${migrations.length}`,
-    )
-  }
-  for (let next = version; next < migrations.length; next++) {
+  for (let next = schemaVersion(database, migrations); next < migrations.length; next++) {
     database.exec(`BEGIN IMMEDIATE; ${migrations[next]}; PRAGMA user_version = ${next + 1}; COMMIT`)
   }
 }

@@ -127,7 +127,7 @@ function gatherReferrers(rows: Iterable<Row>, query: ReferrersQuery): ReferrersP
   let looked = 0
   for (const row of rows) {
     const isFull = descriptors.length >= query.limit || looked >= MAX_REFERRERS_LOOKED_AT
-    const size = 400 + ((row.annotations as string | null)?.length ?? 0)
+    const size = descriptorSize(row)
     if (last !== undefined && (isFull || bytes + size > query.maxBytes)) return { descriptors, next: last }
     last = row.digest as Digest
     looked++
@@ -138,6 +138,12 @@ function gatherReferrers(rows: Iterable<Row>, query: ReferrersQuery): ReferrersP
     bytes += size
   }
   return { descriptors }
+}
+
+/** About how many bytes of JSON a descriptor takes; whoever pushed the manifest chose how many. */
+function descriptorSize(row: Row): number {
+  const texts = [row.annotations as string | null, JSON.stringify(row.artifactType), row.mediaType as string]
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 250)
 }
 
 function referrerDescriptor(row: Row): Descriptor {

@@ -23,9 +23,18 @@ export function prepareStatements(database: DatabaseSync): Statements {
     return statement
   }
   return {
-    get: (sql, ...values) => prepare(sql).get(...values),
-    all: (sql, ...values) => prepare(sql).all(...values),
-    iterate: (sql, ...values) => prepare(sql).iterate(...values),
-    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
+    get: (sql, ...values) => prepare(sql).get(...checkValues(values)),
+    all: (sql, ...values) => prepare(sql).all(...checkValues(values)),
+    iterate: (sql, ...values) => prepare(sql).iterate(...checkValues(values)),
+    run: (sql, ...values) => Number(prepare(sql).run(...checkValues(values)).changes),
   }
+}
+
+/** SQLite would take an object in first place for named parameters, and bind nothing. */
+function checkValues(values: SQLInputValue[]): SQLInputValue[] {
+  const [first] = values
+  if (typeof first === 'object' && first !== null && !ArrayBuffer.isView(first)) {
+    throw new TypeError('a statement takes values, not an object of them')
+  }
+  return values
 }

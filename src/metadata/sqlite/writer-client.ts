@@ -31,10 +31,13 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
+
 /** A writer on a thread of its own. If the thread dies, what it has not answered rejects, and the next commit starts another. */
 export function writerThread(path: string): WriterClient {
   const waiting = new Map<number, Waiting>()
   let next = 0
+  let closed = false
   let thread: { port: MessagePort; ended: Promise<void> } | undefined
   let outbox: WriterRequest['commits'] = []
 
@@ -91,12 +94,16 @@ export function writerThread(path: string): WriterClient {
 
   return {
     commit(commands) {
+      if (closed) return Promise.reject(new CommitError(CLOSED))
       const id = next++
       if (outbox.length === 0) queueMicrotask(send)
       outbox.push({ id, commands: commands.map(withOwnBytes) })
       return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
     },
     async close() {
+      closed = true
+      // What was committed in this very turn is sent by then.
+      await Promise.resolve()
       if (thread === undefined) return
       const { port, ended } = thread
       port.postMessage('close')

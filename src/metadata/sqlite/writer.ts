@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
 import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
-import { migrate } from './migrations.ts'
+import { migrate, schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 import { endUpload, expireUploads, openUpload, releaseUpload, saveUpload } from './uploads.ts'
 
@@ -22,6 +23,7 @@ const BUSY_TIMEOUT_MS = 10_000
 
 /** Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close. */
 export function openForWriting(path: string): DatabaseSync {
+  if (path !== ':memory:' && existsSync(path)) refuseNewer(path)
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     database.exec(
@@ -33,6 +35,16 @@ export function openForWriting(path: string): DatabaseSync {
     throw error
   }
   return database
+}
+
+/** Opening for writing changes a file already: it would take in the journal of a crashed server. */
+function refuseNewer(path: string): void {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  try {
+    schemaVersion(database)
+  } finally {
+    database.close()
+  }
 }
 
 /** Makes the writer of a database that {@link openForWriting} opened. */
