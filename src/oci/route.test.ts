@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseReference, parseRepositoryName } from './reference.ts'
+import { formatRoute, parseRoute, ROUTES, type RouteId } from './route.ts'
+
+const DIGEST = `sha256:${'0'.repeat(64)}`
+
+/** Names that are made of what routes are made of. */
+const NAMES = [
+  'a',
+  'a/b',
+  'blobs',
+  'a/blobs',
+  'uploads',
+  'blobs/uploads',
+  'a/blobs/uploads',
+  'manifests',
+  'a/manifests',
+  'manifests/latest',
+  'tags',
+  'list',
+  'tags/list',
+  'a/tags/list',
+  'referrers',
+  'a/referrers',
+  'v2',
+  'v2/a/manifests',
+  'a/blobs/uploads/manifests/tags/list/referrers/blobs',
+]
+
+const UPLOADS = ['0'.repeat(64), 'uploads', 'blobs', 'list', 'manifests']
+const REFERENCES = ['latest', DIGEST, 'list', 'uploads', 'tags', 'manifests', 'referrers', '_']
+const MODULES = ['ext', 'list', 'history', 'blobs', 'manifests', 'tags', 'referrers', 'uploads']
+
+function assertInverse<Id extends RouteId>(id: Id, params: Parameters<typeof formatRoute<Id>>[1]): void {
+  const path = formatRoute(id, params)
+  assert.deepEqual(parseRoute(path), { id, params }, path)
+}
+
+test('what was formatted is parsed to the same, whatever a repository is called', () => {
+  assertInverse('base', {})
+  assertInverse('catalog', {})
+  for (const name of NAMES) {
+    assertInverse('uploads', { name })
+    assertInverse('tags', { name })
+    assertInverse('blob', { name, digest: DIGEST })
+    assertInverse('referrers', { name, digest: DIGEST })
+    for (const upload of UPLOADS) assertInverse('upload', { name, upload })
+    for (const reference of REFERENCES) assertInverse('manifest', { name, reference })
+  }
+})
+
+test('what was formatted is parsed to the same for extensions, whatever their modules are called', () => {
+  for (const component of MODULES) {
+    for (const module of MODULES) {
+      const params = { extension: 'oci', component, module }
+      assertInverse('registryExtension', params)
+      for (const name of NAMES) assertInverse('repositoryExtension', { name, ...params })
+    }
+  }
+})
+
+test('each route is written as the specification writes it', () => {
+  for (const path of Object.values(ROUTES)) assert.match(path, /^\/v2\/(?:[a-z_:]+\/?)*$/)
+})
+
+const PATHS: [path: string, id: RouteId | undefined, params?: object][] = [
+  ['/v2', 'base', {}],
+  ['/v2/', 'base', {}],
+  ['/v2/_catalog', 'catalog', {}],
+  ['/v2/_catalog/', 'catalog', {}],
+  ['/v2/a/blobs/uploads', 'uploads', { name: 'a' }],
+  ['/v2/a/blobs/uploads/', 'uploads', { name: 'a' }],
+  ['/v2/a/tags/list/', 'tags', { name: 'a' }],
+  ['/v2/a/manifests/v1', 'manifest', { name: 'a', reference: 'v1' }],
+  ['/v2/a/blobs/sha256%3Aabc', 'blob', { name: 'a', digest: 'sha256:abc' }],
+  ['/v2/a/blobs/sha256%3aabc', 'blob', { name: 'a', digest: 'sha256:abc' }],
+  ['/v2/a/%6Danifests/v1', 'manifest', { name: 'a', reference: 'v1' }],
+  ['/v2/a/manifests/v%31', 'manifest', { name: 'a', reference: 'v1' }],
+  ['/v2/_oci/ext/discover', 'registryExtension', { extension: 'oci', component: 'ext', module: 'discover' }],
+  ['', undefined],
+  ['/', undefined],
+  ['*', undefined],
+  ['v2/', undefined],
+  ['//', undefined],
+  ['//v2/', undefined],
+  ['/v2//', undefined],
+  ['/v1/', undefined],
+  ['/V2/', undefined],
+  ['/v2/a', undefined],
+  ['/v2/_', undefined],
+  ['/v2/_/a/b', undefined],
+  ['/v2/_oci/ext', undefined],
+  ['/v2/_oci/ext/discover/x', undefined],
+  ['/v2/a/manifests', undefined],
+  ['/v2/a/manifests/', undefined],
+  ['/v2/a/blobs/', undefined],
+  ['/v2/a/tags', undefined],
+  ['/v2/a/tags/lists', undefined],
+  ['/v2/a/referrers/', undefined],
+  ['/v2/manifests/latest', undefined],
+  ['/v2/tags/list', undefined],
+  ['/v2/blobs/uploads/', undefined],
+  ['/v2/a/manifests/%', undefined],
+  ['/v2/a/manifests/%f', undefined],
+  ['/v2/a/manifests/%zz', undefined],
+  ['/v2/a/manifests/%ff', undefined],
+  ['/v2/a/manifests/%c0%af', undefined],
+  ['/v2/a/manifests/%ed%a0%80', undefined],
+  ['/livez', undefined],
+]
+
+test('a path is an endpoint or it is not', () => {
+  for (const [path, id, params] of PATHS) {
+    assert.deepEqual(parseRoute(path), id && { id, params }, JSON.stringify(path))
+  }
+})
+
+const HOSTILE_NAMES = [
+  '..',
+  'a/..',
+  '../a',
+  'a/../b',
+  '.',
+  '%2e%2e',
+  '%2E%2E/a',
+  'a/%2e%2e/b',
+  'a%2Fb',
+  'a%2fb',
+  'a%252Fb',
+  'a%5Cb',
+  'a\\b',
+  'a%00',
+  'a\0b',
+  '%00',
+  'a%0Ab',
+  'a%20b',
+  ' ',
+  '',
+  '/',
+  'a/',
+  '/a',
+  'a//b',
+  'A',
+  '%41',
+  'a%25',
+  '_a',
+  '%5Fcatalog',
+  'a;x=y',
+  'a%3Fb',
+  'a%23b',
+  'ａ',
+  '%EF%BD%81',
+]
+
+test('a name that is none reaches no endpoint, or is refused by its parser', () => {
+  for (const name of HOSTILE_NAMES) {
+    for (const end of ['blobs/uploads/', 'blobs/uploads/u', `blobs/${DIGEST}`, 'manifests/v1', 'tags/list']) {
+      const params: { name?: string } = parseRoute(`/v2/${name}/${end}`)?.params ?? {}
+      assert.equal(params.name === undefined ? undefined : parseRepositoryName(params.name), undefined, name)
+    }
+  }
+})
+
+test('a reference that is none reaches no endpoint, or is refused by its parser', () => {
+  for (const text of [
+    '..',
+    '.',
+    '%2e%2e',
+    'a%2Fb',
+    'a%252Fb',
+    'v1%00',
+    'v1%0A',
+    '%20',
+    '-',
+    'a%3A',
+    'sha256%3Aab%2F',
+  ]) {
+    const route = parseRoute(`/v2/a/manifests/${text}`)
+    const reference = route?.id === 'manifest' ? route.params.reference : ''
+    assert.equal(parseReference(reference), undefined, text)
+  }
+})
+
+test('an encoded slash never makes two segments of one', () => {
+  for (const path of ['/v2%2F', '/v2/a/tags%2Flist', '/v2/a/blobs%2Fuploads/', '/v2%2Fa/tags/list']) {
+    assert.equal(parseRoute(path), undefined, path)
+  }
+})
+
+test('hostile paths of 40,000 characters do not hang', () => {
+  const parts = [
+    '/',
+    'a/',
+    '%',
+    '%25',
+    'a%2F',
+    '%2e%2e/',
+    'blobs/uploads/',
+    'manifests/',
+    '_/',
+    'a',
+    'tags/list/',
+    '_a/b/c/',
+  ]
+  for (const part of parts) {
+    const long = part.repeat(Math.ceil(40_000 / part.length))
+    for (const path of [`/v2/${long}`, `/v2/${long}/manifests/v1`, `/v2/a/manifests/${long}`, `/${long}`]) {
+      const params: { name?: string } = parseRoute(path)?.params ?? {}
+      if (params.name !== undefined && params.name.length > 255) {
+        assert.equal(parseRepositoryName(params.name), undefined)
+      }
+    }
+  }
+})
