@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { type Import, readSources, type Source } from './source-code.ts'
+
+/** What a folder of src/ may import: other folders, files of other folders, and packages. Files at the top put everything together. */
+interface Rule {
+  folders: readonly string[]
+  /** Of these files only types. */
+  types?: readonly string[]
+  files?: readonly string[]
+  packages?: readonly string[]
+  /** Of these packages only types. */
+  packageTypes?: readonly string[]
+  /** Whether it runs in Node alone. */
+  node: boolean
+}
+
+const SEAMS = ['src/storage/blob-store.ts', 'src/metadata/metadata-store.ts', 'src/metadata/command.ts']
+
+/** The table of ARCHITECTURE.md: an arrow that is not here is not allowed. */
+const RULES: Readonly<Record<string, Rule>> = {
+  oci: { folders: [], node: false },
+  client: { folders: ['oci'], node: false },
+  storage: { folders: ['oci'], node: true },
+  metadata: { folders: ['oci'], node: true },
+  registry: {
+    folders: ['oci'],
+    files: ['src/client/target.ts'],
+    types: SEAMS,
+    packages: ['hash-wasm'],
+    node: true,
+  },
+  auth: {
+    folders: ['oci'],
+    types: ['src/metadata/metadata-store.ts', 'src/metadata/command.ts'],
+    node: true,
+  },
+  extensions: { folders: ['oci', 'registry', 'auth'], node: true },
+  http: { folders: ['oci', 'registry', 'auth', 'extensions'], node: true },
+  conformance: { folders: ['oci', 'client'], node: false },
+  cli: {
+    folders: ['oci', 'client', 'conformance'],
+    files: ['src/server.ts', 'src/config.ts', 'src/data-folder.ts'],
+    packages: ['commander', 'pino'],
+    node: true,
+  },
+}
+
+const TOP: Readonly<Record<string, Rule>> = {
+  'src/config.ts': { folders: [], packages: ['zod'], node: true },
+  'src/data-folder.ts': { folders: ['storage', 'metadata'], node: true },
+  'src/server.ts': {
+    folders: Object.keys(RULES).filter((folder) => folder !== 'cli'),
+    files: ['src/config.ts', 'src/data-folder.ts'],
+    packageTypes: ['pino'],
+    node: true,
+  },
+}
+
+/** The only files that may speak to a network by Node's own means. */
+const NETWORK_FILES = ['src/http/node.ts', 'src/http/transfer.ts']
+const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
+
+const sources = readSources()
+
+function folderOf(path: string): string {
+  return path.split('/').length > 2 ? (path.split('/')[1] ?? '') : ''
+}
+
+function ruleOf(path: string): Rule | undefined {
+  return TOP[path] ?? RULES[folderOf(path)]
+}
+
+/** Why a file may not import something; undefined if it may. */
+function refusal(path: string, { specifier, typeOnly }: Import): string | undefined {
+  const rule = ruleOf(path)
+  if (rule === undefined) return 'has no rule'
+  if (specifier.startsWith('.'))
+    return refusalOfFile(path, join(dirname(path), specifier), { rule, typeOnly })
+  if (isBuiltin(specifier)) return refusalOfBuiltin(path, specifier, rule)
+  if (rule.packages?.includes(specifier)) return undefined
+  if (rule.packageTypes?.includes(specifier) && typeOnly) return undefined
+  return `the package ${specifier} is not for it`
+}
+
+function refusalOfFile(
+  path: string,
+  target: string,
+  { rule, typeOnly }: { rule: Rule; typeOnly: boolean },
+): string | undefined {
+  if (!target.endsWith('.ts') || !sources.some((source) => source.path === target))
+    return `${target} is no file`
+  const folder = folderOf(target)
+  if (folder !== '' && (folder === folderOf(path) || rule.folders.includes(folder))) return undefined
+  if (rule.files?.includes(target)) return undefined
+  if (rule.types?.includes(target)) return typeOnly ? undefined : `only types of ${target} are for it`
+  return `${target} is not for it`
+}
+
+function refusalOfBuiltin(path: string, specifier: string, rule: Rule): string | undefined {
+  if (!specifier.startsWith('node:')) return `${specifier} must be written with node:`
+  if (!rule.node) return `${specifier} is not for what runs everywhere`
+  const isNetwork = NETWORK_MODULES.includes(specifier)
+  return isNetwork && !NETWORK_FILES.includes(path) ? `${specifier} is only for ${NETWORK_FILES}` : undefined
+}
+
+function refusalsOf({ path, imports }: Source): string[] {
+  return imports.flatMap((found) => {
+    const why = refusal(path, found)
+    return why === undefined ? [] : [`${path} imports ${found.specifier}: ${why}`]
+  })
+}
+
+test('every file imports only what its folder may', () => {
+  assert.ok(sources.length > 50)
+  assert.deepEqual(sources.flatMap(refusalsOf), [])
+})
+
+test('every file of src has a rule', () => {
+  const lawless = sources.filter(({ path }) => ruleOf(path) === undefined)
+  assert.deepEqual(
+    lawless.map(({ path }) => path),
+    [],
+  )
+})
+
+test('an arrow that is not in the table is found', () => {
+  for (const [path, specifier, typeOnly] of [
+    ['src/oci/digest.ts', 'node:crypto', false],
+    ['src/oci/digest.ts', 'node:crypto', true],
+    ['src/oci/digest.ts', 'zod', true],
+    ['src/oci/digest.ts', '../registry/registry.ts', true],
+    ['src/oci/digest.ts', './absent.ts', true],
+    ['src/oci/digest.ts', './error', false],
+    ['src/registry/blobs.ts', '../storage/blob-store.ts', false],
+    ['src/registry/blobs.ts', '../storage/memory.ts', true],
+    ['src/registry/blobs.ts', '../http/app.ts', true],
+    ['src/registry/blobs.ts', '../config.ts', true],
+    ['src/http/app.ts', '../storage/blob-store.ts', true],
+    ['src/http/app.ts', '../metadata/command.ts', true],
+    ['src/http/app.ts', 'node:http', true],
+    ['src/http/app.ts', 'http', true],
+    ['src/http/app.ts', 'pino', true],
+    ['src/extensions/oci.ts', '../metadata/metadata-store.ts', true],
+    ['src/extensions/oci.ts', '../http/message.ts', true],
+    ['src/metadata/command.ts', '../storage/blob-store.ts', true],
+    ['src/storage/memory.ts', '../metadata/command.ts', true],
+    ['src/server.ts', 'pino', false],
+    ['src/server.ts', './cli/serve.ts', true],
+    ['src/config.ts', './server.ts', true],
+    ['src/unknown/x.ts', 'node:fs', false],
+    ['src/unknown.ts', 'node:fs', false],
+  ] as const) {
+    assert.notEqual(refusal(path, { specifier, typeOnly }), undefined, `${path} imports ${specifier}`)
+  }
+})
+
+test('no file imports itself by way of others', () => {
+  const arrows = new Map(
+    sources.map(({ path, imports }) => [
+      path,
+      imports
+        .filter(({ specifier, typeOnly }) => specifier.startsWith('.') && !typeOnly)
+        .map(({ specifier }) => join(dirname(path), specifier)),
+    ]),
+  )
+  for (const { path } of sources) {
+    const reached = new Set<string>()
+    const next = [...(arrows.get(path) ?? [])]
+    for (let at = next.pop(); at !== undefined; at = next.pop()) {
+      if (reached.has(at)) continue
+      reached.add(at)
+      next.push(...(arrows.get(at) ?? []))
+    }
+    assert.ok(!reached.has(path), `${path} imports itself`)
+  }
+})
+
+test('each package that is installed for running is imported, and no other is', () => {
+  const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const imported = sources.flatMap(({ imports }) =>
+    imports.map(({ specifier }) => specifier).filter((name) => !name.startsWith('.') && !isBuiltin(name)),
+  )
+  assert.deepEqual([...new Set(imported)].sort(), Object.keys(dependencies).sort())
+})
+
+test('what runs everywhere uses no global of Node', () => {
+  const everywhere = sources.filter(({ path }) => ruleOf(path)?.node === false)
+  assert.ok(everywhere.length > 5)
+  for (const { path, text } of everywhere) {
+    assert.doesNotMatch(
+      text,
+      /\bBuffer\b|\bprocess\.|\brequire\(|\b__(?:dirname|filename)\b|\bglobal\./,
+      path,
+    )
+  }
+})
