@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { openDataFolder } from '../../src/data-folder.ts'
+import { createApp } from '../../src/http/app.ts'
+import { toFetch } from '../../src/http/fetch.ts'
+import { localRegistry, type Swept } from '../../src/registry/registry.ts'
+import { temporaryFolder } from '../stowage.ts'
+
+/** Times of a registry whose clock the test sets, in milliseconds. */
+export const RETENTION = { uploads: 10_000, unusedBlobs: 100_000, garbage: 1_000 }
+
+/** A registry with real stores, over HTTP without a port, whose clock only the test moves. */
+export interface ClockedRegistry {
+  request(method: string, path: string, body?: Uint8Array | string): Promise<Response>
+  /** Lets time pass. */
+  pass(milliseconds: number): void
+  sweep(): Promise<Swept>
+  /** Sweeps, lets the time pass after which nothing leads to deleted bytes any more, and sweeps again. */
+  sweepOut(): Promise<void>
+  /** How many files hold bytes of blobs and uploads. */
+  files(): Promise<number>
+}
+
+/** Makes a registry over a data folder of its own. */
+export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise<ClockedRegistry> {
+  const data = await temporaryFolder(test)
+  const folder = await openDataFolder(data)
+  test.after(() => folder.close())
+  let now = 1_700_000_000_000
+  const registry = localRegistry({
+    ...folder,
+    retention: RETENTION,
+    clock: () => now,
+    random: randomBytes,
+  })
+  const log = { debug() {}, error: (fields: object) => console.error(fields) }
+  const app = createApp({ registry, extensions: [], onlyLoopback: true, isReady: async () => true, log })
+  const answer = toFetch(app)
+  const sweep = () => registry.sweep(new AbortController().signal)
+  return {
+    async request(method, path, body) {
+      const url = new URL(path, 'http://registry.test')
+      return await answer(
+        new Request(url, { method, ...(body !== undefined && { body: Buffer.from(body) }) }),
+      )
+    },
+    pass(milliseconds) {
+      now += milliseconds
+    },
+    sweep,
+    async sweepOut() {
+      await sweep()
+      now += RETENTION.garbage
+      await sweep()
+    },
+    async files() {
+      const entries = await readdir(join(data, 'blobs'), { recursive: true, withFileTypes: true })
+      return entries.filter((entry) => entry.isFile()).length
+    },
+  }
+}
