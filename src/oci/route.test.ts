@@ -30,7 +30,8 @@ const NAMES = [
 
 const UPLOADS = ['0'.repeat(64), 'uploads', 'blobs', 'list', 'manifests']
 const REFERENCES = ['latest', DIGEST, 'list', 'uploads', 'tags', 'manifests', 'referrers', '_']
-const MODULES = ['ext', 'list', 'history', 'blobs', 'manifests', 'tags', 'referrers', 'uploads']
+/** None that would make the path of an extension read as that of another endpoint: `_x/manifests/y` is taken for a manifest. */
+const MODULES = ['ext', 'discover', 'list', 'history', 'tags', 'uploads', 'a.b_c-d']
 
 function assertInverse<Id extends RouteId>(id: Id, params: Parameters<typeof formatRoute<Id>>[1]): void {
   const path = formatRoute(id, params)
@@ -52,7 +53,7 @@ test('what was formatted is parsed to the same, whatever a repository is called'
 
 test('what was formatted is parsed to the same for extensions, whatever their modules are called', () => {
   for (const component of MODULES) {
-    for (const module of MODULES) {
+    for (const module of MODULES.filter((name) => component !== 'tags' || name !== 'list')) {
       const params = { extension: 'oci', component, module }
       assertInverse('registryExtension', params)
       for (const name of NAMES) assertInverse('repositoryExtension', { name, ...params })

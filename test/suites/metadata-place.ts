@@ -114,7 +114,7 @@ export function tags(...names: string[]): Tag[] {
 export async function changesOf(store: MetadataStore, repository: RepositoryName): Promise<Change[]> {
   const found: Change[] = []
   for (let after = 0; ; ) {
-    const page = await store.log.changes(after, 100)
+    const page = await store.log.changes(after, 10_000)
     const last = page.at(-1)
     if (last === undefined) return found
     found.push(...page.filter((change) => change.repository === repository))
