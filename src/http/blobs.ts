@@ -1,6 +1,7 @@
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import { contentResponse } from './content.ts'
 import type { Handler, Methods } from './handler.ts'
+import { requireMatch } from './precondition.ts'
 import { emptyResponse } from './respond.ts'
 
 const IMMUTABLE = 'public, max-age=31536000, immutable, no-transform'
@@ -16,7 +17,8 @@ const read: Handler<'blob'> = async (registry, request, { name, digest }) => {
   })
 }
 
-const remove: Handler<'blob'> = async (registry, _request, { name, digest }) => {
+const remove: Handler<'blob'> = async (registry, request, { name, digest }) => {
+  requireMatch(request, digest)
   await registry.blobs.delete(name, digest)
   return emptyResponse(202, { 'Docker-Content-Digest': digest })
 }

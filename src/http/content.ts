@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/error.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
 import type { BlobBytes } from '../registry/registry.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
-import { allowsRange, isNotModified } from './precondition.ts'
+import { allowsRange, isNotModified, requireMatch } from './precondition.ts'
 import { emptyResponse, errorResponse } from './respond.ts'
 
 /** Content by digest, to be sent whole or in part. */
@@ -21,6 +21,7 @@ const CHUNK_SIZE = 1024 * 1024
  * Answers GET and HEAD of content: conditional, whole, one range or several. @see RFC 9110, sections 13 and 14
  */
 export async function contentResponse(request: HttpRequest, content: Content): Promise<HttpResponse> {
+  requireMatch(request, content.digest)
   const headers = contentHeaders(content)
   if (isNotModified(request, content.digest)) return emptyResponse(304, headers)
   const whole = { 'Content-Type': content.mediaType, 'Content-Length': String(content.size), ...headers }

@@ -6,7 +6,7 @@ import { contentResponse } from './content.ts'
 import type { Handler, Methods } from './handler.ts'
 import type { HttpRequest } from './message.ts'
 import { digestParameter, tagParameters } from './parameters.ts'
-import { tagCondition } from './precondition.ts'
+import { requireMatch, tagCondition } from './precondition.ts'
 import { emptyResponse } from './respond.ts'
 
 const read: Handler<'manifest'> = async (registry, request, { name, reference }) => {
@@ -62,6 +62,7 @@ const remove: Handler<'manifest'> = async (registry, request, { name, reference 
     await registry.manifests.deleteTag(name, reference.tag, tagCondition(request))
     return emptyResponse(202)
   }
+  requireMatch(request, reference.digest)
   await registry.manifests.delete(name, reference.digest)
   return emptyResponse(202, { 'Docker-Content-Digest': reference.digest })
 }

@@ -9,6 +9,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
+import { ConnectionTurns } from './connection-turns.ts'
 import type { HttpApp, HttpRequest, HttpResponse } from './message.ts'
 import { errorResponse } from './respond.ts'
 import { PeerGoneError, requestBody, sendBody, sendEarly } from './transfer.ts'
@@ -31,6 +32,8 @@ export interface NodeServer {
 const MAX_HEADERS = 200
 
 const OPTIONS: ServerOptions = {
+  // Refused here, with an error body.
+  requireHostHeader: false,
   // A push takes as long as it takes: transfers are watched for progress instead (transfer.ts).
   requestTimeout: 0,
   headersTimeout: 30_000,
@@ -53,17 +56,21 @@ export async function listen(
   let closing = false
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
+  const turns = new ConnectionTurns()
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     if (closing) response.setHeader('Connection', 'close')
-    handle(app, request, response, goOn).catch((error: unknown) => {
-      response.destroy()
-      if (!(error instanceof PeerGoneError))
-        log.error({ error, path: request.url }, 'answer could not be sent')
-    })
+    turns.take(request, response, () =>
+      handle(app, request, response, goOn).catch((error: unknown) => {
+        response.destroy()
+        if (!(error instanceof PeerGoneError))
+          log.error({ error, path: request.url }, 'answer could not be sent')
+      }),
+    )
   }
   server.on('request', (request, response) => serve(request, response, () => {}))
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
-  server.on('clientError', refuseConnection)
+  server.on('checkExpectation', (request, response) => serve(request, response, () => {}))
+  server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
   await started(server, host, port)
   return {
     address: server.address() as AddressInfo,
@@ -114,8 +121,8 @@ async function handle(
   const waitsToGoOn = request.headers.expect !== undefined && !wentOn
   const isEarly = !request.complete
   response.writeHead(answer.status, isEarly ? { ...answer.headers, Connection: 'close' } : answer.headers)
-  if (isEarly && !waitsToGoOn) return await sendEarly(request, response, answer.body)
-  await sendBody(response, answer.body)
+  if (!isEarly) return await sendBody(response, answer.body)
+  await sendEarly(request, response, { body: answer.body, mayBeSilent: waitsToGoOn })
 }
 
 async function answerOf(
@@ -123,10 +130,18 @@ async function answerOf(
   request: IncomingMessage,
   body: AsyncIterable<Uint8Array>,
 ): Promise<HttpResponse> {
-  if (request.rawHeaders.length > 2 * MAX_HEADERS) {
-    return errorResponse(new RegistryError('HEADERS_TOO_LARGE'))
-  }
+  const problem = problemOf(request)
+  if (problem !== undefined) return errorResponse(new RegistryError(problem))
   return await app(toHttpRequest(request, body))
+}
+
+/** What Node would refuse without a body that says why, or not at all. */
+function problemOf({ rawHeaders, headers, httpVersion }: IncomingMessage): ErrorId | undefined {
+  if (rawHeaders.length > 2 * MAX_HEADERS) return 'HEADERS_TOO_LARGE'
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  if (hosts.length > 1 || (hosts.length === 0 && httpVersion === '1.1')) return 'REQUEST_INVALID'
+  const { expect } = headers
+  return expect === undefined || expect.toLowerCase() === '100-continue' ? undefined : 'EXPECTATION_FAILED'
 }
 
 async function discard({ body }: HttpResponse): Promise<void> {
@@ -152,27 +167,4 @@ function toHttpRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>
     },
     body,
   }
-}
-
-const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
-  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
-  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
-}
-
-/** Answers what isn't HTTP, unless an answer has begun already: nothing may ever follow inside of it. */
-function refuseConnection(
-  error: NodeJS.ErrnoException,
-  socket: Socket & { _httpMessage?: ServerResponse },
-): void {
-  if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy(error)
-  const { status, headers, body } = errorResponse(
-    new RegistryError(ERROR_IDS[error.code ?? ''] ?? 'REQUEST_INVALID'),
-  )
-  const lines = Object.entries({ ...headers, Connection: 'close' }).map(
-    ([name, value]) => `${name}: ${value}`,
-  )
-  socket.write(`HTTP/1.1 ${status} ${status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'}\r\n`)
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
-  if (body?.type === 'bytes') socket.write(body.bytes)
-  socket.destroySoon()
 }

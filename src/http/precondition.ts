@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/error.ts'
 import type { TagCondition } from '../registry/registry.ts'
 import type { HttpRequest } from './message.ts'
 
@@ -13,6 +14,13 @@ export function isNotModified(request: HttpRequest, digest: string): boolean {
 export function allowsRange(request: HttpRequest, digest: string): boolean {
   const header = request.header('if-range')
   return header === undefined || header.trim() === `"${digest}"`
+}
+
+/** Holds `If-Match` against what is named. @throws RegistryError PRECONDITION_FAILED @see RFC 9110, section 13.1.1 */
+export function requireMatch(request: HttpRequest, digest: string): void {
+  const { ifMatch } = tagCondition(request)
+  if (ifMatch === undefined || ifMatch === '*' || ifMatch.includes(digest)) return
+  throw new RegistryError('PRECONDITION_FAILED', { message: 'this is not the content that If-Match names' })
 }
 
 /** What a write of a tag asks the tag to be. @see RFC 9110, sections 13.1.1 and 13.1.2 */

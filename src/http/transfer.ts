@@ -7,6 +7,7 @@ const WINDOW_MS = 60_000
 const MIN_BYTES_OF_WINDOW = 60 * 1024
 const MAX_DRAINED_BYTES = 256 * 1024 * 1024
 const MAX_DRAINED_MS = 30_000
+const MAX_SILENCE_MS = 1_000
 
 /** The peer broke off, or was slower than any useful connection. */
 export class PeerGoneError extends Error {
@@ -102,30 +103,36 @@ function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
 }
 
 /**
- * Sends an answer to a client that is still sending its body: the answer first, then its bytes are thrown away for a bounded time, since
- * closing at once would take the answer from it.
+ * Sends an answer to a client that is still sending its body, or that may begin to without waiting to be told: the answer first, then
+ * what comes is thrown away for a bounded time, since closing at once would take the answer from it.
+ *
+ * @param mayBeSilent whether the client may be waiting rather than sending
  */
 export async function sendEarly(
   request: IncomingMessage,
   response: ServerResponse,
-  body: HttpBody | undefined,
+  { body, mayBeSilent }: { body: HttpBody | undefined; mayBeSilent: boolean },
 ): Promise<void> {
-  if (body?.type === 'bytes') response.write(body.bytes)
-  else response.flushHeaders()
-  await drain(request)
+  if (body === undefined) response.flushHeaders()
+  else if (body.type === 'bytes') response.write(body.bytes)
+  else return await sendBody(response, body)
+  await drain(request, mayBeSilent ? MAX_SILENCE_MS : MAX_DRAINED_MS)
   response.end()
 }
 
-function drain(request: IncomingMessage): Promise<void> {
+function drain(request: IncomingMessage, maxSilence: number): Promise<void> {
   return new Promise((resolve) => {
     let drained = 0
     const done = () => {
-      clearTimeout(timer)
+      clearTimeout(silence)
+      clearTimeout(whole)
       resolve()
     }
-    const timer = setTimeout(done, MAX_DRAINED_MS)
+    const silence = setTimeout(done, maxSilence)
+    const whole = setTimeout(done, MAX_DRAINED_MS)
     request.on('data', (chunk: Uint8Array) => {
       drained += chunk.length
+      silence.refresh()
       if (drained > MAX_DRAINED_BYTES) done()
     })
     request.once('end', done).once('close', done).once('error', done).resume()

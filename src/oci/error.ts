@@ -16,6 +16,7 @@ export const ERRORS = {
     code: 'DIGEST_INVALID',
     message: 'this registry computes sha256, sha512 and blake3 digests only',
   },
+  EXPECTATION_FAILED: { status: 417, code: 'UNSUPPORTED', message: 'the only expectation is 100-continue' },
   EXTENSION_UNKNOWN: {
     status: 404,
     code: 'EXTENSION_UNKNOWN',
