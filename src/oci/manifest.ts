@@ -48,7 +48,18 @@ const FIELDS = [
   'subject',
   'annotations',
 ]
-const FIELD_OF_LOWER_CASE = new Map(FIELDS.map((field) => [field.toLowerCase(), field]))
+const DESCRIPTOR_FIELDS = [
+  'mediaType',
+  'digest',
+  'size',
+  'urls',
+  'annotations',
+  'data',
+  'platform',
+  'artifactType',
+]
+const FIELD_OF_FOLDED = foldedFields(FIELDS)
+const DESCRIPTOR_FIELD_OF_FOLDED = foldedFields(DESCRIPTOR_FIELDS)
 
 /**
  * Reads a manifest of any media type by its structure: OCI image manifests and indexes, Docker schema 2 manifests and lists, and
@@ -94,13 +105,26 @@ function parseBody(bytes: Uint8Array): JsonObject {
   throw invalid('is not a JSON object')
 }
 
-function checkFields(body: JsonObject): void {
-  for (const key of Object.keys(body)) {
-    const field = FIELD_OF_LOWER_CASE.get(key.toLowerCase())
-    // Readers written in Go take "Layers" for "layers": one digest would mean two things.
+/** Readers written in Go take "Layers" and "layer\u017f" for "layers": one digest would mean two things. */
+function checkSpelling(object: JsonObject, fieldOfFolded: ReadonlyMap<string, string>): void {
+  for (const key of Object.keys(object)) {
+    const field = fieldOfFolded.get(fold(key))
     if (field !== undefined && field !== key)
       throw invalid(`has a field "${key}", which must be written "${field}"`)
   }
+}
+
+function foldedFields(fields: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(fields.map((field) => [fold(field), field]))
+}
+
+/** To upper case first: that brings letters such as the long s to their plain form. */
+function fold(key: string): string {
+  return key.toUpperCase().toLowerCase()
+}
+
+function checkFields(body: JsonObject): void {
+  checkSpelling(body, FIELD_OF_FOLDED)
   if (body.layers !== undefined && body.manifests !== undefined) {
     throw invalid('has both "layers" and "manifests": it must be an image or an index')
   }
@@ -182,6 +206,7 @@ function descriptorList(body: JsonObject, field: string): unknown[] {
 
 function descriptorDigest(descriptor: unknown, field: string): Digest {
   if (!isObject(descriptor)) throw invalid(`has something in "${field}" that is not a descriptor`)
+  checkSpelling(descriptor, DESCRIPTOR_FIELD_OF_FOLDED)
   const digest = typeof descriptor.digest === 'string' ? parseDigest(descriptor.digest) : undefined
   if (digest === undefined) throw invalid(`has a descriptor in "${field}" with a malformed digest`)
   const size = descriptor.size

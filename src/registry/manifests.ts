@@ -8,6 +8,9 @@ import { createHasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
 
+/** One manifest can name tens of thousands; the answer must not be larger than the question. */
+const MAX_MISSING_SHOWN = 1000
+
 /** A manifest as a request brings it. */
 export interface ManifestPush {
   repository: RepositoryName
@@ -41,8 +44,9 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   ])
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'missing') {
+    const shown = outcome.digests.slice(0, MAX_MISSING_SHOWN)
     throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
-      details: outcome.digests.map((missing) => ({ digest: missing })),
+      details: shown.map((missing) => ({ digest: missing })),
     })
   }
   return { digest, ...(manifest.subject && { subject: manifest.subject }) }
