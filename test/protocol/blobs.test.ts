@@ -95,6 +95,18 @@ test('a blob of no bytes and an empty JSON object are pushed in any of the forms
   }
 })
 
+test('a blob of many megabytes is pushed in one request, with and without a length, and read back', async () => {
+  const mebibyte = randomBytes(1024 * 1024)
+  const bytes = Buffer.concat(Array.from({ length: 24 }, () => mebibyte))
+  const digest = digestOf(bytes)
+  for (const body of [new Uint8Array(bytes), inPieces(bytes, 3_000_000)]) {
+    const target = `${url}/v2/many/app/blobs/uploads/?digest=${digest}`
+    const pushed = await fetch(target, { method: 'POST', body, duplex: 'half' })
+    assert.equal(pushed.status, 201)
+    assert.ok(bytes.equals(await bytesOf(await fetch(locationOf(pushed)))))
+  }
+})
+
 test('HEAD of a blob answers with the headers of GET: type, length, digest, ETag', async () => {
   for (const size of SIZES) {
     const digest = await pushBlob(url, 'head/app', randomBytes(size))

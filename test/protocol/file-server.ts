@@ -5,3 +5,8 @@ import { startStowage, type TestServer } from '../stowage.ts'
 export async function startForFile(): Promise<TestServer> {
   return await startStowage({ after: after as TestContext['after'] })
 }
+
+/** Lets a server answer so many other requests: time enough, counted in work instead of seconds. */
+export async function answerOthers(url: string, count: number): Promise<void> {
+  for (let answered = 0; answered < count; answered++) await (await fetch(`${url}/v2/`)).text()
+}

@@ -225,6 +225,27 @@ test('query parameters that the registry does not know are ignored everywhere', 
   assert.equal((await fetch(`${upload}&digest=${digestOf('x')}`, { method: 'PUT' })).status, 201)
 })
 
+test('credentials that nobody asked for are ignored, whatever their scheme', async () => {
+  for (const Authorization of [
+    'Basic Og==',
+    'Basic bm90OnZhbGlk',
+    'Bearer eyJ.x.y',
+    'Digest a="b"',
+    'nonsense',
+  ]) {
+    for (const path of ['/v2/', '/v2/app/manifests/v1', `/v2/app/blobs/${LARGE}`]) {
+      const answer = await fetch(url + path, { method: 'HEAD', headers: { Authorization } })
+      assert.equal(answer.status, 200, Authorization)
+    }
+    const pushed = await fetch(`${url}/v2/app/manifests/v1`, {
+      method: 'PUT',
+      headers: { Authorization, 'Content-Type': IMAGE.mediaType },
+      body: new Uint8Array(IMAGE.bytes),
+    })
+    assert.equal(pushed.status, 201, Authorization)
+  }
+})
+
 test('a method that an endpoint does not answer is 405 with those that it does', async () => {
   const upload = (await beginUpload(url, 'app')).pathname
   for (const [path, allow] of [

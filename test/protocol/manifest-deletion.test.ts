@@ -184,3 +184,19 @@ test('what is not there cannot be deleted: 404, and of which repository', async 
     }
   }
 })
+
+test('of a push of a manifest and the deletion of its blob at once either one happens or the other', async () => {
+  for (let turn = 0; turn < 12; turn++) {
+    const layer = randomBytes(100)
+    const digest = await pushBlob(url, 'race', layer)
+    const manifest = manifestOf({ layers: [descriptorOf(layer)] })
+    const first = turn % 2 === 0 ? remove('race', 'blobs', digest) : undefined
+    const push = pushManifest(url, 'race', manifest)
+    const [pushed, deleted] = await Promise.all([push, first ?? remove('race', 'blobs', digest)])
+    assert.ok(['201 405', '400 202'].includes(`${pushed.status} ${deleted.status}`))
+    const blob = await fetch(`${url}/v2/race/blobs/${digest}`)
+    const pulled = await fetch(`${url}/v2/race/manifests/${manifest.digest}`)
+    assert.equal(blob.status, pushed.status === 201 ? 200 : 404)
+    assert.equal(pulled.status, pushed.status === 201 ? 200 : 404)
+  }
+})

@@ -3,10 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesOf, digestIn, digestOf } from '../content.ts'
 import { startStowage, temporaryFolder } from '../stowage.ts'
-import { startForFile } from './file-server.ts'
+import { answerOthers, startForFile } from './file-server.ts'
 import { chunk, connect, head } from './raw-request.ts'
 import {
   beginUpload,
@@ -51,7 +50,7 @@ async function stored(size: number): Promise<void> {
     const paths = files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name))
     const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size))
     if (sizes.some((found) => found >= size)) return
-    await sleep(5)
+    await answerOthers(url, 1)
   }
 }
 
@@ -84,17 +83,17 @@ test('a small chunk whose connection is cut is kept up to there, and the upload 
   const bytes = randomBytes(60_000)
   const sent = bytes.subarray(0, 30_000)
   // How soon the server has read what was sent is not ours to know: the cut comes later each time.
-  for (let pause = 20; ; pause *= 2) {
+  for (let others = 20; ; others *= 2) {
     const upload = await beginUpload(url, 'app')
     const begin = head(`PATCH ${upload.pathname}`, 'Transfer-Encoding: chunked')
-    await cut(t, upload, [begin, chunk(sent), '7530\r\n'], () => sleep(pause))
-    await sleep(pause)
+    await cut(t, upload, [begin, chunk(sent), '7530\r\n'], () => answerOthers(url, others))
+    await answerOthers(url, others)
     const offset = await offsetOf(upload)
     assert.ok(offset <= sent.length, `the upload has ${offset} bytes`)
     await resume(upload, bytes)
     await assertCloses(upload, bytes)
     if (offset === sent.length) return
-    assert.ok(pause < 3000, 'nothing of a cut chunk was kept')
+    assert.ok(others < 3000, 'nothing of a cut chunk was kept')
   }
 })
 
@@ -105,7 +104,7 @@ test('a closing PUT whose connection is cut leaves an upload that goes on', asyn
   await patchUpload(upload, first)
   const closing = `PUT ${upload.pathname}?digest=${digestOf(bytes)}`
   const begin = head(closing, `Content-Length: ${bytes.length - first.length}`)
-  await cut(t, upload, [begin, bytes.subarray(first.length, 2.5 * MIB)], () => sleep(20))
+  await cut(t, upload, [begin, bytes.subarray(first.length, 2.5 * MIB)], () => answerOthers(url, 20))
   const offset = await offsetOf(upload)
   assert.ok(offset >= first.length, `the upload has ${offset} bytes`)
   await resume(upload, bytes)
