@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { after, type TestContext, test } from 'node:test'
 import {
   bytesOf,
+  DOCKER_LIST,
+  DOCKER_MANIFEST,
   descriptorOf,
   digestOf,
   errorCodes,
@@ -209,14 +211,15 @@ test('what a manifest names is never collected: config, layers, and blobs in an 
   await startAfresh()
   const [config, layer, cached] = [randomBytes(SMALL), randomBytes(LARGE), randomBytes(LARGE)]
   const digests = [await push(config), await push(layer), await push(cached)]
-  const image = manifestOf({ config: descriptorOf(config, OCI_CONFIG), layers: [descriptorOf(layer)] })
-  const index = manifestOf({ manifests: [manifestDescriptor(image), descriptorOf(cached)] }, OCI_INDEX)
-  await pushManifest(image)
-  await pushManifest(index)
+  const body = { config: descriptorOf(config, OCI_CONFIG), layers: [descriptorOf(layer)] }
+  const image = manifestOf(body, DOCKER_MANIFEST)
+  const inner = manifestOf({ manifests: [manifestDescriptor(image), descriptorOf(cached)] }, DOCKER_LIST)
+  const outer = manifestOf({ manifests: [manifestDescriptor(inner)] }, OCI_INDEX)
+  for (const manifest of [image, inner, outer]) await pushManifest(manifest)
   registry.pass(10 * RETENTION.unusedBlobs)
   await registry.sweepOut()
   for (const digest of digests) assert.equal(await blobStatus(digest), 200)
-  for (const { digest, bytes } of [image, index]) {
+  for (const { digest, bytes } of [image, inner, outer]) {
     const pulled = await registry.request('GET', `/v2/app/manifests/${digest}`)
     assert.deepEqual(await bytesOf(pulled), bytes)
   }
