@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pushBlob, pushImage } from '../content.ts'
+import { connect, head } from '../protocol/raw-request.ts'
+import { assertRefusedToStart } from './exit.ts'
+import { openSandbox } from './program.ts'
+
+const FLAGS = [
+  '--listen',
+  '--data',
+  '--log-level',
+  '--allow-anonymous',
+  '--tls-cert',
+  '--tls-key',
+  '--upload-expiry',
+  '--unused-blob-expiry',
+]
+
+test('the help of serve lists each flag with its variable, and what stands where none is given', async (t) => {
+  const sandbox = await openSandbox(t)
+  const { code, stdout, stderr } = await sandbox.run(['serve', '--help'])
+  assert.equal(code, 0)
+  assert.equal(stderr, '')
+  for (const flag of FLAGS) {
+    const variable = `STOWAGE_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`
+    assert.match(stdout, new RegExp(`^  ${flag}[ \n]`, 'm'))
+    assert.match(stdout, new RegExp(`env:\\s+${variable}\\b`))
+  }
+  assert.match(stdout, /default: "127\.0\.0\.1:5000"/)
+})
+
+test('a server greets with its address, its data folder and a push line, and its probes say that it is ready', async (t) => {
+  const sandbox = await openSandbox(t)
+  const server = await sandbox.serve('data')
+  const { port } = new URL(server.url)
+  for (const probe of ['livez', 'readyz']) {
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await fetch(`${server.url}/${probe}`, { method })
+      assert.equal(`${answer.status} ${await answer.text()}`, '200 ', `${method} ${probe}`)
+    }
+  }
+  server.signal('SIGTERM')
+  const { stdout, stderr } = await server.ended
+  assert.deepEqual(stdout.split('\n'), [
+    `Stowage listens on http://127.0.0.1:${port}`,
+    `Data is in ${join(sandbox.folder, 'data')}`,
+    `Push an image:  docker tag alpine 127.0.0.1:${port}/alpine && docker push 127.0.0.1:${port}/alpine`,
+    '',
+  ])
+  assert.equal(stderr, '')
+})
+
+test('settings come from the environment, and a flag beats its variable', async (t) => {
+  const sandbox = await openSandbox(t)
+  const env = {
+    STOWAGE_LISTEN: '0.0.0.0:0',
+    STOWAGE_ALLOW_ANONYMOUS: 'true',
+    STOWAGE_DATA: 'of-variable',
+    STOWAGE_LOG_LEVEL: 'debug',
+  }
+  const byVariables = sandbox.start(['serve'], { env })
+  const [, port] = await byVariables.wrote('stdout', /0\.0\.0\.0:(\d+)\nData is in .*\/of-variable\n/)
+  assert.equal((await fetch(`http://127.0.0.1:${port}/v2/`)).status, 200)
+  await byVariables.wrote('stderr', /"path":"\/v2\/"/)
+
+  const byFlags = await sandbox.serve('of-flag', ['--log-level', 'silent'], { env })
+  assert.match(byFlags.url, /^http:\/\/127\.0\.0\.1:/)
+  await byFlags.wrote('stdout', /Data is in .*\/of-flag\n/)
+  assert.equal((await fetch(`${byFlags.url}/v2/`)).status, 200)
+  byFlags.signal('SIGTERM')
+  assert.equal((await byFlags.ended).stderr, '')
+})
+
+test('an address other than loopback is refused unless anonymous access is allowed', async (t) => {
+  const sandbox = await openSandbox(t)
+  const addresses = ['0.0.0.0:0', ':0', 'registry.test:0']
+  const refused = addresses.map((address) => sandbox.run(['serve', '--listen', address, '--data', 'data']))
+  for (const exit of await Promise.all(refused)) assertRefusedToStart(exit, /--listen .*--allow-anonymous/)
+  const allowed = sandbox.start(['serve', '--listen', '0.0.0.0:0', '--data', 'data', '--allow-anonymous'])
+  const [, port] = await allowed.wrote('stdout', /http:\/\/0\.0\.0\.0:(\d+)\n/)
+  await pushImage(`http://127.0.0.1:${port}`, 'app', 'v1')
+})
+
+test('a variable that says no allows no anonymous access', async (t) => {
+  const sandbox = await openSandbox(t)
+  for (const value of ['false', '0', '']) {
+    const env = { STOWAGE_ALLOW_ANONYMOUS: value }
+    const exit = await sandbox.run(['serve', '--listen', '0.0.0.0:0', '--data', 'data'], { env })
+    assertRefusedToStart(exit, /--listen .*--allow-anonymous/)
+  }
+})
+
+const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, string>][] = [
+  [['--listen', 'nonsense'], /--listen must be <host>:<port>/],
+  [['--listen', '127.0.0.1:65536'], /--listen must be <host>:<port>/],
+  [[], /--listen must be <host>:<port>/, { STOWAGE_LISTEN: '::1:5000' }],
+  [['--data', ''], /--data/],
+  [['--log-level', 'loud'], /--log-level.*debug, info, warn, error, silent/],
+  [['--upload-expiry', '90'], /--upload-expiry must be a whole number and a unit/],
+  [['--upload-expiry', '-1h'], /--upload-expiry must be a whole number and a unit/],
+  [['--unused-blob-expiry', '1.5d'], /--unused-blob-expiry must be a whole number and a unit/],
+  [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
+  [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
+  [['--no-such-flag'], /--no-such-flag/],
+]
+
+test('each setting that is malformed is told in one line that names it', { timeout: 60_000 }, async (t) => {
+  const sandbox = await openSandbox(t)
+  const listen = ['--listen', '127.0.0.1:0', '--data', 'data']
+  const exits = BAD_SETTINGS.map(([args, , env = {}]) => {
+    const inEnvironment = args.length === 0 && env.STOWAGE_LISTEN !== undefined
+    return sandbox.run(['serve', ...(inEnvironment ? [] : listen), ...args], { env })
+  })
+  for (const [index, exit] of (await Promise.all(exits)).entries()) {
+    assertRefusedToStart(exit, BAD_SETTINGS[index]?.[1] ?? /^$/)
+  }
+})
+
+test('a port that is taken is told in one line', async (t) => {
+  const sandbox = await openSandbox(t)
+  const other = createServer()
+  t.after(() => other.close())
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const address = other.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const args = ['serve', '--listen', `127.0.0.1:${address.port}`, '--data', 'data']
+  assertRefusedToStart(await sandbox.run(args), /127\.0\.0\.1:\d+ is taken.*--listen/)
+  // It let go of the data folder.
+  await pushImage((await sandbox.serve('data')).url, 'app', 'v1')
+})
+
+test('a client that breaks off is not logged as a failure of the server', { timeout: 60_000 }, async (t) => {
+  const server = await (await openSandbox(t)).serve('data')
+  await pushBlob(server.url, 'app', 'a blob')
+  const started = await fetch(`${server.url}/v2/app/blobs/uploads/`, { method: 'POST' })
+  const upload = started.headers.get('location')
+  const client = await connect(t, server.url)
+  await client.send(head(`PATCH ${upload}`, 'Content-Length: 1000'), Buffer.alloc(500))
+  client.destroy()
+  let range: string | null = '0-0'
+  while (range === '0-0') range = (await fetch(`${server.url}${upload}`)).headers.get('range')
+  assert.equal(range, '0-499')
+  server.signal('SIGTERM')
+  assert.equal((await server.ended).stderr, '')
+})
