@@ -32,6 +32,10 @@ async function readPages<T extends string>(
     const page = await read(after, limit)
     assert.ok(page !== undefined)
     assert.ok(page.items.length <= limit)
+    assert.ok(
+      page.items.every((item) => item > after),
+      'a page does not begin behind the one before',
+    )
     found.push(...page.items)
     const last = page.items.at(-1)
     if (!page.more) return found

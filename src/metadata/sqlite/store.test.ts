@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, type TestContext, test } from 'node:test'
 import { temporaryFolder } from '../../../test/stowage.ts'
 import {
@@ -10,11 +11,13 @@ import {
   commitOne,
   edge,
   manifestCommand,
+  newDigest,
   newRepository,
   newToken,
   putManifest,
   tagged,
   tags,
+  tick,
 } from '../../../test/suites/metadata-place.ts'
 import { metadataStoreSuite } from '../../../test/suites/metadata-store.ts'
 import { openCommand } from '../../../test/suites/metadata-upload.ts'
@@ -59,6 +62,25 @@ test('a store that is opened again has everything, and goes on from there', asyn
   assert.deepEqual(await changesOf(again, repository), changes)
   await putManifest(again, repository)
   assert.equal((await changesOf(again, repository)).at(-1)?.revision, changes.length + 1)
+})
+
+test('of content that nobody has any more, no bytes are left', async (t) => {
+  const { store, path } = await ownStore(t)
+  const repository = newRepository()
+  const blobs = [blobCommand(repository), blobCommand(repository)]
+  await store.commit(blobs)
+  const digest = await putManifest(store, repository, {
+    edges: [edge('layer', blobs[0]?.digest ?? newDigest())],
+  })
+  await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
+  for (const blob of blobs) {
+    await commitOne(store, { type: 'deleteBlob', repository, digest: blob.digest, at: tick() })
+  }
+  const database = new DatabaseSync(path, { readOnly: true })
+  t.after(() => database.close())
+  for (const table of ['contents', 'links', 'manifests', 'edges', 'tags']) {
+    assert.equal(database.prepare(`SELECT * FROM ${table}`).get(), undefined, table)
+  }
 })
 
 test('nobody holds an upload after a start, since whoever did is gone', async (t) => {
