@@ -32,7 +32,7 @@ const schema = z
     listen: address,
     data: z
       .string()
-      .min(1)
+      .min(1, 'must name a folder')
       .transform((path) => resolve(path)),
     logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }),
     allowAnonymous: z.boolean(),

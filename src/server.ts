@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { type Config, isLoopback } from './config.ts'
+import { type Config, ConfigError, isLoopback } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { createApp } from './http/app.ts'
@@ -23,11 +23,11 @@ const GARBAGE_MS = 60_000
 /**
  * Starts a server: the composition root, where all parts are put together.
  *
- * @throws DataFolderError, or the error of listening, such as EADDRINUSE
+ * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(config: Config, log: Logger): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
-  const tls = tlsPaths && (await readTlsFiles(tlsPaths))
+  const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
   const folder = await openDataFolder(config.data)
   const registry = localRegistry({
     ...folder,
@@ -63,6 +63,11 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
   return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey }
+}
+
+function refuseTls(error: unknown): never {
+  const { message } = error as Error
+  throw new ConfigError(`--tls-cert or --tls-key cannot be used: ${message}`, { cause: error })
 }
 
 function watch(paths: TlsPaths, first: TlsFiles, setTls: (files: TlsFiles) => void, log: Logger): () => void {

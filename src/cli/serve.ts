@@ -4,6 +4,9 @@ import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings } from '.
 import { type StowageServer, startServer } from '../server.ts'
 import { UsageError } from './usage-error.ts'
 
+/** Read here, since from the environment the parser would take any value of a switch for yes. */
+const ALLOW_ANONYMOUS = 'STOWAGE_ALLOW_ANONYMOUS'
+
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
   return new Command('serve')
@@ -15,8 +18,9 @@ export function serveCommand(): Command {
     .addOption(
       setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
     )
-    .addOption(
-      setting('--allow-anonymous', 'let anybody who reaches an address other than loopback push and delete'),
+    .option(
+      '--allow-anonymous',
+      `let anybody who reaches an address other than loopback push and delete (env: ${ALLOW_ANONYMOUS}=true)`,
     )
     .addOption(setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'))
     .addOption(setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'))
@@ -54,12 +58,11 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   await stopOnSignal(server)
 }
 
-/** From the environment a switch comes as text. */
-function isOn(value: string | boolean | undefined): boolean {
-  if (typeof value !== 'string') return value === true
-  if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true
-  if (['false', '0', 'no', 'off', ''].includes(value.toLowerCase())) return false
-  throw new UsageError('STOWAGE_ALLOW_ANONYMOUS must be true or false')
+function isOn(flag: string | boolean | undefined): boolean {
+  const text = (process.env[ALLOW_ANONYMOUS] ?? '').toLowerCase()
+  if (flag === true || ['true', '1', 'yes', 'on'].includes(text)) return true
+  if (['false', '0', 'no', 'off', ''].includes(text)) return false
+  throw new UsageError(`${ALLOW_ANONYMOUS} must be true or false`)
 }
 
 function listenProblem(error: unknown, { listen }: Config): unknown {

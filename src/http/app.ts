@@ -8,7 +8,7 @@ import { type ExtensionParams, extensionMethods } from './extensions.ts'
 import type { Handler, Methods } from './handler.ts'
 import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
 import { manifestMethods } from './manifests.ts'
-import type { HttpApp, HttpRequest, HttpResponse } from './message.ts'
+import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { parsePathParameters } from './parameters.ts'
 import { emptyResponse, errorResponse, isFailure, jsonResponse, toRegistryError } from './respond.ts'
 import { uploadMethods, uploadsMethods } from './uploads.ts'
@@ -71,6 +71,8 @@ async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpRe
 }
 
 function failed({ log }: HttpAppParts, { method, path }: HttpRequest, thrown: unknown): HttpResponse {
+  // Nobody is there to read it, or will be soon.
+  if (thrown instanceof PeerGoneError) return errorResponse(new RegistryError('REQUEST_TIMEOUT'))
   const error = toRegistryError(thrown)
   if (isFailure(error.id)) log.error({ method, path, error: error.cause ?? error }, 'request failed')
   return errorResponse(error)

@@ -21,11 +21,25 @@ interface Turn {
 }
 
 /**
- * Requests of one connection, one after the other: a pipelined read sees what the write before it did, and a client that pipelines
+ * The connections of a server, and the requests of each, one after the other: a pipelined read sees what the write before it did, and a client that pipelines
  * holds no more than one answer's resources. RFC 9112, section 9.3.2.
  */
 export class ConnectionTurns {
   readonly #last = new WeakMap<Socket, Turn>()
+  readonly #sockets = new Set<Socket>()
+
+  /** Takes a connection that was accepted. */
+  add(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  /** Ends the connections on which no request is being answered. */
+  endIdle(): void {
+    for (const socket of this.#sockets) {
+      if (!this.#last.has(socket)) socket.destroy()
+    }
+  }
 
   /** Works on a request once the one before it on its connection is answered; never if the connection is gone by then. */
   take(request: IncomingMessage, response: ServerResponse, work: () => Promise<void>): void {

@@ -23,5 +23,17 @@ function toHttpRequest(request: Request): HttpRequest {
 async function* noBytes(): AsyncGenerator<Uint8Array> {}
 
 function toStream(body: HttpBody): ReadableStream<Uint8Array> {
-  return ReadableStream.from(body.type === 'stream' ? body.chunks : readChunks(body))
+  const chunks = (body.type === 'stream' ? body.chunks : readChunks(body))[Symbol.asyncIterator]()
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await chunks.next()
+      if (next.done) controller.close()
+      else controller.enqueue(next.value)
+    },
+    async cancel() {
+      await chunks.return?.()
+      // A generator that was never asked for anything closes nothing by itself.
+      if (body.type === 'file') await body.close()
+    },
+  })
 }

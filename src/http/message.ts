@@ -1,5 +1,10 @@
 import type { BlobBytes } from '../registry/registry.ts'
 
+/** The peer broke off, or was slower than any useful connection: no failure of the server. */
+export class PeerGoneError extends Error {
+  override readonly name = 'PeerGoneError'
+}
+
 /** A request, whatever brought it. */
 export interface HttpRequest {
   /** In upper case. */
@@ -9,7 +14,7 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** The value of a header by its lower-case name; several of one name joined by commas. */
   header(name: string): string | undefined
-  /** Can be read once. Throws if the client breaks off. */
+  /** Can be read once. Throws PeerGoneError if the client breaks off. */
   readonly body: AsyncIterable<Uint8Array>
 }
 

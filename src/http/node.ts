@@ -10,9 +10,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
 import { ConnectionTurns } from './connection-turns.ts'
-import type { HttpApp, HttpRequest, HttpResponse } from './message.ts'
+import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { errorResponse } from './respond.ts'
-import { PeerGoneError, requestBody, sendBody, sendEarly } from './transfer.ts'
+import { requestBody, sendBody, sendEarly } from './transfer.ts'
 
 /** A certificate chain and its key, in PEM. */
 export interface TlsFiles {
@@ -57,6 +57,7 @@ export async function listen(
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => turns.add(socket))
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     if (closing) response.setHeader('Connection', 'close')
     turns.take(request, response, () =>
@@ -79,7 +80,7 @@ export async function listen(
     },
     close: () => {
       closing = true
-      return stopped(server)
+      return stopped(server, turns)
     },
   }
 }
@@ -94,14 +95,15 @@ function started(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function stopped(server: Server): Promise<void> {
+/** Connections end one by one, as their last request does; those on which none is running end at once. */
+function stopped(server: Server, turns: ConnectionTurns): Promise<void> {
   return new Promise((resolve) => {
-    // Connections become idle one by one, as their last request ends.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    const sweep = setInterval(() => turns.endIdle(), 50)
     server.close(() => {
       clearInterval(sweep)
       resolve()
     })
+    turns.endIdle()
   })
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { HttpBody } from './message.ts'
+import { type HttpBody, PeerGoneError } from './message.ts'
 
 const CHUNK_SIZE = 1024 * 1024
 const IDLE_MS = 60_000
@@ -8,11 +8,6 @@ const MIN_BYTES_OF_WINDOW = 60 * 1024
 const MAX_DRAINED_BYTES = 256 * 1024 * 1024
 const MAX_DRAINED_MS = 30_000
 const MAX_SILENCE_MS = 1_000
-
-/** The peer broke off, or was slower than any useful connection. */
-export class PeerGoneError extends Error {
-  override readonly name = 'PeerGoneError'
-}
 
 /**
  * Watches that a transfer goes on: no time limit, but at least 1 KiB/s over each minute.
@@ -93,10 +88,16 @@ async function sendFile(response: ServerResponse, file: HttpBody & { type: 'file
   }
 }
 
+/** A connection that closes under a write may forget it, so that is listened for as well. */
 function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
+    const fail = (cause?: unknown) => reject(new PeerGoneError('the client broke off', { cause }))
+    if (response.destroyed) return fail()
+    const onClose = () => fail()
+    response.once('close', onClose)
     response.write(chunk, (error) => {
-      if (error) reject(new PeerGoneError('the client broke off', { cause: error }))
+      response.off('close', onClose)
+      if (error) fail(error)
       else resolve()
     })
   })

@@ -25,10 +25,10 @@ const MAX_LENGTH = 255
 export function parseDigest(text: string): Digest | undefined {
   if (text.length > MAX_LENGTH || !GRAMMAR.test(text)) return undefined
   const colon = text.indexOf(':')
-  const length = HASH_ALGORITHMS[text.slice(0, colon) as HashAlgorithm] as number | undefined
-  if (length === undefined) return text as Digest
+  const algorithm = parseHashAlgorithm(text.slice(0, colon))
+  if (algorithm === undefined) return text as Digest
   const encoded = text.slice(colon + 1)
-  return encoded.length === length && HEX.test(encoded) ? (text as Digest) : undefined
+  return encoded.length === HASH_ALGORITHMS[algorithm] && HEX.test(encoded) ? (text as Digest) : undefined
 }
 
 /** Makes a digest of an algorithm and the hexadecimal form of its value. */

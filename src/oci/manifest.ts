@@ -181,20 +181,22 @@ function edgesOf(body: JsonObject): Edge[] {
   if (config !== undefined && config !== null) {
     edges.push({ kind: 'config', digest: descriptorDigest(config, 'config'), required: true })
   }
-  edges.push(...descriptorList(body, 'layers').map(layerEdge))
-  edges.push(...descriptorList(body, 'blobs').map(layerEdge))
+  edges.push(...layerEdges(body, 'layers'))
+  edges.push(...layerEdges(body, 'blobs'))
   for (const child of descriptorList(body, 'manifests')) {
     edges.push({ kind: 'manifest', digest: descriptorDigest(child, 'manifests'), required: true })
   }
   return edges
 }
 
-function layerEdge(layer: unknown): Edge {
-  const digest = descriptorDigest(layer, 'layers')
-  const { mediaType, urls } = layer as JsonObject
-  const foreign = typeof mediaType === 'string' && isForeignLayer(mediaType)
-  const elsewhere = Array.isArray(urls) && urls.length > 0
-  return { kind: 'layer', digest, required: !foreign && !elsewhere }
+function layerEdges(body: JsonObject, field: string): Edge[] {
+  return descriptorList(body, field).map((layer) => {
+    const digest = descriptorDigest(layer, field)
+    const { mediaType, urls } = layer as JsonObject
+    const foreign = typeof mediaType === 'string' && isForeignLayer(mediaType)
+    const elsewhere = Array.isArray(urls) && urls.length > 0
+    return { kind: 'layer', digest, required: !foreign && !elsewhere }
+  })
 }
 
 function descriptorList(body: JsonObject, field: string): unknown[] {

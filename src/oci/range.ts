@@ -5,7 +5,7 @@ export interface ByteRange {
 }
 
 const MAX_RANGES = 1024
-const RANGE = /^(\d{0,15})-(\d{0,15})$/
+const RANGE = /^(\d*)-(\d*)$/
 const CONTENT_RANGE = /^(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/
 
 /**
@@ -17,9 +17,9 @@ const CONTENT_RANGE = /^(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/
  * @see RFC 9110, section 14.2
  */
 export function parseRange(header: string, size: number): ByteRange[] | undefined {
-  const [unit, specs] = header.split('=', 2)
-  if (unit?.trim().toLowerCase() !== 'bytes' || specs === undefined) return undefined
-  const parts = specs.split(',')
+  const equals = header.indexOf('=')
+  if (header.slice(0, Math.max(0, equals)).trim().toLowerCase() !== 'bytes') return undefined
+  const parts = header.slice(equals + 1).split(',')
   if (parts.length > MAX_RANGES) return undefined
   const ranges: ByteRange[] = []
   let total = 0

@@ -26,28 +26,68 @@ export function outcomesOf(result: CommitResult): Outcome[] {
   return result.outcomes
 }
 
+const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
+const STOPPED = { message: 'the metadata writer stopped', code: 'ERR_WRITER_STOPPED' }
+
+/** A writer on a thread of its own. If the thread dies, what it has not answered rejects, and the next commit starts another. */
+export function writerThread(path: string): WriterClient {
+  const client = new ThreadClient(path)
+  return { commit: (commands) => client.commit(commands), close: () => client.close() }
+}
+
 interface Waiting {
   resolve(outcomes: Outcome[]): void
   reject(error: unknown): void
 }
 
-const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
+class ThreadClient {
+  readonly #path: string
+  readonly #waiting = new Map<number, Waiting>()
+  #next = 0
+  #closed = false
+  #thread: { port: MessagePort; ended: Promise<void> } | undefined
+  #outbox: WriterRequest['commits'] = []
 
-/** A writer on a thread of its own. If the thread dies, what it has not answered rejects, and the next commit starts another. */
-export function writerThread(path: string): WriterClient {
-  const waiting = new Map<number, Waiting>()
-  let next = 0
-  let closed = false
-  let thread: { port: MessagePort; ended: Promise<void> } | undefined
-  let outbox: WriterRequest['commits'] = []
+  constructor(path: string) {
+    this.#path = path
+  }
 
-  function start(): { port: MessagePort; ended: Promise<void> } {
+  commit(commands: readonly Command[]): Promise<Outcome[]> {
+    if (this.#closed) return Promise.reject(new CommitError(CLOSED))
+    const id = this.#next++
+    // One message for all that is committed in this turn.
+    if (this.#outbox.length === 0) queueMicrotask(() => this.#send())
+    this.#outbox.push({ id, commands: commands.map(withOwnBytes) })
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    // What was committed in this very turn is sent by then.
+    await Promise.resolve()
+    if (this.#thread === undefined) return
+    this.#thread.port.postMessage('close')
+    await this.#thread.ended
+  }
+
+  #send(): void {
+    const commits = this.#outbox
+    this.#outbox = []
+    try {
+      this.#thread ??= this.#start()
+      this.#thread.port.postMessage({ commits } satisfies WriterRequest, commits.flatMap(ownBuffers))
+    } catch (error) {
+      this.#settle({ results: commits.map(({ id }) => ({ id, result: { error: describe(error) } })) })
+    }
+  }
+
+  #start(): { port: MessagePort; ended: Promise<void> } {
     const channel = new MessageChannel()
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      workerData: { port: channel.port2, path },
+      workerData: { port: channel.port2, path: this.#path },
       transferList: [channel.port2],
     })
-    channel.port1.on('message', settle)
+    channel.port1.on('message', (answer: WriterAnswer) => this.#settle(answer))
     let cause: unknown
     worker.on('error', (error) => {
       cause = error
@@ -55,60 +95,28 @@ export function writerThread(path: string): WriterClient {
     const ended = new Promise<void>((resolve) => {
       worker.on('exit', () => {
         channel.port1.close()
-        thread = undefined
-        failAll(
-          new CommitError({ message: 'the metadata writer stopped', code: 'ERR_WRITER_STOPPED' }),
-          cause,
-        )
+        this.#thread = undefined
+        this.#failAll(cause)
         resolve()
       })
     })
     return { port: channel.port1, ended }
   }
 
-  function settle({ results }: WriterAnswer): void {
+  #settle({ results }: WriterAnswer): void {
     for (const { id, result } of results) {
-      const { resolve, reject } = waiting.get(id) as Waiting
-      waiting.delete(id)
-      if ('error' in result) reject(new CommitError(result.error))
-      else resolve(result.outcomes)
+      const waiting = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      if ('error' in result) waiting?.reject(new CommitError(result.error))
+      else waiting?.resolve(result.outcomes)
     }
   }
 
-  function failAll(error: CommitError, cause: unknown): void {
+  #failAll(cause: unknown): void {
+    const error = new CommitError(STOPPED)
     error.cause = cause
-    for (const { reject } of waiting.values()) reject(error)
-    waiting.clear()
-  }
-
-  function send(): void {
-    const commits = outbox
-    outbox = []
-    try {
-      thread ??= start()
-      thread.port.postMessage({ commits } satisfies WriterRequest, commits.flatMap(ownBuffers))
-    } catch (error) {
-      settle({ results: commits.map(({ id }) => ({ id, result: { error: describe(error) } })) })
-    }
-  }
-
-  return {
-    commit(commands) {
-      if (closed) return Promise.reject(new CommitError(CLOSED))
-      const id = next++
-      if (outbox.length === 0) queueMicrotask(send)
-      outbox.push({ id, commands: commands.map(withOwnBytes) })
-      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
-    },
-    async close() {
-      closed = true
-      // What was committed in this very turn is sent by then.
-      await Promise.resolve()
-      if (thread === undefined) return
-      const { port, ended } = thread
-      port.postMessage('close')
-      await ended
-    },
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
   }
 }
 
