@@ -78,7 +78,8 @@ function listenProblem(error: unknown, { listen }: Config): unknown {
 }
 
 function greet({ url }: StowageServer, { data }: Config): void {
-  const host = new URL(url).host
+  // What listens everywhere is pushed to here.
+  const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
   const lines = [
     `Stowage listens on ${url}`,
     `Data is in ${data}`,
