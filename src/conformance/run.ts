@@ -1,0 +1,117 @@
+import { type Case, Failure, NotSupported } from './case.ts'
+import type { Exchange, ProbeRequest } from './exchange.ts'
+import type { Probe, Send } from './probe.ts'
+
+/** What became of a case. */
+export type Verdict =
+  | { verdict: 'passed' }
+  /** A MUST is a failure of the registry, a SHOULD a warning. */
+  | { verdict: 'failed' | 'warned'; message: string; wanted?: string; exchange?: Exchange }
+  | { verdict: 'unsupported'; message: string }
+  | { verdict: 'skipped'; because: string }
+
+/** A case with its verdict. */
+export type Result = Verdict & { case: Case; milliseconds: number }
+
+/** How cases are run. */
+export interface RunOptions {
+  origin: string
+  send: Send
+  /** Each case gets a repository of its own below this. */
+  repository: string
+  /** How many cases at once. */
+  concurrency: number
+  onResult?(result: Result): void
+}
+
+/** Runs cases, each once those that it needs have passed. @returns results in the order of the cases */
+export async function runCases(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
+  const known = new Map<string, Promise<Result>>()
+  const slots = new Slots(options.concurrency)
+  const start = (each: Case): Promise<Result> => {
+    const found = known.get(each.id)
+    if (found !== undefined) return found
+    const result = runAfterNeeds(each)
+    known.set(each.id, result)
+    return result
+  }
+  const runAfterNeeds = async (each: Case): Promise<Result> => {
+    const needed = await Promise.all(cases.filter(({ id }) => each.needs?.includes(id)).map(start))
+    const missing = needed.find(({ verdict }) => verdict !== 'passed')
+    const result =
+      missing === undefined
+        ? await slots.run(() => runCase(each, options))
+        : { case: each, milliseconds: 0, verdict: 'skipped' as const, because: missing.case.id }
+    options.onResult?.(result)
+    return result
+  }
+  return await Promise.all(cases.map(start))
+}
+
+/** So many at once, the others in their order. */
+class Slots {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#free--
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
+    }
+  }
+}
+
+async function runCase(each: Case, options: RunOptions): Promise<Result> {
+  const started = performance.now()
+  const exchanges: Exchange[] = []
+  const afterwards: ProbeRequest[] = []
+  const probe: Probe = {
+    origin: options.origin,
+    repository: `${options.repository}/${each.id}`,
+    otherRepository: `${options.repository}/${each.id}-other`,
+    exchanges,
+    send: (request) => sendAndKeep(options, request, exchanges),
+    cleanUp: (request) => void afterwards.push(request),
+  }
+  const verdict = await judge(each, probe)
+  for (const request of afterwards.reverse()) await options.send(request).catch(() => {})
+  return { ...verdict, case: each, milliseconds: performance.now() - started }
+}
+
+async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges: Exchange[]) {
+  const exchange: Exchange = { request: { ...request, url: new URL(request.target, options.origin).href } }
+  if (request.target.startsWith('/')) exchange.request.url = options.origin + request.target
+  exchanges.push(exchange)
+  try {
+    exchange.answer = await options.send(request)
+    return exchange.answer
+  } catch (error) {
+    exchange.problem = (error as Error).message
+    throw new Failure('an answer', exchange.problem)
+  }
+}
+
+async function judge(each: Case, probe: Probe): Promise<Verdict> {
+  try {
+    await each.run(probe)
+    return { verdict: 'passed' }
+  } catch (error) {
+    if (error instanceof NotSupported) return { verdict: 'unsupported', message: error.message }
+    const exchange = probe.exchanges.at(-1)
+    return {
+      verdict: each.level === 'MUST' ? 'failed' : 'warned',
+      message: (error as Error).message,
+      ...(error instanceof Failure && { wanted: error.wanted }),
+      ...(exchange && { exchange }),
+    }
+  }
+}
