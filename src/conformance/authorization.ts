@@ -1,0 +1,125 @@
+import { type Challenge, parseChallenge } from './challenge.ts'
+
+/** A user and what shows that it is they. */
+export interface Credentials {
+  user: string
+  password: string
+}
+
+/** Asks one URL, without authorization where a redirect leaves its host. */
+export type Get = (url: string, authorization?: string) => Promise<{ status: number; body: Uint8Array }>
+
+/** What a session shows a registry to be let in. */
+export interface Authorization {
+  /** The header that let a request like this in before. */
+  known(kind: string): Promise<string | undefined>
+  /** Meets a challenge. @returns the header, or undefined if there is nothing to show */
+  meet(kind: string, header: string): Promise<string | undefined>
+}
+
+interface Token {
+  header: string
+  /** Milliseconds since 1970. */
+  expires: number
+}
+
+/** How long a token counts that doesn't say. */
+const DEFAULT_LIFETIME = 60
+const MAX_LIFETIME = 3600
+
+/**
+ * Meets challenges of one registry with a password or with tokens, which are kept for each scope. Credentials go to no token
+ * endpoint but the registry's own and those that speak https.
+ */
+export function openAuthorization(
+  origin: string,
+  get: Get,
+  { credentials, onSecret = () => {} }: { credentials?: Credentials; onSecret?(secret: string): void },
+): Authorization {
+  const challenges = new Map<string, Challenge>()
+  const tokens = new Map<string, Promise<Token>>()
+  const basic = credentials && `Basic ${encodeBase64(`${credentials.user}:${credentials.password}`)}`
+  if (credentials !== undefined && basic !== undefined) {
+    onSecret(credentials.password)
+    onSecret(basic.slice('Basic '.length))
+  }
+  const show = async (challenge: Challenge, isFresh: boolean): Promise<string | undefined> => {
+    if (challenge.scheme === 'basic') return basic
+    const url = tokenUrl(origin, challenge, credentials?.user)
+    const kept = isFresh ? undefined : await tokens.get(url)
+    if (kept !== undefined && kept.expires > Date.now()) return kept.header
+    const asked = askForToken(url, { get, onSecret, ...(basic !== undefined && { basic }) })
+    tokens.set(url, asked)
+    asked.catch(() => tokens.delete(url))
+    return (await asked).header
+  }
+  return {
+    async known(kind) {
+      const challenge = challenges.get(kind)
+      return challenge && (await show(challenge, false))
+    },
+    async meet(kind, header) {
+      const challenge = parseChallenge(header)
+      if (challenge === undefined) return undefined
+      const isRefused = JSON.stringify(challenges.get(kind)) === JSON.stringify(challenge)
+      challenges.set(kind, challenge)
+      return await show(challenge, isRefused)
+    },
+  }
+}
+
+/** Where a token is asked for; its own query stays. Throws if credentials would go where they must not. */
+function tokenUrl(
+  origin: string,
+  { realm, service, scope }: Challenge & { scheme: 'bearer' },
+  user: string | undefined,
+): string {
+  const url = URL.parse(realm)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    throw new Error('the challenge names no token endpoint of http or https')
+  if (user !== undefined && url.protocol !== 'https:' && url.origin !== origin)
+    throw new Error(
+      `the token endpoint ${url.origin} is neither the registry nor https: it gets no credentials`,
+    )
+  url.username = ''
+  url.password = ''
+  if (service !== undefined) url.searchParams.set('service', service)
+  if (scope !== undefined) url.searchParams.set('scope', scope)
+  if (user !== undefined) url.searchParams.set('account', user)
+  return url.href
+}
+
+async function askForToken(
+  url: string,
+  { get, basic, onSecret }: { get: Get; basic?: string; onSecret(secret: string): void },
+): Promise<Token> {
+  const { status, body } = await get(url, basic)
+  const { origin, pathname } = new URL(url)
+  if (status !== 200) throw new Error(`the token endpoint ${origin}${pathname} answered ${status}`)
+  const { token, lifetime } = readToken(body)
+  // It becomes a header: nothing but what a token is made of.
+  if (token === undefined || !/^[\x21-\x7e]+$/.test(token))
+    throw new Error(`the token endpoint ${origin}${pathname} gave no token`)
+  onSecret(token)
+  return { header: `Bearer ${token}`, expires: Date.now() + lifetime * 900 }
+}
+
+function readToken(body: Uint8Array): { token: string | undefined; lifetime: number } {
+  const value = parseObject(new TextDecoder().decode(body))
+  const token = [value.token, value.access_token].find((each) => typeof each === 'string' && each !== '')
+  const seconds = typeof value.expires_in === 'number' ? value.expires_in : DEFAULT_LIFETIME
+  return { token: token as string | undefined, lifetime: Math.min(Math.max(seconds, 0), MAX_LIFETIME) }
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+function encodeBase64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+}

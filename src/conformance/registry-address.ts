@@ -1,0 +1,44 @@
+import type { Send } from './probe.ts'
+import { problemOf } from './problem.ts'
+
+/** What was given is no address of a registry, or no registry answers there; told in one line. */
+export class RegistryAddressError extends Error {
+  override readonly name = 'RegistryAddressError'
+}
+
+/**
+ * Reads where a registry is: a URL, or host and port, which are http on this machine and https elsewhere.
+ *
+ * @returns scheme, host and port
+ */
+export function parseRegistryAddress(text: string): string {
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+  const url = URL.parse(hasScheme ? text : `https://${text}`)
+  if (url === null || url.hostname === '')
+    throw new RegistryAddressError(`${JSON.stringify(text)} is no address of a registry`)
+  if (!hasScheme && isLoopback(url.hostname)) return parseRegistryAddress(`http://${text}`)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new RegistryAddressError(`a registry speaks http or https, not ${url.protocol.slice(0, -1)}`)
+  if (url.username !== '' || url.password !== '')
+    throw new RegistryAddressError(
+      'credentials do not belong into an address; give --user and --password-stdin',
+    )
+  if (!['/', '/v2', '/v2/'].includes(url.pathname) || url.search !== '' || url.hash !== '')
+    throw new RegistryAddressError(`a registry is at the root of its host: give ${url.origin}`)
+  return url.origin
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
+}
+
+/** Throws unless a registry answers there that lets these credentials in. */
+export async function assertRegistry(origin: string, send: Send): Promise<void> {
+  const answer = await send({ method: 'GET', target: '/v2/' }).catch((error: unknown) => {
+    throw new RegistryAddressError(`${origin} cannot be tested: ${problemOf(error)}`)
+  })
+  if (answer.status === 401)
+    throw new RegistryAddressError(`${origin} lets nobody in without other credentials (401)`)
+  if (answer.status !== 200)
+    throw new RegistryAddressError(`${origin} is no registry: GET /v2/ answered ${answer.status}`)
+}
