@@ -5,12 +5,24 @@ import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
 /** What sends requests; the runner gives one that authenticates and keeps to the registry's host. */
 export type Send = (request: ProbeRequest) => Promise<ProbeAnswer>
 
+/** What a registry is known to have, for cases that only read. */
+export interface Existing {
+  repository: string
+  tag?: string
+  /** Of a manifest. */
+  digest?: string
+  /** The digest of a blob. */
+  blob?: string
+}
+
 /** A case's hold on the registry: it sends, keeps what went over the line, and remembers what to take away afterwards. */
 export interface Probe {
   /** A repository of this case alone. */
   readonly repository: string
   /** Another one, to mount from. */
   readonly otherRepository: string
+  /** What is there already; only where nothing may be pushed. */
+  readonly existing?: Existing
   /** Where the registry is: scheme, host and port. */
   readonly origin: string
   /** All exchanges so far, the one that a failure is about last. */

@@ -1,6 +1,6 @@
 import { type Case, Failure, NotSupported } from './case.ts'
 import type { Exchange, ProbeRequest } from './exchange.ts'
-import type { Probe, Send } from './probe.ts'
+import type { Existing, Probe, Send } from './probe.ts'
 
 /** What became of a case. */
 export type Verdict =
@@ -8,6 +8,7 @@ export type Verdict =
   /** A MUST is a failure of the registry, a SHOULD a warning. */
   | { verdict: 'failed' | 'warned'; message: string; wanted?: string; exchange?: Exchange }
   | { verdict: 'unsupported'; message: string }
+  /** Not run, as a case that it needs failed before: the id of that one. */
   | { verdict: 'skipped'; because: string }
 
 /** A case with its verdict. */
@@ -17,11 +18,15 @@ export type Result = Verdict & { case: Case; milliseconds: number }
 export interface RunOptions {
   origin: string
   send: Send
-  /** Each case gets a repository of its own below this. */
+  /** Each case gets a repository of its own, whose name begins with this. */
   repository: string
   /** How many cases at once. */
   concurrency: number
+  /** What is there to be read: then all cases read in its repository. */
+  existing?: Existing
   onResult?(result: Result): void
+  /** Told of what could not be taken away afterwards. */
+  onLeftBehind?(request: ProbeRequest): void
 }
 
 /** Runs cases, each once those that it needs have passed. @returns results in the order of the cases */
@@ -41,11 +46,20 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
     const result =
       missing === undefined
         ? await slots.run(() => runCase(each, options))
-        : { case: each, milliseconds: 0, verdict: 'skipped' as const, because: missing.case.id }
+        : { ...verdictWithout(missing), case: each, milliseconds: 0 }
     options.onResult?.(result)
     return result
   }
   return await Promise.all(cases.map(start))
+}
+
+/** What becomes of a case without one that it needs. */
+function verdictWithout(missing: Result): Verdict {
+  if (missing.verdict === 'unsupported') return { verdict: 'unsupported', message: missing.message }
+  return {
+    verdict: 'skipped',
+    because: missing.verdict === 'skipped' ? missing.because : missing.case.id,
+  }
 }
 
 /** So many at once, the others in their order. */
@@ -76,15 +90,25 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
   const afterwards: ProbeRequest[] = []
   const probe: Probe = {
     origin: options.origin,
-    repository: `${options.repository}/${each.id}`,
-    otherRepository: `${options.repository}/${each.id}-other`,
+    repository: options.existing?.repository ?? `${options.repository}-${each.id}`,
+    otherRepository: `${options.repository}-${each.id}-other`,
+    ...(options.existing && { existing: options.existing }),
     exchanges,
     send: (request) => sendAndKeep(options, request, exchanges),
     cleanUp: (request) => void afterwards.push(request),
   }
   const verdict = await judge(each, probe)
-  for (const request of afterwards.reverse()) await options.send(request).catch(() => {})
+  for (const request of afterwards.reverse()) await takeAway(request, options)
   return { ...verdict, case: each, milliseconds: performance.now() - started }
+}
+
+/** What isn't there any more is as good as deleted. */
+async function takeAway(request: ProbeRequest, { send, onLeftBehind }: RunOptions): Promise<void> {
+  const status = await send(request).then(
+    (answer) => answer.status,
+    () => 0,
+  )
+  if (status !== 404 && (status < 200 || status > 299)) onLeftBehind?.(request)
 }
 
 async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges: Exchange[]) {
