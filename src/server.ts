@@ -17,7 +17,8 @@ export interface StowageServer {
   close(): Promise<void>
 }
 
-const EXTENSIONS = [ociExtension]
+/** Every extension that there is. */
+export const EXTENSIONS = [ociExtension]
 const GARBAGE_MS = 60_000
 
 /**

@@ -1,3 +1,4 @@
+import type { Operation } from '../oci/operation.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 
@@ -36,6 +37,8 @@ export interface Endpoint {
   component: string
   module: string
   action: Action
+  /** What it takes, answers and refuses, for `docs/api`. */
+  operation: Operation
   /** Refuses by a RegistryError, as the registry does. */
   handle(context: ExtensionContext, request: ExtensionRequest): Promise<ExtensionAnswer>
 }

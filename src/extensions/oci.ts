@@ -1,4 +1,7 @@
 import { RegistryError } from '../oci/error.ts'
+import { MEDIA_TYPES } from '../oci/media-type.ts'
+import type { Operation } from '../oci/operation.ts'
+import { schemaNamed } from '../oci/schema.ts'
 import {
   type Endpoint,
   type Extension,
@@ -7,11 +10,26 @@ import {
   endpointPath,
 } from './extension.ts'
 
+const SPECIFICATION = 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md'
+
+const discovery: Operation = {
+  id: 'discoverExtensions',
+  summary: 'List the extensions that this registry offers',
+  section: { title: 'Module: discover, of the extension _oci', url: `${SPECIFICATION}#module-discover` },
+  answers: {
+    200: {
+      description: 'Those that have endpoints at this level, of the registry or of a repository.',
+      content: { [MEDIA_TYPES.json]: schemaNamed('ExtensionList') },
+    },
+  },
+  errors: [],
+}
+
 /** The specification's own namespace, of which discovery is settled. @see OCI Distribution Specification, extensions/_oci.md */
 export const ociExtension: Extension = {
   name: 'oci',
   description: 'Discovery of the extensions that this registry offers',
-  url: 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md',
+  url: SPECIFICATION,
   endpoints: [
     {
       method: 'GET',
@@ -19,6 +37,7 @@ export const ociExtension: Extension = {
       component: 'ext',
       module: 'discover',
       action: 'pull',
+      operation: discovery,
       handle: discover,
     },
     {
@@ -27,6 +46,7 @@ export const ociExtension: Extension = {
       component: 'ext',
       module: 'discover',
       action: 'pull',
+      operation: { ...discovery, id: 'discoverRepositoryExtensions', errors: ['NAME_UNKNOWN'] },
       handle: discover,
     },
   ],

@@ -37,7 +37,8 @@ const COMMON_HEADERS = {
 
 const base: Handler<'base'> = async () => jsonResponse(200, {})
 
-const METHODS: {
+/** What answers at each endpoint that is no extension's. */
+export const METHODS: {
   readonly [Id in Exclude<RouteId, 'registryExtension' | 'repositoryExtension'>]: Methods<Id>
 } = {
   base: { GET: base, HEAD: base },

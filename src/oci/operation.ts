@@ -1,0 +1,92 @@
+import { ERRORS, type ErrorId } from './error.ts'
+import type { HeaderName, RequestHeaderName } from './header.ts'
+import type { JsonSchema } from './schema.ts'
+
+/** Where something is specified. */
+export interface Section {
+  title: string
+  url: string
+}
+
+/** A parameter of a path or of a query. */
+export interface Parameter {
+  description: string
+  schema: JsonSchema
+  /** Whether it may be given more than once. */
+  repeated?: true
+}
+
+/** A header of an answer: always there, or with a question mark only in the cases that the answer's description tells. */
+export type AnswerHeader = HeaderName | `${HeaderName}?`
+
+/** A body by its media type, or by a range of media types. */
+export type Content = Readonly<Record<string, JsonSchema>>
+
+/** One way in which an operation can end well. */
+export interface Answer {
+  description: string
+  headers?: readonly AnswerHeader[]
+  /** No body if absent. */
+  content?: Content
+}
+
+/**
+ * What one method of one endpoint takes, answers and refuses, as data: `docs/api` is made of it. What every operation may answer is not
+ * repeated in each: {@link COMMON_ERRORS}, the errors of the parameters in its path, and headers that are always there.
+ */
+export interface Operation {
+  /** Of all operations, one word that names this one. */
+  id: string
+  summary: string
+  description?: string
+  /** Absent where no specification has it. */
+  section?: Section
+  query?: Readonly<Record<string, Parameter>>
+  headers?: readonly RequestHeaderName[]
+  body?: { description: string; required: boolean; content: Content }
+  answers: Readonly<Record<number, Answer>>
+  errors: readonly ErrorId[]
+}
+
+/** What any request can be refused with, whatever it asks for. */
+export const COMMON_ERRORS = [
+  'REQUEST_INVALID',
+  'REQUEST_TIMEOUT',
+  'EXPECTATION_FAILED',
+  'HEADERS_TOO_LARGE',
+  'UNKNOWN',
+] as const satisfies ErrorId[]
+
+/** What any request can be refused with that may change something. */
+export const WRITE_ERRORS = ['DENIED', 'STORAGE_FULL'] as const satisfies ErrorId[]
+
+/** Headers that an error brings beside those of all answers. */
+export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {
+  METHOD_UNSUPPORTED: ['Allow'],
+  RANGE_UNSATISFIABLE: ['Content-Range'],
+  UPLOAD_OUT_OF_ORDER: ['Location', 'Docker-Upload-UUID', 'Range'],
+}
+
+/** The same operation without the bodies: HEAD beside GET. Ranges are of bodies, so there are none. */
+export function headOf(operation: Operation): Operation {
+  const { id, summary, answers, headers, errors } = operation
+  const withoutBodies = Object.entries(answers).map(([status, { content: _, ...answer }]) => [status, answer])
+  return {
+    ...operation,
+    id: `${id}Head`,
+    summary: `${summary}, without the body`,
+    ...(headers && { headers: headers.filter((name) => name !== 'Range' && name !== 'If-Range') }),
+    answers: Object.fromEntries(withoutBodies.filter(([status]) => status !== '206')),
+    errors: errors.filter((error) => error !== 'RANGE_UNSATISFIABLE'),
+  }
+}
+
+/** Errors by the status that they are sent with, in ascending order. */
+export function errorsByStatus(errors: readonly ErrorId[]): [status: number, errors: ErrorId[]][] {
+  const byStatus = new Map<number, ErrorId[]>()
+  for (const error of new Set(errors)) {
+    const { status } = ERRORS[error]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), error])
+  }
+  return [...byStatus].sort(([one], [two]) => one - two)
+}

@@ -1,0 +1,146 @@
+import { HASH_ALGORITHMS } from './digest.ts'
+import { ERRORS } from './error.ts'
+
+/** A JSON Schema of the 2020-12 edition, which OpenAPI 3.1 uses. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*'
+const ALGORITHMS = Object.entries(HASH_ALGORITHMS)
+const KNOWN_DIGESTS = ALGORITHMS.map(([name, length]) => `${name}:[0-9a-f]{${length}}`)
+const OTHER_ALGORITHM = `(?!(?:${Object.keys(HASH_ALGORITHMS).join('|')}):)[a-z0-9]+(?:[+._-][a-z0-9]+)*`
+
+/** A schema of {@link SCHEMAS} by its name. */
+export function schemaNamed(name: keyof typeof SCHEMAS): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+/** The form of what the API takes and gives. Grammars say what the parsers of this folder say; a test holds them together. */
+export const SCHEMAS = {
+  RepositoryName: {
+    type: 'string',
+    description: 'The name of a repository, which may hold slashes.',
+    maxLength: 255,
+    pattern: `^${COMPONENT}(?:/${COMPONENT})*$`,
+    examples: ['library/alpine'],
+  },
+  Tag: {
+    type: 'string',
+    description: 'A name for a manifest of a repository.',
+    pattern: '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$',
+    examples: ['latest'],
+  },
+  Digest: {
+    type: 'string',
+    description: `The hash of content, which is its name: ${ALGORITHMS.map(([name]) => name).join(', ')}; others can't be pushed.`,
+    maxLength: 255,
+    pattern: `^(?:${[...KNOWN_DIGESTS, `${OTHER_ALGORITHM}:[a-zA-Z0-9=_-]+`].join('|')})$`,
+    examples: [`sha256:${'0'.repeat(64)}`],
+  },
+  HashAlgorithm: {
+    type: 'string',
+    description: 'An algorithm that this registry computes.',
+    enum: Object.keys(HASH_ALGORITHMS),
+  },
+  Reference: {
+    description: 'A tag or a digest, told apart by the colon.',
+    anyOf: [{ $ref: '#/components/schemas/Tag' }, { $ref: '#/components/schemas/Digest' }],
+  },
+  UploadId: {
+    type: 'string',
+    description: 'The id of an upload, which means nothing to a client.',
+    pattern: '^[0-9a-f]{64}$',
+  },
+  Empty: { type: 'object', description: 'Nothing.', additionalProperties: false },
+  RepositoryList: {
+    type: 'object',
+    description: 'Names of repositories, in the order of their bytes.',
+    required: ['repositories'],
+    additionalProperties: false,
+    properties: { repositories: { type: 'array', items: { $ref: '#/components/schemas/RepositoryName' } } },
+  },
+  TagList: {
+    type: 'object',
+    description: 'Tags of a repository, in the order of their bytes.',
+    required: ['name', 'tags'],
+    additionalProperties: false,
+    properties: {
+      name: { $ref: '#/components/schemas/RepositoryName' },
+      tags: { type: 'array', items: { $ref: '#/components/schemas/Tag' } },
+    },
+  },
+  Descriptor: {
+    type: 'object',
+    description: 'A manifest as a list names it.',
+    required: ['mediaType', 'digest', 'size'],
+    additionalProperties: false,
+    properties: {
+      mediaType: { type: 'string' },
+      digest: { $ref: '#/components/schemas/Digest' },
+      size: { type: 'integer', minimum: 0 },
+      artifactType: { type: 'string' },
+      annotations: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  },
+  ReferrersIndex: {
+    type: 'object',
+    description: 'An OCI image index of the manifests that name a subject.',
+    required: ['schemaVersion', 'mediaType', 'manifests'],
+    additionalProperties: false,
+    properties: {
+      schemaVersion: { const: 2 },
+      mediaType: { const: 'application/vnd.oci.image.index.v1+json' },
+      manifests: { type: 'array', items: { $ref: '#/components/schemas/Descriptor' } },
+    },
+  },
+  ExtensionList: {
+    type: 'object',
+    description: 'The extensions of this registry that have endpoints at the level that was asked.',
+    required: ['extensions'],
+    additionalProperties: false,
+    properties: {
+      extensions: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name', 'url', 'description', 'endpoints'],
+          additionalProperties: false,
+          properties: {
+            name: { type: 'string', pattern: '^_[a-z0-9]+(?:[._-][a-z0-9]+)*$' },
+            url: { type: 'string', pattern: '^https?://' },
+            description: { type: 'string' },
+            endpoints: { type: 'array', minItems: 1, uniqueItems: true, items: { type: 'string' } },
+          },
+        },
+      },
+    },
+  },
+  Manifest: {
+    type: 'object',
+    description: 'A JSON object that is understood by its structure, whatever its media type; at most 4 MiB.',
+  },
+  Errors: {
+    type: 'object',
+    description: 'Why a request was refused.',
+    required: ['errors'],
+    additionalProperties: false,
+    properties: {
+      errors: {
+        type: 'array',
+        minItems: 1,
+        items: {
+          type: 'object',
+          required: ['code', 'message'],
+          additionalProperties: false,
+          properties: {
+            code: {
+              type: 'string',
+              enum: [...new Set(Object.values(ERRORS).map(({ code }) => code))].sort(),
+            },
+            message: { type: 'string', minLength: 1 },
+            detail: { description: 'What it is about, in a form of its own for each error.' },
+          },
+        },
+      },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
