@@ -2,12 +2,14 @@
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { DataFolderError } from '../data-folder.ts'
+import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError } from './usage-error.ts'
 
 const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')
   .addCommand(serveCommand())
+  .addCommand(conformanceCommand())
 
 try {
   await program.parseAsync()
@@ -15,5 +17,5 @@ try {
   const isExpected =
     error instanceof UsageError || error instanceof ConfigError || error instanceof DataFolderError
   process.stderr.write(`stowage: ${isExpected ? error.message : (error as Error).stack}\n`)
-  process.exit(1)
+  process.exit(error instanceof UsageError ? error.exitCode : 1)
 }

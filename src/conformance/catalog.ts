@@ -1,0 +1,57 @@
+import type { Case, Group, Version } from './case.ts'
+import { blobCases } from './cases/blobs.ts'
+import { readingCases } from './cases/reading.ts'
+
+/** All cases, in the order in which reports show them. */
+export const CASES: readonly Case[] = [...blobCases]
+
+/** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */
+export const READING_CASES: readonly Case[] = readingCases
+
+/** Which cases are wanted. */
+export interface Selection {
+  /** `1.1` leaves out what isn't released. */
+  specification: '1.1' | 'dev'
+  /** Ids, or patterns of them with `*` and `?`. */
+  only?: readonly string[]
+  groups?: readonly Group[]
+  /** Only what changes nothing. */
+  readOnly?: boolean
+}
+
+/** Cases to run, and which of them were asked for: others are only needed by them. */
+export interface Selected {
+  cases: readonly Case[]
+  asked: ReadonlySet<string>
+}
+
+/** Chooses cases, and with them what they need. */
+export function selectCases(selection: Selection): Selected {
+  const { specification, only, groups, readOnly = false } = selection
+  const versions: readonly Version[] = specification === 'dev' ? ['1.0', '1.1', 'dev'] : ['1.0', '1.1']
+  const all = (readOnly ? [...CASES.filter((each) => each.readOnly), ...READING_CASES] : CASES).filter(
+    ({ version }) => versions.includes(version),
+  )
+  const patterns = only?.map(patternOf)
+  const asked = all.filter(
+    ({ id, group }) =>
+      (patterns === undefined || patterns.some((pattern) => pattern.test(id))) &&
+      (groups === undefined || groups.includes(group)),
+  )
+  const wanted = new Set<string>()
+  const want = ({ id, needs = [] }: Case) => {
+    if (wanted.has(id)) return
+    wanted.add(id)
+    for (const each of all) if (needs.includes(each.id)) want(each)
+  }
+  for (const each of asked) want(each)
+  return { cases: all.filter(({ id }) => wanted.has(id)), asked: new Set(asked.map(({ id }) => id)) }
+}
+
+function patternOf(glob: string): RegExp {
+  const text = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${text}$`)
+}

@@ -1,0 +1,114 @@
+import {
+  type CaseReport,
+  type Counts,
+  countVerdicts,
+  type ExchangeReport,
+  GROUP_NAMES,
+  type Report,
+  reasonOf,
+  sectionOf,
+  sectionsOf,
+  VERDICTS,
+  type VerdictName,
+} from './summary.ts'
+
+/** Gives text a colour, or leaves it as it is. */
+export type Paint = (text: string, colour: VerdictName | 'dim' | 'bold') => string
+
+const CODES: Readonly<Record<VerdictName | 'dim' | 'bold', number>> = {
+  passed: 32,
+  warned: 33,
+  failed: 31,
+  skipped: 35,
+  unsupported: 90,
+  dim: 2,
+  bold: 1,
+}
+
+/** For terminals. */
+export const paintAnsi: Paint = (text, colour) => `\u001b[${CODES[colour]}m${text}\u001b[0m`
+
+/** For files, pipes, and who wants no colour. */
+export const paintNothing: Paint = (text) => text
+
+/** One case in one line. */
+export function formatLine(each: CaseReport, paint: Paint = paintNothing): string {
+  const why = each.verdict === 'passed' ? '' : paint(` (${reasonOf(each)})`, 'dim')
+  return `${paint(each.verdict.padEnd(11), each.verdict)} ${each.id}: ${each.title}${why}`
+}
+
+/** How many cases of each section came to what. */
+export function formatTable(report: Report, paint: Paint = paintNothing): string {
+  const sections = sectionsOf([report])
+  const width = Math.max(...sections.map(({ length }) => length), 'section'.length)
+  const head = ['section'.padEnd(width), ...VERDICTS.map((verdict) => verdict.padStart(11))].join(' ')
+  const rows = sections.map((section) => {
+    const counts = countVerdicts(report.cases.filter((each) => sectionOf(each) === section))
+    const cells = VERDICTS.map((verdict) => formatCell(counts[verdict], verdict, paint))
+    return [section.padEnd(width), ...cells].join(' ')
+  })
+  return [paint(report.registry, 'bold'), paint(head, 'dim'), ...rows].join('\n')
+}
+
+function formatCell(count: number, verdict: VerdictName, paint: Paint): string {
+  return count === 0 ? paint('·'.padStart(11), 'dim') : paint(String(count).padStart(11), verdict)
+}
+
+/** Everything that helps to find out why a case did not pass. */
+export function formatDetails(each: CaseReport, paint: Paint = paintNothing): string {
+  const level = `${each.level}, ${GROUP_NAMES[each.group]}: ${each.section}`
+  return [
+    `${paint(each.verdict, each.verdict)} ${paint(each.id, 'bold')}: ${each.title}`,
+    `  ${reasonOf(each)}`,
+    `  ${paint(`${level}:`, 'dim')} ${each.sentence}`,
+    ...(each.exchange === undefined ? [] : formatExchange(each.exchange, paint)),
+  ].join('\n')
+}
+
+function formatExchange({ request, response, problem, curl }: ExchangeReport, paint: Paint): string[] {
+  return [
+    ...block('sent', `${request.method} ${request.url}`, request, paint),
+    ...(response === undefined
+      ? [`  ${paint('came', 'dim')} nothing: ${problem}`]
+      : block('came', String(response.status), response, paint)),
+    `  ${paint('repeat', 'dim')} ${curl}`,
+  ]
+}
+
+function block(
+  name: string,
+  first: string,
+  { headers, body }: { headers: Record<string, string>; body?: string },
+  paint: Paint,
+): string[] {
+  const lines = Object.entries(headers).map(([header, value]) => `    ${header}: ${value}`)
+  const text = body === undefined ? [] : ['', ...body.split('\n').map((each) => `    ${each}`)]
+  return [`  ${paint(name, 'dim')} ${first}`, ...lines, ...text]
+}
+
+/** What it comes to, in a line for each group. */
+export function formatSummary(report: Report, paint: Paint = paintNothing): string {
+  const groups = Object.entries(report.groups).map(
+    ([group, counts]) =>
+      `  ${GROUP_NAMES[group as keyof typeof GROUP_NAMES]}: ${formatCounts(counts, paint)}`,
+  )
+  const verdict = verdictOf(report)
+  return [`${report.registry}: ${paint(verdict, report.conforms ? 'passed' : 'failed')}`, ...groups].join(
+    '\n',
+  )
+}
+
+/** Whether it conforms, in words that claim no more than was tested. */
+export function verdictOf({ conforms, groups, specification }: Report): string {
+  if (groups.specification === undefined) return 'no case of the specification was run'
+  const name = specification === 'dev' ? 'the coming version' : specification
+  const { failed } = groups.specification
+  if (conforms) return `nothing found that ${name} forbids`
+  return `${failed} ${failed === 1 ? 'requirement' : 'requirements'} of ${name} not met`
+}
+
+function formatCounts(counts: Counts, paint: Paint): string {
+  return VERDICTS.filter((verdict) => counts[verdict] > 0)
+    .map((verdict) => paint(`${counts[verdict]} ${verdict}`, verdict))
+    .join(', ')
+}
