@@ -3,12 +3,12 @@ import { writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Credentials } from '../conformance/authorization.ts'
-import type { Group } from '../conformance/case.ts'
+import { type Group, NotSupported } from '../conformance/case.ts'
 import { type Selected, selectCases } from '../conformance/catalog.ts'
 import { formatHtmlReport } from '../conformance/html-report.ts'
 import { formatJsonReport } from '../conformance/json-report.ts'
 import { formatJunitReport } from '../conformance/junit-report.ts'
-import type { Existing } from '../conformance/probe.ts'
+import type { Existing, Send } from '../conformance/probe.ts'
 import {
   assertRegistry,
   parseRegistryAddress,
@@ -160,7 +160,7 @@ async function readCredentials({ user }: Options): Promise<Credentials | undefin
 
 interface Session {
   origin: string
-  send: ReturnType<typeof openSession>
+  send: Send
   secrets: Set<string>
 }
 
@@ -196,7 +196,7 @@ async function test(
   terminal.begin(origin, selected.cases.length)
   const results = await runCases(selected.cases, {
     origin,
-    send,
+    send: existing === undefined ? send : onlyReading(send),
     // No two runs meet; two components, as some registries have no more.
     repository: `${repository}/${randomBytes(4).toString('hex')}`,
     concurrency,
@@ -207,6 +207,14 @@ async function test(
   const report = reportOf(results)
   terminal.end(report, left.length)
   return report
+}
+
+/** Whatever a case says of itself: nothing is changed where nothing may be. */
+function onlyReading(send: Send): Send {
+  return async (request) => {
+    if (request.method === 'GET' || request.method === 'HEAD') return await send(request)
+    throw new NotSupported(`--read-only sends no ${request.method}`)
+  }
 }
 
 function existingOf(options: Options): Existing | undefined {

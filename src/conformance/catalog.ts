@@ -1,9 +1,23 @@
 import type { Case, Group, Version } from './case.ts'
+import { baseCases } from './cases/base.ts'
 import { blobCases } from './cases/blobs.ts'
+import { chunkCases } from './cases/chunks.ts'
+import { manifestCases } from './cases/manifests.ts'
+import { mountCases } from './cases/mounts.ts'
+import { rangeCases } from './cases/ranges.ts'
 import { readingCases } from './cases/reading.ts'
+import { uploadCases } from './cases/uploads.ts'
 
 /** All cases, in the order in which reports show them. */
-export const CASES: readonly Case[] = [...blobCases]
+export const CASES: readonly Case[] = [
+  ...baseCases,
+  ...blobCases,
+  ...uploadCases,
+  ...chunkCases,
+  ...mountCases,
+  ...rangeCases,
+  ...manifestCases,
+]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */
 export const READING_CASES: readonly Case[] = readingCases

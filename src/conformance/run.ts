@@ -119,6 +119,7 @@ async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges
     exchange.answer = await options.send(request)
     return exchange.answer
   } catch (error) {
+    if (error instanceof NotSupported) throw error
     exchange.problem = (error as Error).message
     throw new Failure('an answer', exchange.problem)
   }
