@@ -44,12 +44,14 @@ export class ConformanceTerminal {
     this.#write(`\r\u001b[K${text.slice(0, (process.stdout.columns ?? 80) - 1)}`)
   }
 
-  end(report: Report, leftBehind: number): void {
+  end(report: Report, { leftBehind, prefix }: { leftBehind: number; prefix: string }): void {
     if (this.#isLive) this.#write(`\r\u001b[K${formatTable(report, this.#paint)}\n`)
     const troubled = report.cases.filter(({ verdict }) => verdict === 'failed' || verdict === 'warned')
     for (const each of troubled) this.#write(`\n${formatDetails(each, this.#paint)}\n`)
     if (leftBehind > 0)
-      this.#write(`\nThe registry did not delete ${leftBehind} of the things that were pushed to it.\n`)
+      this.#write(
+        `\nThe registry did not delete ${leftBehind} of the things that were pushed, to repositories ${prefix}-*.\n`,
+      )
     this.#write('\n')
   }
 

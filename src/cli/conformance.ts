@@ -180,6 +180,8 @@ async function test(
 ): Promise<Report> {
   const { repository = 'conformance', concurrency, spec: specification } = options
   const existing = existingOf(options)
+  // No two runs meet; two components, as some registries have no more.
+  const prefix = `${repository}/${randomBytes(4).toString('hex')}`
   const started = new Date()
   const before = performance.now()
   const left: string[] = []
@@ -197,15 +199,14 @@ async function test(
   const results = await runCases(selected.cases, {
     origin,
     send: existing === undefined ? send : onlyReading(send),
-    // No two runs meet; two components, as some registries have no more.
-    repository: `${repository}/${randomBytes(4).toString('hex')}`,
+    repository: prefix,
     concurrency,
     ...(existing && { existing }),
     onResult: (result) => terminal.step(result.case, reportOf([result]).cases[0]),
     onLeftBehind: ({ target }) => void left.push(target),
   })
   const report = reportOf(results)
-  terminal.end(report, left.length)
+  terminal.end(report, { leftBehind: left.length, prefix })
   return report
 }
 

@@ -55,7 +55,7 @@ export async function formatHtmlReport(reports: readonly Report[]): Promise<stri
 <h1>Conformance to the OCI Distribution Specification</h1>
 <p class="dim">${escapeMarkup(factsOf(reports))}</p>
 <div class="registries">${reports.map(registryCard).join('')}</div>
-<h2>By section</h2>
+${mendList(reports)}<h2>By section</h2>
 ${legend()}
 <div class="card wide">${matrix(reports)}</div>
 <h2>Cases</h2>
@@ -118,6 +118,19 @@ function countList(counts: Counts): string {
   return `<div class="counts">${items.join('')}</div>`
 }
 
+/** What did not go well, before everything else; each leads to its case and opens it. */
+function mendList(reports: readonly Report[]): string {
+  const items = reports.flatMap(({ registry, cases }) =>
+    cases
+      .filter(({ verdict }) => verdict === 'failed' || verdict === 'warned')
+      .map((each) => {
+        const host = reports.length === 1 ? '' : `${escapeMarkup(hostOf(registry))}: `
+        return `<li><span class="verdict ${each.verdict}">${SYMBOLS[each.verdict]} ${each.verdict}</span>${host}<a href="#${escapeMarkup(each.id)}">${escapeMarkup(each.title)}</a></li>`
+      }),
+  )
+  return items.length === 0 ? '' : `<h2>To mend</h2><ul class="card mend">${items.join('')}</ul>`
+}
+
 function legend(): string {
   const items = VERDICTS.map(
     (verdict) =>
@@ -130,13 +143,15 @@ function legend(): string {
 function matrix(reports: readonly Report[]): string {
   const [only] = reports
   const isSingle = only !== undefined && reports.length === 1
-  const heads = isSingle ? VERDICTS.map(String) : reports.map(({ registry }) => hostOf(registry))
+  const heads = isSingle
+    ? VERDICTS.map((verdict) => `<b>${verdict}</b><small title="${verdict}">${SYMBOLS[verdict]}</small>`)
+    : reports.map(({ registry }) => escapeMarkup(hostOf(registry)))
   const rows = sectionsOf(reports).map((section, index) => {
     const countsOf = ({ cases }: Report) => countVerdicts(cases.filter((each) => sectionOf(each) === section))
     const cells = isSingle ? verdictCells(countsOf(only)) : reports.map((each) => mixedCell(countsOf(each)))
     return `<tr><th scope="row"><a href="#section-${index}">${escapeMarkup(section)}</a></th>${cells.join('')}</tr>`
   })
-  const head = heads.map((text) => `<th scope="col">${escapeMarkup(text)}</th>`).join('')
+  const head = heads.map((text) => `<th scope="col">${text}</th>`).join('')
   return `<table><thead><tr><th scope="col">section</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
@@ -184,7 +199,7 @@ function caseRow(each: CaseReport, reports: readonly Report[]): string {
   const version = each.version === 'dev' ? 'since 1.1, not released yet' : `version ${each.version}`
   const source = `<p class="dim">${escapeMarkup(`${each.level} · ${each.section} · ${version}`)}</p>`
   return `<details class="case"><summary class="row"><span class="mark"></span><span class="title">${escapeMarkup(each.title)} <code>${escapeMarkup(each.id)}</code></span>${verdicts.join('')}</summary>
-<div class="inside">${source}<blockquote>${escapeMarkup(each.sentence)}</blockquote>${answers.join('')}</div></details>`
+<div class="inside" id="${escapeMarkup(each.id)}">${source}<blockquote>${escapeMarkup(each.sentence)}</blockquote>${answers.join('')}</div></details>`
 }
 
 function answerBlock(outcome: CaseReport, host: string): string {

@@ -23,8 +23,10 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.25rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 0; padding: .6rem .9rem; background: color-mix(in srgb, var(--line) 35%, transparent); }
 p { margin: .25rem 0; }
+h2 + p { margin-bottom: .75rem; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .85rem; }
-a { color: inherit; }
+a { color: inherit; text-decoration-color: var(--line); text-underline-offset: .2em; }
+a:hover { text-decoration-color: currentcolor; }
 .dim { color: var(--dim); }
 .registries { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; margin-top: 1.25rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
@@ -40,9 +42,13 @@ a { color: inherit; }
 .passed { --colour: var(--passed); } .warned { --colour: var(--warned); } .failed { --colour: var(--failed); }
 .skipped { --colour: var(--skipped); } .unsupported { --colour: var(--unsupported); }
 .wide { overflow-x: auto; }
+.mend { margin: 0; padding: .6rem 1.1rem; list-style: none; }
+.mend li { padding: .2rem 0; overflow-wrap: anywhere; }
+.mend .verdict { margin-right: .5rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: .45rem .9rem; text-align: left; border-bottom: 1px solid var(--line); }
-tr:last-child > * { border-bottom: 0; }
+tbody tr:last-child > * { border-bottom: 0; }
+thead small { display: none; }
 thead th { font-size: .82rem; color: var(--dim); font-weight: 600; }
 tbody th { font-weight: 400; }
 td { color: var(--colour); font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -50,7 +56,7 @@ td span { color: var(--colour); margin-right: .7rem; }
 td.none { color: var(--line); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.2rem; margin: .6rem 0 1rem; font-size: .88rem; color: var(--dim); }
 .section { margin-bottom: 1rem; }
-.row { display: grid; grid-template-columns: 1.4rem minmax(0, 1fr) repeat(var(--columns), minmax(7.2rem, 9rem)); gap: .1rem .8rem; padding: .5rem .9rem; align-items: baseline; }
+.row { display: grid; grid-template-columns: 1.4rem minmax(0, 1fr) repeat(var(--columns), 7.5rem); gap: .1rem .8rem; padding: .5rem .9rem; align-items: baseline; }
 .names { font-size: .82rem; color: var(--dim); font-weight: 600; }
 .names span { overflow-wrap: anywhere; }
 .names :first-child { grid-column: span 2; }
@@ -76,6 +82,7 @@ pre { margin: .2rem 0 0; padding: .6rem .75rem; border: 1px solid var(--line); b
   th, td { padding: .4rem .5rem; }
   .row { grid-template-columns: 1.1rem minmax(0, 1fr); padding: .55rem .7rem; }
   .names { display: none; }
+  thead b { display: none; } thead small { display: inline; font-size: .95rem; }
   .row .verdict { grid-column: 2; }
   .verdict small { display: inline; font-weight: 400; color: var(--dim); overflow-wrap: anywhere; white-space: normal; }
   .inside { padding: .1rem .8rem .9rem; }

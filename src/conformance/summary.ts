@@ -107,9 +107,11 @@ export function reasonOf({ message, because }: CaseReport): string {
   return because === undefined ? (message ?? '') : `needs ${because}, which did not pass`
 }
 
-/** In the order of their first cases. */
+/** The specification's in the order of their first cases, then the other groups. */
 export function sectionsOf(reports: readonly Report[]): string[] {
-  return [...new Set(reports.flatMap(({ cases }) => cases.map(sectionOf)))]
+  const cases = reports.flatMap((report) => report.cases)
+  const isOurs = ({ group }: CaseReport) => group === 'specification'
+  return [...new Set([...cases.filter(isOurs), ...cases.filter((each) => !isOurs(each))].map(sectionOf))]
 }
 
 /** Under which heading a case is shown; groups other than the specification's have no sections of it. */
