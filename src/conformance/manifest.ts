@@ -1,6 +1,7 @@
 import { MEDIA_TYPES } from '../oci/media-type.ts'
+import { NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from './probe.ts'
+import { digestOf, type Probe, randomContent, wantBody, wantStatus } from './probe.ts'
 import { pushBlob } from './upload.ts'
 
 /** A manifest as it is pushed. */
@@ -11,13 +12,46 @@ export interface ProbeManifest {
   bytes: Uint8Array
 }
 
+/** What a manifest or a list says of content. */
+export interface ProbeDescriptor {
+  mediaType: string
+  digest: string
+  size: number
+  artifactType?: string
+  annotations?: Readonly<Record<string, string>>
+}
+
+/** The content of an empty config, which has a media type of its own. */
+const EMPTY = new TextEncoder().encode('{}')
+
 /** Makes a manifest of its fields. */
 export async function makeManifest(
   fields: object,
   mediaType: string = MEDIA_TYPES.ociManifest,
 ): Promise<ProbeManifest> {
-  const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType, ...fields }))
+  return await manifestOf(JSON.stringify({ schemaVersion: 2, mediaType, ...fields }), mediaType)
+}
+
+/** Makes a manifest of its text or bytes, whatever they are. */
+export async function manifestOf(
+  content: string | Uint8Array,
+  mediaType: string = MEDIA_TYPES.ociManifest,
+): Promise<ProbeManifest> {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
   return { mediaType, bytes, size: bytes.length, digest: await digestOf(bytes) }
+}
+
+/** Makes an index of descriptors. */
+export async function makeIndex(
+  manifests: readonly ProbeDescriptor[],
+  fields: object = {},
+): Promise<ProbeManifest> {
+  return await makeManifest({ manifests, ...fields }, MEDIA_TYPES.ociIndex)
+}
+
+/** How another manifest names this one. */
+export function descriptorOf({ mediaType, digest, size }: ProbeManifest): ProbeDescriptor {
+  return { mediaType, digest, size }
 }
 
 /** Pushes a config and a layer of random content. @returns an image manifest that names them, not pushed yet */
@@ -48,20 +82,80 @@ export async function makeImage(probe: Probe, fields: object = {}): Promise<Prob
   })
 }
 
+/** Pushes the empty blob. @returns its descriptor */
+export async function pushEmpty(probe: Probe, repository = probe.repository): Promise<ProbeDescriptor> {
+  const digest = await pushBlob(probe, EMPTY, repository)
+  return { mediaType: MEDIA_TYPES.ociEmpty, digest, size: EMPTY.length }
+}
+
+/** The smallest manifest that names something: an artifact of a type of its own. Not pushed yet, but what it names is. */
+export async function makeArtifact(probe: Probe, fields: object = {}): Promise<ProbeManifest> {
+  const empty = await pushEmpty(probe)
+  return await makeManifest({
+    artifactType: 'application/vnd.example.conformance',
+    config: empty,
+    layers: [empty],
+    annotations: { 'org.example.random': await digestOf(randomContent(32)) },
+    ...fields,
+  })
+}
+
+/** Makes an artifact and pushes it under a tag or its digest. */
+export async function pushArtifact(
+  probe: Probe,
+  reference?: string,
+  fields: object = {},
+): Promise<ProbeManifest> {
+  const artifact = await makeArtifact(probe, fields)
+  await pushManifest(probe, artifact, reference)
+  return artifact
+}
+
+/** Where a manifest is. */
+export function manifestTarget(probe: Probe, reference: string, repository = probe.repository): string {
+  return `/v2/${repository}/manifests/${reference}`
+}
+
+/** Asks for a manifest to be taken under a tag or its digest, and has it deleted afterwards. Whether it is taken is for the case to say. */
+export async function offerManifest(
+  probe: Probe,
+  manifest: ProbeManifest,
+  reference: string = manifest.digest,
+  repository = probe.repository,
+): Promise<ProbeAnswer> {
+  probe.cleanUp({ method: 'DELETE', target: manifestTarget(probe, manifest.digest, repository) })
+  return await probe.send({
+    method: 'PUT',
+    target: manifestTarget(probe, reference, repository),
+    headers: { 'Content-Type': manifest.mediaType },
+    body: manifest.bytes,
+  })
+}
+
 /** Pushes a manifest under a tag or its digest, and has it deleted afterwards. */
 export async function pushManifest(
   probe: Probe,
   manifest: ProbeManifest,
   reference: string = manifest.digest,
 ): Promise<ProbeAnswer> {
-  const base = `/v2/${probe.repository}/manifests/`
-  probe.cleanUp({ method: 'DELETE', target: base + manifest.digest })
-  const pushed = await probe.send({
-    method: 'PUT',
-    target: base + reference,
-    headers: { 'Content-Type': manifest.mediaType },
-    body: manifest.bytes,
-  })
+  const pushed = await offerManifest(probe, manifest, reference)
+  if (pushed.status === 405) throw new NotSupported('manifests cannot be pushed (405)')
   wantStatus(pushed, 201)
   return pushed
+}
+
+/** Asks for a manifest. */
+export async function pullManifest(
+  probe: Probe,
+  reference: string,
+  { method = 'GET', headers = {} }: { method?: 'GET' | 'HEAD'; headers?: Record<string, string> } = {},
+): Promise<ProbeAnswer> {
+  return await probe.send({ method, target: manifestTarget(probe, reference), headers })
+}
+
+/** Fails unless a manifest is pulled as it was pushed. */
+export async function wantPullable(probe: Probe, manifest: ProbeManifest, reference = manifest.digest) {
+  const pulled = await pullManifest(probe, reference)
+  wantStatus(pulled, 200)
+  wantBody(pulled, manifest.bytes)
 }
