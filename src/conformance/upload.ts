@@ -1,15 +1,52 @@
+import { Failure, NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import { digestOf, type Probe, requireHeader, wantStatus } from './probe.ts'
 
-/** Begins an upload. @returns its location, as the registry gave it */
+/** A chunk as it is sent. */
+export interface Chunk {
+  bytes: Uint8Array
+  /** Where in the blob it begins; left out, it is sent without `Content-Range`. */
+  start?: number
+  /** Sends it without its length. */
+  streamed?: boolean
+}
+
+/** An upload by chunks, begun. */
+export interface ChunkedUpload {
+  location: string
+  /** How long each chunk but the last is. */
+  chunkSize: number
+  /** How long the registry says that it must be. */
+  minLength: string | undefined
+}
+
+const CHUNK_SIZE = 1024
+const MAX_CHUNK_SIZE = 16 * 1024 * 1024
+
+/** Begins an upload and has it cancelled afterwards. @returns its location */
 export async function startUpload(probe: Probe, repository = probe.repository, query = ''): Promise<string> {
-  const begun = await probe.send({
-    method: 'POST',
-    target: `/v2/${repository}/blobs/uploads/${query}`,
-    headers: { 'Content-Length': '0' },
-  })
+  const target = `/v2/${repository}/blobs/uploads/${query}`
+  return acceptUpload(probe, target, await postUpload(probe, target))
+}
+
+async function postUpload(probe: Probe, target: string): Promise<ProbeAnswer> {
+  return await probe.send({ method: 'POST', target, headers: { 'Content-Length': '0' } })
+}
+
+/** Takes the answer that begins an upload, and has it cancelled afterwards. @returns its location */
+export function acceptUpload(probe: Probe, target: string, begun: ProbeAnswer): string {
   wantStatus(begun, 202)
-  return requireHeader(begun, 'location')
+  const location = locationOf(probe, target, begun)
+  probe.cleanUp({ method: 'DELETE', target: location })
+  return location
+}
+
+/** Where an answer leads, whichever form of URL it has. */
+export function locationOf(probe: Probe, target: string, answer: ProbeAnswer): string {
+  const location = requireHeader(answer, 'Location')
+  const url = URL.parse(location, new URL(target, probe.origin))
+  if (url === null) throw new Failure('a Location that is a URL', location)
+  return url.href
 }
 
 /** A location with one more query parameter; it may have critical ones of its own. */
@@ -45,4 +82,54 @@ export async function pushBlob(
   probe.cleanUp({ method: 'DELETE', target: `/v2/${repository}/blobs/${digest}` })
   wantStatus(await closeUpload(probe, await startUpload(probe, repository), { digest, body: bytes }), 201)
   return digest
+}
+
+/** Begins an upload by chunks as long as wanted, or as long as the registry wants them. */
+export async function startChunks(
+  probe: Probe,
+  { query = '', chunkSize = CHUNK_SIZE }: { query?: string; chunkSize?: number } = {},
+): Promise<ChunkedUpload> {
+  const target = `/v2/${probe.repository}/blobs/uploads/${query}`
+  const begun = await postUpload(probe, target)
+  const location = acceptUpload(probe, target, begun)
+  const minLength = begun.headers.get('OCI-Chunk-Min-Length') ?? undefined
+  const minimum = isLength(minLength) ? Number(minLength) : 0
+  if (minimum > MAX_CHUNK_SIZE) throw new NotSupported(`wants chunks of ${minimum} bytes`)
+  return { location, chunkSize: Math.max(chunkSize, minimum), minLength }
+}
+
+/** Whether a header's value is a number of bytes. */
+export function isLength(text = ''): boolean {
+  return /^\d+$/.test(text)
+}
+
+/** Sends a chunk, whatever the answer. */
+export async function sendChunk(probe: Probe, location: string, chunk: Chunk): Promise<ProbeAnswer> {
+  return await probe.send({
+    method: 'PATCH',
+    target: location,
+    headers: { 'Content-Type': 'application/octet-stream', ...rangeOf(chunk) },
+    body: chunk.bytes,
+    streamed: chunk.streamed ?? false,
+  })
+}
+
+/** Sends a chunk that must be accepted. @returns where the next one goes */
+export async function addChunk(probe: Probe, location: string, chunk: Chunk): Promise<string> {
+  const added = await sendChunk(probe, location, chunk)
+  wantStatus(added, 202)
+  return locationOf(probe, location, added)
+}
+
+/** Closes an upload with its last chunk. */
+export async function closeWithChunk(
+  probe: Probe,
+  location: string,
+  { chunk, digest }: { chunk: Chunk; digest: string },
+): Promise<ProbeAnswer> {
+  return await closeUpload(probe, location, { digest, body: chunk.bytes, headers: rangeOf(chunk) })
+}
+
+function rangeOf({ bytes, start }: Chunk): Record<string, string> {
+  return start === undefined ? {} : { 'Content-Range': `${start}-${start + bytes.length - 1}` }
 }
