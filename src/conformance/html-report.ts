@@ -51,7 +51,7 @@ export async function formatHtmlReport(reports: readonly Report[]): Promise<stri
 <style>${style}</style>
 </head>
 <body>
-<main>
+<main${reports.length === 1 ? ' class="single"' : ''}>
 <h1>Conformance to the OCI Distribution Specification</h1>
 <p class="dim">${escapeMarkup(factsOf(reports))}</p>
 <div class="registries">${reports.map(registryCard).join('')}</div>
@@ -197,9 +197,17 @@ function caseRow(each: CaseReport, reports: readonly Report[]): string {
       : answerBlock(outcome, isSingle ? '' : hostOf(registry)),
   )
   const version = each.version === 'dev' ? 'since 1.1, not released yet' : `version ${each.version}`
-  const source = `<p class="dim">${escapeMarkup(`${each.level} · ${each.section} · ${version}`)}</p>`
+  const source = `<p class="dim">${escapeMarkup(`${each.level} · ${each.section} · ${version} · ${each.id}`)}</p>`
   return `<details class="case"><summary class="row"><span class="mark"></span><span class="title">${escapeMarkup(each.title)} <code>${escapeMarkup(each.id)}</code></span>${verdicts.join('')}</summary>
-<div class="inside" id="${escapeMarkup(each.id)}">${source}<blockquote>${escapeMarkup(each.sentence)}</blockquote>${answers.join('')}</div></details>`
+<div class="inside" id="${escapeMarkup(each.id)}">${source}<blockquote>${withCode(each.sentence)}</blockquote>${answers.join('')}</div></details>`
+}
+
+/** What the specification has between backticks is code here too. */
+function withCode(text: string): string {
+  return text
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? escapeMarkup(part) : `<code>${escapeMarkup(part)}</code>`))
+    .join('')
 }
 
 function answerBlock(outcome: CaseReport, host: string): string {

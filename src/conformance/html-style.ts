@@ -84,6 +84,9 @@ pre { margin: .2rem 0 0; padding: .6rem .75rem; border: 1px solid var(--line); b
   .names { display: none; }
   thead b { display: none; } thead small { display: inline; font-size: .95rem; }
   .row .verdict { grid-column: 2; }
+  .single .row { grid-template-columns: 1.1rem minmax(0, 1fr) auto; }
+  .single .row .verdict { grid-column: 3; }
+  .title code { display: none; }
   .verdict small { display: inline; font-weight: 400; color: var(--dim); overflow-wrap: anywhere; white-space: normal; }
   .inside { padding: .1rem .8rem .9rem; }
 }

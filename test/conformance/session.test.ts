@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import {
+  assertRegistry,
+  parseRegistryAddress,
+  RegistryAddressError,
+} from '../../src/conformance/registry-address.ts'
+import { openSession } from '../../src/conformance/session.ts'
+
+interface Seen {
+  method: string
+  url: URL
+  authorization: string | undefined
+  body: string
+}
+
+type Answer = (seen: Seen, response: ServerResponse) => void
+
+/** A server that keeps what it was asked. */
+async function startServer(
+  t: TestContext,
+  answer: Answer,
+  host = '127.0.0.1',
+): Promise<{ origin: string; seen: Seen[] }> {
+  const seen: Seen[] = []
+  const server = createServer((request: IncomingMessage, response) => {
+    let body = ''
+    request.setEncoding('latin1').on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => {
+      const { authorization } = request.headers
+      const each = {
+        method: request.method ?? '',
+        url: new URL(`http://x${request.url}`),
+        authorization,
+        body,
+      }
+      seen.push(each)
+      answer(each, response)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  return { origin: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, seen }
+}
+
+function end(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string> = {},
+  body = '',
+): void {
+  response.writeHead(status, headers).end(body)
+}
+
+const CREDENTIALS = { user: 'ann', password: 'p:ä secret' }
+const BASIC = `Basic ${Buffer.from('ann:p:ä secret').toString('base64')}`
+
+/** A registry that lets tokens in, and gives them. */
+function tokenRegistry(tokenField: 'token' | 'access_token'): Answer {
+  return ({ url, authorization }, response) => {
+    if (url.pathname === '/token') {
+      if (authorization !== BASIC) return end(response, 401)
+      const scope = url.searchParams.get('scope') ?? ''
+      return end(response, 200, {}, JSON.stringify({ [tokenField]: `for:${scope}` }))
+    }
+    const scope = `repository:${url.pathname.split('/')[2]}:pull`
+    if (authorization === `Bearer for:${scope}`) return end(response, 200, {}, 'content')
+    const realm = `http://${response.req.headers.host}/token`
+    end(response, 401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="here",scope="${scope}"` })
+  }
+}
+
+for (const field of ['token', 'access_token'] as const) {
+  test(`a challenge is met with a token from its endpoint, given as ${field}, which is kept`, async (t) => {
+    const { origin, seen } = await startServer(t, tokenRegistry(field))
+    const send = openSession(origin, { credentials: CREDENTIALS })
+    for (const target of ['/v2/a/blobs/1', '/v2/a/blobs/2', '/v2/b/blobs/1', '/v2/a/blobs/3'])
+      assert.equal((await send({ method: 'GET', target })).status, 200, target)
+    const asked = seen.filter(({ url }) => url.pathname === '/token').map(({ url }) => url.searchParams)
+    assert.deepEqual(
+      asked.map((query) => [query.get('service'), query.get('scope'), query.get('account')]),
+      [
+        ['here', 'repository:a:pull', 'ann'],
+        ['here', 'repository:b:pull', 'ann'],
+      ],
+    )
+    assert.equal(seen.length, 4 + 2 + 2, 'one refusal and one token for each repository')
+  })
+}
+
+test('a challenge that stays is met once again, and its refusal is the answer', async (t) => {
+  const { origin, seen } = await startServer(t, ({ url }, response) => {
+    if (url.pathname === '/token') return end(response, 200, {}, '{"token":"useless"}')
+    end(response, 401, { 'WWW-Authenticate': `Bearer realm="http://${response.req.headers.host}/token"` })
+  })
+  const send = openSession(origin)
+  assert.equal((await send({ method: 'GET', target: '/v2/' })).status, 401)
+  assert.equal(seen.length, 3)
+})
+
+test('a password is shown once the registry asks for it, and bodies are sent again', async (t) => {
+  const { origin, seen } = await startServer(t, ({ authorization }, response) => {
+    if (authorization === BASIC) return end(response, 201)
+    end(response, 401, { 'WWW-Authenticate': 'Basic realm="x"' })
+  })
+  const send = openSession(origin, { credentials: CREDENTIALS })
+  const body = new TextEncoder().encode('bytes')
+  for (const streamed of [false, true])
+    assert.equal((await send({ method: 'PUT', target: '/v2/a/blobs/x', body, streamed })).status, 201)
+  assert.deepEqual(
+    seen.map((each) => [each.authorization, each.body]),
+    [
+      [undefined, 'bytes'],
+      [BASIC, 'bytes'],
+      [BASIC, 'bytes'],
+    ],
+  )
+})
+
+test('credentials go to no token endpoint that is neither the registry nor https', async (t) => {
+  const thief = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"x"}'))
+  const { origin } = await startServer(t, (_, response) =>
+    end(response, 401, { 'WWW-Authenticate': `Bearer realm="${thief.origin}/token"` }),
+  )
+  await assert.rejects(
+    openSession(origin, { credentials: CREDENTIALS })({ method: 'GET', target: '/v2/' }),
+    /gets no credentials/,
+  )
+  assert.deepEqual(thief.seen, [])
+  for (const realm of ['file:///etc/passwd', 'nonsense', 'ftp://127.0.0.1/']) {
+    const odd = await startServer(t, (_, response) =>
+      end(response, 401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }),
+    )
+    await assert.rejects(openSession(odd.origin)({ method: 'GET', target: '/v2/' }), /no token endpoint/)
+  }
+})
+
+test('a redirect is followed, and nothing that lets us in goes along to another host', async (t) => {
+  const storage = await startServer(t, (_, response) =>
+    end(response, 401, { 'WWW-Authenticate': 'Basic realm="give it to me"' }),
+  )
+  const { origin, seen } = await startServer(t, ({ url, authorization }, response) => {
+    if (authorization !== BASIC) return end(response, 401, { 'WWW-Authenticate': 'Basic realm="x"' })
+    if (url.pathname === '/v2/a/blobs/home') return end(response, 307, { Location: '/moved' })
+    if (url.pathname === '/moved') return end(response, 200, {}, 'here')
+    end(response, 302, { Location: `${storage.origin}/elsewhere` })
+  })
+  const send = openSession(origin, { credentials: CREDENTIALS })
+  const home = await send({ method: 'GET', target: '/v2/a/blobs/home' })
+  assert.equal(new TextDecoder().decode(home.body), 'here')
+  assert.equal(seen.at(-1)?.authorization, BASIC)
+  assert.equal((await send({ method: 'GET', target: '/v2/a/blobs/away' })).status, 401)
+  assert.equal((await send({ method: 'GET', target: `${storage.origin}/direct` })).status, 401)
+  const own = { Authorization: 'Bearer of-the-case' }
+  await send({ method: 'GET', target: `${origin}/v2/a/blobs/away`, headers: own })
+  assert.deepEqual(
+    storage.seen.map(({ authorization }) => authorization),
+    [undefined, undefined],
+  )
+})
+
+test('a token endpoint that redirects elsewhere takes no password along', async (t) => {
+  const thief = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"x"}'))
+  const { origin } = await startServer(t, ({ url }, response) => {
+    if (url.pathname === '/token') return end(response, 307, { Location: `${thief.origin}/token` })
+    end(response, 401, { 'WWW-Authenticate': `Bearer realm="http://${response.req.headers.host}/token"` })
+  })
+  await openSession(origin, { credentials: CREDENTIALS })({ method: 'GET', target: '/v2/' })
+  assert.deepEqual(
+    thief.seen.map(({ authorization }) => authorization),
+    [undefined],
+  )
+})
+
+test('an answer without end in size, in time or in redirects is given up', async (t) => {
+  const { origin } = await startServer(t, ({ url }, response) => {
+    if (url.pathname === '/round') return end(response, 307, { Location: '/round' })
+    if (url.pathname === '/slow') return void response.writeHead(200).flushHeaders()
+    const pour = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024)));
+    }
+    response.writeHead(200).on('drain', pour)
+    pour()
+  })
+  await assert.rejects(openSession(origin)({ method: 'GET', target: '/round' }), /more than 5 redirects/)
+  await assert.rejects(openSession(origin)({ method: 'GET', target: '/much' }), /longer than 32 MiB/)
+  const hasty = openSession(origin, { timeout: 200 })
+  await assert.rejects(hasty({ method: 'GET', target: '/slow' }), /no whole answer in time/)
+})
+
+test('what lets us in is told as a secret', async (t) => {
+  const { origin } = await startServer(t, tokenRegistry('token'))
+  const secrets: string[] = []
+  const send = openSession(origin, {
+    credentials: CREDENTIALS,
+    onSecret: (secret) => void secrets.push(secret),
+  })
+  await send({ method: 'GET', target: '/v2/a/tags/list' })
+  assert.deepEqual(secrets, [CREDENTIALS.password, BASIC.slice(6), 'for:repository:a:pull'])
+})
+
+test('an address without a scheme is http on this machine and https elsewhere', () => {
+  for (const [text, origin] of [
+    ['localhost:5000', 'http://localhost:5000'],
+    ['127.0.0.1:5000', 'http://127.0.0.1:5000'],
+    ['[::1]:5000', 'http://[::1]:5000'],
+    ['registry.example', 'https://registry.example'],
+    ['[2001:db8::1]:5000', 'https://[2001:db8::1]:5000'],
+    ['https://Registry.example/v2/', 'https://registry.example'],
+    ['http://registry.example:80', 'http://registry.example'],
+  ] as const) {
+    assert.equal(parseRegistryAddress(text), origin)
+  }
+  for (const text of [
+    '',
+    'http://',
+    'ftp://a.example',
+    'https://a:b@a.example',
+    'a.example/b',
+    'a b',
+    'http://a?b',
+  ])
+    assert.throws(() => parseRegistryAddress(text), RegistryAddressError, text)
+})
+
+test('what is no registry, or lets nobody in, or is not there, is told in one line', async (t) => {
+  const tell = async (answer: Answer) => {
+    const { origin } = await startServer(t, answer)
+    return await assertRegistry(origin, openSession(origin)).then(
+      () => 'fine',
+      (error: RegistryAddressError) => error.message.replace(origin, 'it'),
+    )
+  }
+  assert.equal(await tell((_, response) => end(response, 200)), 'fine')
+  assert.equal(await tell((_, response) => end(response, 404)), 'it is no registry: GET /v2/ answered 404')
+  assert.match(await tell((_, response) => end(response, 401)), /lets nobody in without other credentials/)
+  assert.match(await tell((_, response) => void response.destroy()), /^it cannot be tested: [^\n]+$/)
+})
+
+test('an address where nothing listens is told as that', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const nobody = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  server.close()
+  await once(server, 'close')
+  await assert.rejects(assertRegistry(nobody, openSession(nobody)), /connection refused/)
+})
+
+test('a registry is tested at an IPv6 address', async (t) => {
+  const { origin } = await startServer(t, (_, response) => end(response, 200), '::1')
+  await assertRegistry(parseRegistryAddress(origin), openSession(origin))
+})
