@@ -1,5 +1,5 @@
 import { manifestContentCases } from '../../src/conformance/cases/manifest-contents.ts'
-import { manifestPushCases } from '../../src/conformance/cases/manifest-pushes.ts'
+import { manifestPushCases, manifestSizeCases } from '../../src/conformance/cases/manifest-pushes.ts'
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import type { Fault } from './faulty-registry.ts'
 import {
@@ -17,6 +17,7 @@ import {
 const BY_DIGEST = at('PUT manifest', /\/sha256:[^?]*\?$/)
 const BY_TAG = at('PUT manifest', /manifests\/[^:]*$/)
 const WITH_TAGS = at('PUT manifest', /tag=/)
+const SET = at('PUT manifest', /parameter-set.*tag=/)
 const OTHER = `sha256:${'0'.repeat(64)}`
 
 const CREATED = () => ({ status: 201, headers: { Location: '/v2/', 'Content-Length': '0' } })
@@ -90,7 +91,7 @@ const PUSHES: readonly KnownBad[] = [
   {
     id: 'repository-malformed-name',
     does: 'takes upper-case names',
-    fault: taking(at('PUT manifest', /[A-Z]/)),
+    fault: taking(at('PUT manifest', /Upper/)),
   },
   {
     id: 'manifest-push-exact-bytes',
@@ -121,6 +122,35 @@ const PUSHES: readonly KnownBad[] = [
     fault: answering(at('PUT manifest', /missing-manifest/), codes),
   },
   {
+    id: 'tag-parameter-header',
+    does: 'names one of several tags in OCI-Tag',
+    fault: header(WITH_TAGS, 'OCI-Tag', '1'),
+  },
+  {
+    id: 'tag-parameter-set',
+    does: 'names tags in OCI-Tag that it does not set',
+    fault: (app) =>
+      header(SET, 'OCI-Tag', '1, 1.2')(asking(SET, () => ({ query: new URLSearchParams() }))(app)),
+  },
+  {
+    id: 'tag-parameter-ten',
+    does: 'sets up to nine tags at once',
+    fault: header(WITH_TAGS, 'OCI-Tag', (tags) => tags.split(', ').slice(0, 9).join(', ')),
+  },
+  {
+    id: 'manifest-sha512',
+    does: 'takes digests of sha512 and forgets them',
+    fault: status(at('GET manifest', /sha512/), 404, 200),
+  },
+  {
+    id: 'manifest-sha512-tagged',
+    does: 'knows no tag of a digest of sha512',
+    fault: header(at('HEAD manifest', /sha512-tagged/), 'Docker-Content-Digest', OTHER),
+  },
+]
+
+const SIZES: readonly KnownBad[] = [
+  {
     id: 'manifest-push-4-megabytes',
     does: 'takes manifests of up to 1 MB',
     fault: refusing(
@@ -137,34 +167,6 @@ const PUSHES: readonly KnownBad[] = [
     id: 'manifest-push-too-large-status',
     does: 'answers a manifest that is too large with 400',
     fault: status('PUT manifest', 400, 413),
-  },
-  {
-    id: 'tag-parameter-header',
-    does: 'names one of several tags in OCI-Tag',
-    fault: header(WITH_TAGS, 'OCI-Tag', '1'),
-  },
-  {
-    id: 'tag-parameter-set',
-    does: 'names tags in OCI-Tag that it does not set',
-    fault: asking(at('PUT manifest', /parameter-set.*tag=/), ({ path }) => ({
-      path: path.replace('parameter-set', 'elsewhere'),
-      query: new URLSearchParams('tag=1&tag=1.2'),
-    })),
-  },
-  {
-    id: 'tag-parameter-ten',
-    does: 'sets up to nine tags at once',
-    fault: header(WITH_TAGS, 'OCI-Tag', (tags) => tags.split(', ').slice(0, 9).join(', ')),
-  },
-  {
-    id: 'manifest-sha512',
-    does: 'takes digests of sha512 and forgets them',
-    fault: status(at('GET manifest', /sha512/), 404, 200),
-  },
-  {
-    id: 'manifest-sha512-tagged',
-    does: 'knows no tag of a digest of sha512',
-    fault: header(at('HEAD manifest', /sha512-tagged/), 'Docker-Content-Digest', OTHER),
   },
 ]
 
@@ -200,3 +202,4 @@ const CONTENTS: readonly KnownBad[] = [
 
 testCases('pushing manifests', manifestPushCases, PUSHES)
 testCases('what manifests hold', manifestContentCases, CONTENTS)
+testCases('sizes of manifests', manifestSizeCases, SIZES)

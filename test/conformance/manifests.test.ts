@@ -14,16 +14,11 @@ const PULLS: readonly KnownBad[] = [
     id: 'manifest-pull-by-digest',
     does: 'finds no manifest by its digest',
     fault: status(PULLED_BY_DIGEST, 404),
-    alsoFails: [['manifest-pull-digest', 'it asks by digest, too']],
   },
   {
     id: 'manifest-pull-by-tag',
     does: 'finds no manifest by its tag',
     fault: status(PULLED_BY_TAG, 404),
-    alsoFails: [
-      ['manifest-pull-content-type', 'it asks by tag'],
-      ['manifest-pull-digest', 'it asks by tag'],
-    ],
   },
   {
     id: 'manifest-pull-moved-tag',
@@ -81,10 +76,6 @@ const PULLS: readonly KnownBad[] = [
     id: 'manifest-head-by-tag',
     does: 'has no HEAD by tag',
     fault: status(HEAD_BY_TAG, 404, 200),
-    alsoFails: [
-      ['manifest-head-digest', 'it asks by tag'],
-      ['manifest-head-length', 'it asks by tag'],
-    ],
   },
   {
     id: 'manifest-head-digest',

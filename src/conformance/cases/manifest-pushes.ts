@@ -246,6 +246,10 @@ const bodyCases: readonly Case[] = [
       wantBlobUnknown(await offerManifest(probe, await makeIndex([missing])))
     },
   },
+]
+
+/** Cases of the size of manifests. */
+export const manifestSizeCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-4-megabytes',

@@ -4,7 +4,7 @@ import { makeImage, pullManifest, pushArtifact, pushManifest, wantPullable } fro
 import { digestOf, randomContent, requireHeader, wantHeader, wantStatus } from '../probe.ts'
 import { manifestContentCases } from './manifest-contents.ts'
 import { manifestDeletionCases } from './manifest-deletions.ts'
-import { manifestPushCases } from './manifest-pushes.ts'
+import { manifestPushCases, manifestSizeCases } from './manifest-pushes.ts'
 
 const PULLING = {
   group: 'specification',
@@ -56,6 +56,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-content-type',
+    needs: ['manifest-pull-by-tag'],
     level: 'SHOULD',
     title: 'a manifest is pulled with the media type it was pushed with',
     sentence:
@@ -70,6 +71,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-content-type-bare',
+    needs: ['manifest-pull-by-tag'],
     level: 'SHOULD',
     version: '1.1',
     title: 'the media type of a manifest has no parameters',
@@ -83,6 +85,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-digest',
+    needs: ['manifest-pull-by-tag', 'manifest-pull-by-digest'],
     version: 'dev',
     title: 'a manifest is pulled with its digest in a header',
     sentence:
@@ -96,6 +99,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-digest-right',
+    needs: ['manifest-pull-by-tag', 'manifest-pull-by-digest'],
     title: 'the digest in the header is the one of the manifest',
     sentence:
       'The `Docker-Content-Digest` header, if present on the response, returns the digest of the uploaded blob which MAY differ from the provided digest.',
@@ -163,6 +167,7 @@ const headCases: readonly Case[] = [
   {
     ...CHECKING,
     id: 'manifest-head-digest',
+    needs: ['manifest-head-by-tag'],
     version: 'dev',
     title: 'HEAD of a manifest has its digest in a header',
     sentence:
@@ -177,6 +182,7 @@ const headCases: readonly Case[] = [
   {
     ...CHECKING,
     id: 'manifest-head-length',
+    needs: ['manifest-head-by-tag'],
     version: 'dev',
     title: 'HEAD of a manifest has its size in a header',
     sentence:
@@ -214,6 +220,7 @@ export const manifestPullCases: readonly Case[] = [...pullCases, ...headCases]
 export const manifestCases: readonly Case[] = [
   ...manifestPullCases,
   ...manifestPushCases,
+  ...manifestSizeCases,
   ...manifestContentCases,
   ...manifestDeletionCases,
 ]
