@@ -22,6 +22,8 @@ import { parseRepositoryName, parseTag } from '../oci/reference.ts'
 import { ConformanceTerminal } from './conformance-terminal.ts'
 import { UsageError } from './usage-error.ts'
 
+/** What the program ends with if it was told to stop, as shells have it. */
+const INTERRUPTED = 130
 /** What the program ends with if it was asked for something that can't be done: 1 says that a registry failed. */
 const USAGE = 2
 const GROUPS: readonly Group[] = ['specification', 'clients', 'hostile']
@@ -115,13 +117,27 @@ async function conformance(urls: string[], options: Options): Promise<void> {
   try {
     const sessions = await Promise.all(origins.map((origin) => openChecked(origin, credentials)))
     const reports: Report[] = []
-    for (const session of sessions) reports.push(await test(session, { options, selected, terminal }))
+    const { signal } = stopOnInterrupt()
+    for (const session of sessions) {
+      reports.push(await test(session, { options, selected, terminal, signal }))
+      if (signal.aborted) throw new UsageError('stopped; what was pushed is deleted again', INTERRUPTED)
+    }
     terminal.tellSummaries(reports)
     await writeReports(reports, options)
     process.exitCode = reports.some(hasFailures) ? 1 : 0
   } catch (error) {
     throw error instanceof RegistryAddressError ? new UsageError(error.message, USAGE) : error
   }
+}
+
+/** The first interruption lets running cases clean up; a second one doesn't wait for them. */
+function stopOnInterrupt(): AbortController {
+  const controller = new AbortController()
+  process.once('SIGINT', () => {
+    controller.abort()
+    process.once('SIGINT', () => process.exit(INTERRUPTED))
+  })
+  return controller
 }
 
 function readOrigins(urls: readonly string[]): string[] {
@@ -174,9 +190,16 @@ async function openChecked(origin: string, credentials: Credentials | undefined)
   return { origin, send, secrets }
 }
 
+interface Test {
+  options: Options
+  selected: Selected
+  terminal: ConformanceTerminal
+  signal: AbortSignal
+}
+
 async function test(
   { origin, send, secrets }: Session,
-  { options, selected, terminal }: { options: Options; selected: Selected; terminal: ConformanceTerminal },
+  { options, selected, terminal, signal }: Test,
 ): Promise<Report> {
   const { repository = 'conformance', concurrency, spec: specification } = options
   const existing = existingOf(options)
@@ -201,12 +224,15 @@ async function test(
     send: existing === undefined ? send : onlyReading(send),
     repository: prefix,
     concurrency,
+    signal,
     ...(existing && { existing }),
-    onResult: (result) => terminal.step(result.case, reportOf([result]).cases[0]),
+    onResult(result) {
+      if (!signal.aborted) terminal.step(result.case, reportOf([result]).cases[0])
+    },
     onLeftBehind: ({ target }) => void left.push(target),
   })
   const report = reportOf(results)
-  terminal.end(report, { leftBehind: left.length, prefix })
+  if (!signal.aborted) terminal.end(report, { leftBehind: left.length, prefix })
   return report
 }
 

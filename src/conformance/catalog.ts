@@ -6,6 +6,8 @@ import { manifestCases } from './cases/manifests.ts'
 import { mountCases } from './cases/mounts.ts'
 import { rangeCases } from './cases/ranges.ts'
 import { readingCases } from './cases/reading.ts'
+import { longReferrerCases, referrerCases } from './cases/referrers.ts'
+import { tagCases } from './cases/tags.ts'
 import { uploadCases } from './cases/uploads.ts'
 
 /** All cases, in the order in which reports show them. */
@@ -17,6 +19,9 @@ export const CASES: readonly Case[] = [
   ...mountCases,
   ...rangeCases,
   ...manifestCases,
+  ...tagCases,
+  ...referrerCases,
+  ...longReferrerCases,
 ]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */

@@ -24,6 +24,8 @@ export interface RunOptions {
   concurrency: number
   /** What is there to be read: then all cases read in its repository. */
   existing?: Existing
+  /** Once aborted, no case is begun any more; those that run finish and clean up. */
+  signal?: AbortSignal
   onResult?(result: Result): void
   /** Told of what could not be taken away afterwards. */
   onLeftBehind?(request: ProbeRequest): void
@@ -85,9 +87,11 @@ class Slots {
 }
 
 async function runCase(each: Case, options: RunOptions): Promise<Result> {
+  if (options.signal?.aborted)
+    return { verdict: 'skipped', because: 'interruption', case: each, milliseconds: 0 }
   const started = performance.now()
   const exchanges: Exchange[] = []
-  const afterwards: ProbeRequest[] = []
+  const afterwards = new Map<string, ProbeRequest>()
   const probe: Probe = {
     origin: options.origin,
     repository: options.existing?.repository ?? `${options.repository}-${each.id}`,
@@ -95,20 +99,24 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
     ...(options.existing && { existing: options.existing }),
     exchanges,
     send: (request) => sendAndKeep(options, request, exchanges),
-    cleanUp: (request) => void afterwards.push(request),
+    cleanUp(request) {
+      const key = `${request.method} ${request.target}`
+      // What was pushed first goes last: what came after may need it.
+      if (!afterwards.has(key)) afterwards.set(key, request)
+    },
   }
   const verdict = await judge(each, probe)
-  for (const request of afterwards.reverse()) await takeAway(request, options)
+  for (const request of [...afterwards.values()].reverse()) await takeAway(request, options)
   return { ...verdict, case: each, milliseconds: performance.now() - started }
 }
 
-/** What isn't there any more is as good as deleted. */
+/** What isn't there any more, or never could be, is as good as deleted. */
 async function takeAway(request: ProbeRequest, { send, onLeftBehind }: RunOptions): Promise<void> {
   const status = await send(request).then(
     (answer) => answer.status,
     () => 0,
   )
-  if (status !== 404 && (status < 200 || status > 299)) onLeftBehind?.(request)
+  if (![400, 404].includes(status) && (status < 200 || status > 299)) onLeftBehind?.(request)
 }
 
 async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges: Exchange[]) {

@@ -113,6 +113,32 @@ test('what was pushed is deleted afterwards', async (t) => {
   assert.deepEqual([...left], [])
 })
 
+test('a run that is interrupted deletes what it pushed, and ends', async (t) => {
+  const left = new Set<string>()
+  let begun = () => {}
+  const isBegun = new Promise<void>((resolve) => {
+    begun = resolve
+  })
+  const keepBook: Fault = (app) => async (request) => {
+    const answer = await app(request)
+    if (request.method === 'PUT' && answer.status === 201) {
+      left.add(answer.headers.Location ?? '')
+      begun()
+    }
+    if (request.method === 'DELETE' && answer.status === 202) left.delete(request.path)
+    return answer
+  }
+  const origin = await startFaulty(t, keepBook)
+  const sandbox = await openSandbox(t)
+  const program = sandbox.start(['conformance', origin, '--only', 'blob-pu*', '--concurrency', '1'])
+  await isBegun
+  program.signal('SIGINT')
+  const { code, stderr } = await program.ended
+  assert.equal(code, 130)
+  assert.match(stderr, /^stowage: stopped/)
+  assert.deepEqual([...left], [])
+})
+
 test('only reading, nothing else is sent, and what is there is read', async (t) => {
   const methods = new Set<string>()
   const keepBook: Fault = (app) => async (request) => {
