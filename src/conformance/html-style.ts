@@ -32,7 +32,7 @@ a:hover { text-decoration-color: currentcolor; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
 .registry { padding: 1rem 1.1rem; }
 .registry h2 { margin: 0; font-size: 1.05rem; overflow-wrap: anywhere; }
-.outcome { font-weight: 600; }
+.registry .outcome { white-space: normal; }
 .bar { display: block; width: 100%; height: .55rem; border-radius: .3rem; margin: .45rem 0 .3rem; background: var(--line); }
 .bar rect { fill: var(--colour); }
 .group { margin-top: .8rem; }
