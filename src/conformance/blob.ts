@@ -9,6 +9,17 @@ export function blobPath(repository: string, digest: string): string {
   return `/v2/${repository}/blobs/${digest}`
 }
 
+/** Has a blob deleted afterwards. */
+export function cleanUpBlob(probe: Probe, digest: string): void {
+  probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
+}
+
+/** Fails unless a blob was refused for its digest; has it deleted if it was taken. */
+export function wantRefused(probe: Probe, pushed: ProbeAnswer, digest: string): void {
+  if (pushed.status === 201) cleanUpBlob(probe, digest)
+  wantStatus(pushed, 400)
+}
+
 /** Asks for a blob of the case's repository, whatever the answer. */
 export async function askForBlob(
   probe: Probe,

@@ -23,13 +23,16 @@ export interface ChunkedUpload {
 const CHUNK_SIZE = 1024
 const MAX_CHUNK_SIZE = 16 * 1024 * 1024
 
-/** Begins an upload and has it cancelled afterwards. @returns its location */
-export async function startUpload(probe: Probe, repository = probe.repository, query = ''): Promise<string> {
-  const target = `/v2/${repository}/blobs/uploads/${query}`
-  return acceptUpload(probe, target, await postUpload(probe, target))
+/** Begins an upload. @returns its location */
+export async function startUpload(probe: Probe, repository = probe.repository): Promise<string> {
+  const target = `/v2/${repository}/blobs/uploads/`
+  const begun = await postUpload(probe, target)
+  wantStatus(begun, 202)
+  return locationOf(probe, target, begun)
 }
 
-async function postUpload(probe: Probe, target: string): Promise<ProbeAnswer> {
+/** Asks for an upload, whatever the answer. */
+export async function postUpload(probe: Probe, target: string): Promise<ProbeAnswer> {
   return await probe.send({ method: 'POST', target, headers: { 'Content-Length': '0' } })
 }
 
@@ -37,8 +40,13 @@ async function postUpload(probe: Probe, target: string): Promise<ProbeAnswer> {
 export function acceptUpload(probe: Probe, target: string, begun: ProbeAnswer): string {
   wantStatus(begun, 202)
   const location = locationOf(probe, target, begun)
-  probe.cleanUp({ method: 'DELETE', target: location })
+  leaveUpload(probe, location)
   return location
+}
+
+/** Has an upload cancelled afterwards that is left open. */
+export function leaveUpload(probe: Probe, location: string): void {
+  probe.cleanUp({ method: 'DELETE', target: location })
 }
 
 /** Where an answer leads, whichever form of URL it has. */
@@ -58,17 +66,13 @@ export function withParameter(location: string, name: string, value: string): st
 export async function closeUpload(
   probe: Probe,
   location: string,
-  {
-    digest,
-    body = new Uint8Array(),
-    headers = {},
-  }: { digest: string; body?: Uint8Array; headers?: Record<string, string> },
+  { digest, body, headers = {} }: { digest: string; body?: Uint8Array; headers?: Record<string, string> },
 ): Promise<ProbeAnswer> {
   return await probe.send({
     method: 'PUT',
     target: withParameter(location, 'digest', digest),
-    headers: { 'Content-Type': 'application/octet-stream', ...headers },
-    body,
+    headers: { ...(body && { 'Content-Type': 'application/octet-stream' }), ...headers },
+    ...(body && { body }),
   })
 }
 
@@ -91,11 +95,22 @@ export async function startChunks(
 ): Promise<ChunkedUpload> {
   const target = `/v2/${probe.repository}/blobs/uploads/${query}`
   const begun = await postUpload(probe, target)
-  const location = acceptUpload(probe, target, begun)
+  wantStatus(begun, 202)
+  const location = locationOf(probe, target, begun)
   const minLength = begun.headers.get('OCI-Chunk-Min-Length') ?? undefined
   const minimum = isLength(minLength) ? Number(minLength) : 0
   if (minimum > MAX_CHUNK_SIZE) throw new NotSupported(`wants chunks of ${minimum} bytes`)
   return { location, chunkSize: Math.max(chunkSize, minimum), minLength }
+}
+
+/** Whether a registry refuses what it was asked, rather than failing at it. */
+export function isRefused({ status }: ProbeAnswer): boolean {
+  return status === 501 || (status >= 400 && status < 500)
+}
+
+/** Throws NotSupported if a method is one that the registry declares not to have here. */
+export function needMethod({ status }: ProbeAnswer, method: string): void {
+  if (status === 405 || status === 501) throw new NotSupported(`${method} is answered with ${status}`)
 }
 
 /** Whether a header's value is a number of bytes. */

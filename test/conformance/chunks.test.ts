@@ -207,6 +207,7 @@ const DIGESTS: readonly KnownBad[] = [
 testKnownBad(chunkCases, [...PUSHING, ...ORDER, ...DIGESTS])
 
 testKnownGood([
+  { does: 'takes no chunks', fault: refusing(PATCH, 405), lacks: ['chunked push'] },
   {
     does: 'says how long chunks must be',
     fault: (app) => async (request) => {

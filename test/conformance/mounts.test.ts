@@ -29,7 +29,8 @@ function refusingMounts({ ofKnown }: { ofKnown: boolean }): Fault {
 }
 
 const KNOWN_BAD: readonly KnownBad[] = [
-  { id: 'mount-from', does: 'mounts with 200', fault: turning(MOUNT_FROM, 201, 200) },
+  { id: 'mount-or-upload', does: 'mounts with 200', fault: turning(MOUNT_FROM, 201, 200) },
+  { id: 'mount-or-upload', does: 'refuses mounts with 403', fault: turning(MOUNT_FROM, 201, 403) },
   {
     id: 'mount-from',
     does: 'does not tell where a mounted blob is',
@@ -48,7 +49,11 @@ const KNOWN_BAD: readonly KnownBad[] = [
     },
     alsoFails: ['mount-missing-blob', 'mount-missing-repository'],
   },
-  { id: 'mount-anonymous', does: 'mounts from anywhere with 204', fault: turning(MOUNT_ANONYMOUS, 201, 204) },
+  {
+    id: 'mount-anonymous-or-upload',
+    does: 'mounts from anywhere with 204',
+    fault: turning(MOUNT_ANONYMOUS, 201, 204),
+  },
   {
     id: 'mount-anonymous',
     does: 'does not tell where a blob from anywhere is',

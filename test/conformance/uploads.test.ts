@@ -137,6 +137,7 @@ testKnownGood([
     ),
     lacks: ['sha512'],
   },
+  { does: 'takes no pushes', fault: refusing(START, 405), lacks: ['push'] },
   { does: 'cancels no uploads', fault: refusing(CANCEL, 405), lacks: ['cancel uploads'] },
   {
     does: 'gives absolute locations',

@@ -1,4 +1,4 @@
-import { blobPath, wantBlob, wantCreated } from '../blob.ts'
+import { cleanUpBlob, wantBlob, wantCreated, wantRefused } from '../blob.ts'
 import { type Case, Failure } from '../case.ts'
 import type { ProbeAnswer } from '../exchange.ts'
 import { digestOf, type Probe, randomContent, requireHeader, wantHeader, wantStatus } from '../probe.ts'
@@ -7,7 +7,9 @@ import {
   closeUpload,
   closeWithChunk,
   isLength,
+  leaveUpload,
   locationOf,
+  needMethod,
   sendChunk,
   startChunks,
 } from '../upload.ts'
@@ -50,7 +52,7 @@ async function begin(probe: Probe, query?: string): Promise<Halfway> {
   const { location, chunkSize: size } = await startChunks(probe, query === undefined ? {} : { query })
   const bytes = randomContent(2 * size + 100)
   const digest = await digestOf(bytes, query === undefined ? 'sha256' : 'sha512')
-  probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
+  cleanUpBlob(probe, digest)
   return { location, bytes, digest, size }
 }
 
@@ -62,6 +64,13 @@ async function beginWith(probe: Probe, chunks: number, query?: string): Promise<
     const bytes = upload.bytes.subarray(start, start + upload.size)
     upload.location = await addChunk(probe, upload.location, { bytes, start })
   }
+  return upload
+}
+
+/** Begins an upload that is never closed, and adds its first chunks. */
+async function leaveWith(probe: Probe, chunks: number): Promise<Halfway> {
+  const upload = await beginWith(probe, chunks)
+  leaveUpload(probe, upload.location)
   return upload
 }
 
@@ -78,7 +87,7 @@ async function wantRest(probe: Probe, upload: Halfway, start: number): Promise<v
   await wantBlob(probe, upload.digest, upload.bytes)
 }
 
-/** Asks how far an upload is. @returns where it goes on */
+/** Asks an upload how far it is. */
 async function askStatus(probe: Probe, location: string): Promise<ProbeAnswer> {
   const status = await probe.send({ method: 'GET', target: location })
   wantStatus(status, 204)
@@ -104,7 +113,12 @@ const PUSH_CASES: readonly Case[] = [
       'The response for each successful chunk upload MUST be `202 Accepted`, and MUST have the following headers: Location: <blob-push-location>',
     needs: ['upload-start'],
     async run(probe) {
-      await beginWith(probe, 2)
+      const { location, bytes, size } = await leaveWith(probe, 0)
+      const first = await sendChunk(probe, location, { bytes: bytes.subarray(0, size), start: 0 })
+      needMethod(first, 'PATCH')
+      wantStatus(first, 202)
+      const next = locationOf(probe, location, first)
+      await addChunk(probe, next, { bytes: bytes.subarray(size, 2 * size), start: size })
     },
   },
   {
@@ -117,7 +131,7 @@ const PUSH_CASES: readonly Case[] = [
       'The `<end-of-range>` value is the position of the last uploaded byte of the blob, matching the end value of the `Content-Range` in the request.',
     needs: ['chunk'],
     async run(probe) {
-      const { location, bytes, size } = await begin(probe)
+      const { location, bytes, size } = await leaveWith(probe, 0)
       const first = await sendChunk(probe, location, { bytes: bytes.subarray(0, size), start: 0 })
       wantHeader(first, 'Range', `0-${size - 1}`)
       const next = locationOf(probe, location, first)
@@ -170,6 +184,7 @@ const PUSH_CASES: readonly Case[] = [
       if (minLength !== undefined && !isLength(minLength))
         throw new Failure('a number of bytes as OCI-Chunk-Min-Length', minLength)
       let { location } = upload
+      leaveUpload(probe, location)
       for (let start = 0; start < 3 * size; start += size)
         location = await addChunk(probe, location, { bytes: randomContent(size), start })
     },
@@ -201,7 +216,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: MUST_BE_IN_ORDER,
     needs: ['chunk'],
     async run(probe) {
-      const upload = await beginWith(probe, 1)
+      const upload = await leaveWith(probe, 1)
       wantStatus(await sendChunk(probe, upload.location, rest(upload, 2 * upload.size)), 416)
     },
   },
@@ -214,7 +229,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: MUST_BE_IN_ORDER,
     needs: ['chunk'],
     async run(probe) {
-      const { location, bytes, size } = await beginWith(probe, 1)
+      const { location, bytes, size } = await leaveWith(probe, 1)
       wantStatus(await sendChunk(probe, location, { bytes: bytes.subarray(0, size), start: 0 }), 416)
     },
   },
@@ -227,7 +242,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: MUST_BE_IN_ORDER,
     needs: ['chunk'],
     async run(probe) {
-      const upload = await begin(probe)
+      const upload = await leaveWith(probe, 0)
       wantStatus(await sendChunk(probe, upload.location, rest(upload, upload.size)), 416)
     },
   },
@@ -240,7 +255,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: LAST_MUST_BE_IN_ORDER,
     needs: ['blob-push-chunks-last-in-put'],
     async run(probe) {
-      const upload = await beginWith(probe, 1)
+      const upload = await leaveWith(probe, 1)
       const { location, digest, size } = upload
       wantStatus(await closeWithChunk(probe, location, { chunk: rest(upload, 2 * size), digest }), 416)
     },
@@ -254,7 +269,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: MUST_HAVE_STATUS,
     needs: ['upload-start'],
     async run(probe) {
-      const { location } = await startChunks(probe)
+      const { location } = await leaveWith(probe, 0)
       const status = await askStatus(probe, location)
       locationOf(probe, location, status)
       const range = requireHeader(status, 'Range')
@@ -270,7 +285,7 @@ const ORDER_CASES: readonly Case[] = [
     sentence: MUST_HAVE_STATUS,
     needs: ['chunk', 'upload-status-fresh'],
     async run(probe) {
-      const { location, size } = await beginWith(probe, 1)
+      const { location, size } = await leaveWith(probe, 1)
       const status = await askStatus(probe, location)
       locationOf(probe, location, status)
       wantHeader(status, 'Range', `0-${size - 1}`)
@@ -316,9 +331,10 @@ const DIGEST_CASES: readonly Case[] = [
     sentence: SHOULD_BE_400,
     needs: ['blob-push-chunks'],
     async run(probe) {
-      const upload = await beginWith(probe, 2)
+      const upload = await leaveWith(probe, 2)
       const location = await addChunk(probe, upload.location, rest(upload, 2 * upload.size))
-      wantStatus(await closeUpload(probe, location, await refused(probe)), 400)
+      const digest = await otherDigest()
+      wantRefused(probe, await closeUpload(probe, location, { digest }), digest)
     },
   },
   {
@@ -328,9 +344,10 @@ const DIGEST_CASES: readonly Case[] = [
     sentence: SHOULD_BE_400,
     needs: ['blob-push-chunks-last-in-put'],
     async run(probe) {
-      const upload = await beginWith(probe, 2)
+      const upload = await leaveWith(probe, 2)
       const chunk = rest(upload, 2 * upload.size)
-      wantStatus(await closeWithChunk(probe, upload.location, { chunk, ...(await refused(probe)) }), 400)
+      const digest = await otherDigest()
+      wantRefused(probe, await closeWithChunk(probe, upload.location, { chunk, digest }), digest)
     },
   },
 ]
@@ -359,18 +376,17 @@ const STREAM_CASES: readonly Case[] = [
     sentence: 'A layer that was spoilt on its way is taken for good.',
     needs: ['blob-push-streamed', 'digest-mismatch-chunks'],
     async run(probe) {
-      const { location, bytes } = await begin(probe)
+      const { location, bytes } = await leaveWith(probe, 0)
       const target = await addChunk(probe, location, { bytes, streamed: true })
-      wantStatus(await closeUpload(probe, target, await refused(probe)), 400)
+      const digest = await otherDigest()
+      wantRefused(probe, await closeUpload(probe, target, { digest }), digest)
     },
   },
 ]
 
 /** A digest that what is pushed has not. */
-async function refused(probe: Probe): Promise<{ digest: string }> {
-  const digest = await digestOf(randomContent(512))
-  probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
-  return { digest }
+function otherDigest(): Promise<string> {
+  return digestOf(randomContent(512))
 }
 
 /** Cases of pushing blobs in chunks. */

@@ -1,7 +1,7 @@
-import { wantBlob, wantCreated } from '../blob.ts'
+import { cleanUpBlob, wantBlob, wantCreated } from '../blob.ts'
 import { type Case, NotSupported } from '../case.ts'
 import { digestOf, type Probe, randomContent, wantStatus } from '../probe.ts'
-import { acceptUpload, closeUpload, pushBlob } from '../upload.ts'
+import { acceptUpload, closeUpload, locationOf, pushBlob } from '../upload.ts'
 
 const MOUNTING = { group: 'specification', section: 'Mounting a blob from another repository' } as const
 
@@ -16,12 +16,17 @@ async function mount(probe: Probe, digest: string, from?: string) {
   return { target, answer: await probe.send({ method: 'POST', target, headers: { 'Content-Length': '0' } }) }
 }
 
-/** Pushes a blob elsewhere and has it mounted. */
-async function mountPushed(probe: Probe, from?: string): Promise<void> {
+/** Pushes a blob elsewhere and asks for a mount of it. */
+async function mountPushed(probe: Probe, from?: string) {
   const bytes = randomContent(512)
   const digest = await pushBlob(probe, bytes, probe.otherRepository)
-  probe.cleanUp({ method: 'DELETE', target: `/v2/${probe.repository}/blobs/${digest}` })
-  const { target, answer } = await mount(probe, digest, from)
+  cleanUpBlob(probe, digest)
+  return { bytes, digest, ...(await mount(probe, digest, from)) }
+}
+
+/** Fails unless what was pushed elsewhere is here. */
+async function wantMount(probe: Probe, from?: string): Promise<void> {
+  const { bytes, digest, target, answer } = await mountPushed(probe, from)
   if (answer.status === 202) {
     acceptUpload(probe, target, answer)
     throw new NotSupported('a mount is answered with an upload')
@@ -30,13 +35,22 @@ async function mountPushed(probe: Probe, from?: string): Promise<void> {
   await wantBlob(probe, digest, bytes)
 }
 
+/** Fails unless a mount is made or becomes an upload. */
+async function wantMountOrUpload(probe: Probe, from?: string): Promise<void> {
+  const { bytes, digest, target, answer } = await mountPushed(probe, from)
+  wantStatus(answer, 201, 202)
+  if (answer.status === 201) return
+  wantStatus(await closeUpload(probe, locationOf(probe, target, answer), { digest, body: bytes }), 201)
+}
+
 /** Asks for a mount of what is nowhere, and goes on with the upload that it gets. */
 async function mountMissing(probe: Probe): Promise<void> {
   const bytes = randomContent(512)
   const digest = await digestOf(bytes)
   const { target, answer } = await mount(probe, digest, probe.otherRepository)
-  const location = acceptUpload(probe, target, answer)
-  probe.cleanUp({ method: 'DELETE', target: `/v2/${probe.repository}/blobs/${digest}` })
+  wantStatus(answer, 202)
+  const location = locationOf(probe, target, answer)
+  cleanUpBlob(probe, digest)
   wantStatus(await closeUpload(probe, location, { digest, body: bytes }), 201)
   await wantBlob(probe, digest, bytes)
 }
@@ -45,14 +59,34 @@ async function mountMissing(probe: Probe): Promise<void> {
 export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
+    id: 'mount-or-upload',
+    title: 'a mount of a blob is made, or becomes an upload',
+    level: 'SHOULD',
+    version: '1.0',
+    sentence: SHOULD_BE_202,
+    needs: ['blob-push-post-put'],
+    run: (probe) => wantMountOrUpload(probe, probe.otherRepository),
+  },
+  {
+    ...MOUNTING,
+    id: 'mount-anonymous-or-upload',
+    title: 'a mount from nowhere in particular is made, or becomes an upload',
+    level: 'SHOULD',
+    version: '1.1',
+    sentence: SHOULD_BE_202,
+    needs: ['blob-push-post-put'],
+    run: (probe) => wantMountOrUpload(probe),
+  },
+  {
+    ...MOUNTING,
     id: 'mount-from',
     title: 'a blob is mounted from the repository that has it',
     level: 'MUST',
     version: '1.0',
     feature: 'mount',
     sentence: MUST_BE_201,
-    needs: ['blob-pull'],
-    run: (probe) => mountPushed(probe, probe.otherRepository),
+    needs: ['mount-or-upload', 'blob-pull'],
+    run: (probe) => wantMount(probe, probe.otherRepository),
   },
   {
     ...MOUNTING,
@@ -62,8 +96,8 @@ export const mountCases: readonly Case[] = [
     version: '1.1',
     feature: 'anonymous mount',
     sentence: MUST_BE_201,
-    needs: ['blob-pull'],
-    run: (probe) => mountPushed(probe),
+    needs: ['mount-anonymous-or-upload', 'blob-pull'],
+    run: (probe) => wantMount(probe),
   },
   {
     ...MOUNTING,

@@ -1,7 +1,19 @@
-import { askForBlob, blobPath, wantBlob, wantCreated } from '../blob.ts'
+import { askForBlob, cleanUpBlob, wantBlob, wantCreated, wantRefused } from '../blob.ts'
 import { type Case, Failure, NotSupported } from '../case.ts'
+import type { ProbeAnswer } from '../exchange.ts'
 import { digestOf, type Probe, randomContent, wantStatus } from '../probe.ts'
-import { acceptUpload, closeUpload, pushBlob, startUpload, withParameter } from '../upload.ts'
+import {
+  acceptUpload,
+  closeUpload,
+  isRefused,
+  leaveUpload,
+  locationOf,
+  needMethod,
+  postUpload,
+  pushBlob,
+  startUpload,
+  withParameter,
+} from '../upload.ts'
 
 const POST_PUT = { group: 'specification', section: 'POST then PUT' } as const
 const SINGLE_POST = { group: 'specification', section: 'Single POST' } as const
@@ -19,16 +31,16 @@ const SHOULD_BE_400 =
 
 /** Pushes a blob by one POST, whatever the answer. */
 async function postWhole(probe: Probe, bytes: Uint8Array, digest: string) {
-  probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
   const target = withParameter(`/v2/${probe.repository}/blobs/uploads/`, 'digest', digest)
   const headers = { 'Content-Type': 'application/octet-stream' }
   return { target, answer: await probe.send({ method: 'POST', target, headers, body: bytes }) }
 }
 
 /** Pushes random content by POST and PUT under a digest that it has not. */
-async function putUnder(probe: Probe, digest: string) {
-  probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
-  return await closeUpload(probe, await startUpload(probe), { digest, body: randomContent(512) })
+async function putUnder(probe: Probe, digest: string): Promise<ProbeAnswer> {
+  const location = await startUpload(probe)
+  leaveUpload(probe, location)
+  return await closeUpload(probe, location, { digest, body: randomContent(512) })
 }
 
 const POST_PUT_CASES: readonly Case[] = [
@@ -38,10 +50,14 @@ const POST_PUT_CASES: readonly Case[] = [
     title: 'an upload is begun, and it is told where',
     level: 'MUST',
     version: '1.0',
+    feature: 'push',
     sentence:
       'Upon success, the response MUST have a code of `202 Accepted`, and MUST include the following header: Location: <blob-push-location>',
     async run(probe) {
-      await startUpload(probe)
+      const target = `/v2/${probe.repository}/blobs/uploads/`
+      const begun = await postUpload(probe, target)
+      needMethod(begun, 'POST')
+      acceptUpload(probe, target, begun)
     },
   },
   {
@@ -55,8 +71,10 @@ const POST_PUT_CASES: readonly Case[] = [
     needs: ['upload-start'],
     async run(probe) {
       const first = await startUpload(probe)
-      if (first === (await startUpload(probe)))
-        throw new Failure('another Location for another upload', first)
+      leaveUpload(probe, first)
+      const second = await startUpload(probe)
+      leaveUpload(probe, second)
+      if (first === second) throw new Failure('another Location for another upload', first)
     },
   },
   {
@@ -83,7 +101,7 @@ const POST_PUT_CASES: readonly Case[] = [
     async run(probe) {
       const bytes = randomContent(512)
       const digest = await digestOf(bytes)
-      probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
+      cleanUpBlob(probe, digest)
       const target = await startUpload(probe)
       await wantCreated(probe, await closeUpload(probe, target, { digest, body: bytes }), { target, bytes })
     },
@@ -101,9 +119,9 @@ const POST_PUT_CASES: readonly Case[] = [
     async run(probe) {
       const bytes = randomContent(512)
       const digest = await digestOf(bytes, 'sha512')
-      probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
+      cleanUpBlob(probe, digest)
       const pushed = await closeUpload(probe, await startUpload(probe), { digest, body: bytes })
-      if (pushed.status === 400) throw new NotSupported('a digest by sha512 is answered with 400')
+      if (isRefused(pushed)) throw new NotSupported(`a digest by sha512 is answered with ${pushed.status}`)
       wantStatus(pushed, 201)
       await wantBlob(probe, digest, bytes)
     },
@@ -124,6 +142,7 @@ const SINGLE_POST_CASES: readonly Case[] = [
     async run(probe) {
       const bytes = randomContent(512)
       const digest = await digestOf(bytes)
+      cleanUpBlob(probe, digest)
       const { target, answer } = await postWhole(probe, bytes, digest)
       if (answer.status === 202) {
         acceptUpload(probe, target, answer)
@@ -145,10 +164,11 @@ const SINGLE_POST_CASES: readonly Case[] = [
     async run(probe) {
       const bytes = randomContent(512)
       const digest = await digestOf(bytes)
+      cleanUpBlob(probe, digest)
       const { target, answer } = await postWhole(probe, bytes, digest)
       wantStatus(answer, 201, 202)
       if (answer.status === 201) return
-      const location = acceptUpload(probe, target, answer)
+      const location = locationOf(probe, target, answer)
       wantStatus(await closeUpload(probe, location, { digest, body: bytes }), 201)
     },
   },
@@ -162,7 +182,8 @@ const DIGEST_CASES: readonly Case[] = [
     sentence: SHOULD_BE_400,
     needs: ['blob-push-post-put'],
     async run(probe) {
-      wantStatus(await putUnder(probe, await digestOf(randomContent(512))), 400)
+      const digest = await digestOf(randomContent(512))
+      wantRefused(probe, await putUnder(probe, digest), digest)
     },
   },
   {
@@ -174,7 +195,8 @@ const DIGEST_CASES: readonly Case[] = [
     needs: ['blob-push-single-post'],
     async run(probe) {
       const digest = await digestOf(randomContent(512))
-      wantStatus((await postWhole(probe, randomContent(512), digest)).answer, 400)
+      const { answer } = await postWhole(probe, randomContent(512), digest)
+      wantRefused(probe, answer, digest)
     },
   },
   {
@@ -187,7 +209,7 @@ const DIGEST_CASES: readonly Case[] = [
     needs: ['blob-push-post-put', 'blob-pull-missing'],
     async run(probe) {
       const digest = await digestOf(randomContent(512))
-      await putUnder(probe, digest)
+      if ((await putUnder(probe, digest)).status === 201) cleanUpBlob(probe, digest)
       wantStatus(await askForBlob(probe, digest), 404)
     },
   },
@@ -208,7 +230,8 @@ const DIGEST_CASES: readonly Case[] = [
     sentence: SHOULD_BE_400,
     needs: ['blob-push-post-put'],
     async run(probe) {
-      wantStatus(await putUnder(probe, `stowage-unknown:${'0'.repeat(64)}`), 400)
+      const digest = `stowage-unknown:${'0'.repeat(64)}`
+      wantRefused(probe, await putUnder(probe, digest), digest)
     },
   },
 ]
@@ -222,7 +245,7 @@ const CANCEL_CASES: readonly Case[] = [
     needs: ['upload-start'],
     async run(probe) {
       const cancelled = await probe.send({ method: 'DELETE', target: await startUpload(probe) })
-      if (cancelled.status >= 400 && cancelled.status !== 500)
+      if (isRefused(cancelled))
         throw new NotSupported(`cancelling an upload is answered with ${cancelled.status}`)
       wantStatus(cancelled, 204)
     },
@@ -238,7 +261,7 @@ const CANCEL_CASES: readonly Case[] = [
       wantStatus(await probe.send({ method: 'DELETE', target: location }), 204)
       const body = randomContent(512)
       const digest = await digestOf(body)
-      probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
+      cleanUpBlob(probe, digest)
       wantStatus(await closeUpload(probe, location, { digest, body }), 404)
     },
   },
