@@ -6,6 +6,7 @@ import { chunkCases } from '../../src/conformance/cases/chunks.ts'
 import { mountCases } from '../../src/conformance/cases/mounts.ts'
 import { rangeCases } from '../../src/conformance/cases/ranges.ts'
 import { uploadCases } from '../../src/conformance/cases/uploads.ts'
+import type { Send } from '../../src/conformance/probe.ts'
 import { type Result, runCases } from '../../src/conformance/run.ts'
 import { openSession } from '../../src/conformance/session.ts'
 import { type Fault, NO_ORIGIN, openFaulty, sendTo, startFaulty } from './faulty-registry.ts'
@@ -47,7 +48,11 @@ export async function askAboutBlobs(t: TestContext, fault?: Fault): Promise<Resu
 
 /** The same without a network, since there are many faults. */
 async function askInside(t: TestContext, fault: Fault): Promise<Result[]> {
-  const send = sendTo(await openFaulty(t, fault))
+  return await askThrough(sendTo(await openFaulty(t, fault)))
+}
+
+/** The same by any way. */
+export async function askThrough(send: Send): Promise<Result[]> {
   return await runCases(BLOB_CASES, { ...OPTIONS, origin: NO_ORIGIN, send })
 }
 

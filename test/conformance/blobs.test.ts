@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { blobCases } from '../../src/conformance/cases/blobs.ts'
-import { askAboutBlobs, failuresOf, type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
+import {
+  askAboutBlobs,
+  askThrough,
+  failuresOf,
+  type KnownBad,
+  testKnownBad,
+  testKnownGood,
+} from './blob-faults.ts'
 import {
   answering,
   emptyAnswer,
   type Fault,
   leavingOut,
   on,
+  openFaulty,
   PATHS,
   refusing,
   rewriting,
+  sendTo,
   turning,
 } from './faulty-registry.ts'
 
@@ -128,6 +137,22 @@ test('a registry that redirects pulls passes every case of blobs', async (t) => 
     return emptyAnswer(307, { Location: `${request.path}?direct=1` })
   })
   assert.deepEqual(failuresOf(results), [])
+})
+
+test('the cases of blobs leave neither a blob nor an upload behind', async (t) => {
+  const send = sendTo(await openFaulty(t))
+  const places = new Set<string>()
+  await askThrough(async (request) => {
+    const answer = await send(request)
+    const place = answer.headers.get('Location')
+    if (place !== null) places.add(place)
+    return answer
+  })
+  assert.ok(places.size > 100)
+  const left = await Promise.all(
+    [...places].map(async (target) => ((await send({ method: 'GET', target })).status === 404 ? [] : target)),
+  )
+  assert.deepEqual(left.flat(), [])
 })
 
 testKnownBad(blobCases, KNOWN_BAD)
