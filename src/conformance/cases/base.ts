@@ -90,7 +90,7 @@ export const baseCases: readonly Case[] = [
     },
   },
   {
-    ...CODES,
+    ...MUST,
     id: 'error-method-allow',
     level: 'SHOULD',
     version: 'dev',

@@ -136,7 +136,6 @@ const pullCases: readonly Case[] = [
     section: 'Pushing Manifests',
     sentence: 'An attempt to pull a nonexistent repository MUST return response code `404 Not Found`.',
     needs: [],
-    readOnly: true,
     async run(probe) {
       wantStatus(await pullManifest(probe, 'latest'), 404)
     },
