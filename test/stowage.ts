@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { DEFAULTS, parseConfig, type Settings } from '../src/config.ts'
 import { type StowageServer, startServer } from '../src/server.ts'
+import { watchAnswers } from './api/watch.ts'
 
 /** A server of a test, on a port and a data folder of its own. */
 export interface TestServer extends StowageServer {
@@ -18,7 +19,9 @@ export async function temporaryFolder(test: Pick<TestContext, 'after'>): Promise
   return path
 }
 
-/** Starts a server with real files and real SQLite, and stops it when the test ends. */
+/**
+ * Starts a server with real files and real SQLite, and stops it when the test ends. Each of its answers is held against the description.
+ */
 export async function startStowage(
   test: Pick<TestContext, 'after'>,
   settings: Partial<Settings> = {},
@@ -32,5 +35,6 @@ export async function startStowage(
     return closed
   }
   test.after(close)
+  watchAnswers(test, server.url)
   return { url: server.url, close, data }
 }

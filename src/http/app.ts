@@ -10,7 +10,14 @@ import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
 import { manifestMethods } from './manifests.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { parsePathParameters } from './parameters.ts'
-import { emptyResponse, errorResponse, isFailure, jsonResponse, toRegistryError } from './respond.ts'
+import {
+  COMMON_HEADERS,
+  emptyResponse,
+  errorResponse,
+  isFailure,
+  jsonResponse,
+  toRegistryError,
+} from './respond.ts'
 import { uploadMethods, uploadsMethods } from './uploads.ts'
 
 /** Where the app tells what it did. */
@@ -28,11 +35,6 @@ export interface HttpAppParts {
   /** Whether requests can be answered; false while the server shuts down. */
   isReady(): Promise<boolean>
   log: HttpLog
-}
-
-const COMMON_HEADERS = {
-  'Docker-Distribution-Api-Version': 'registry/2.0',
-  'X-Content-Type-Options': 'nosniff',
 }
 
 const base: Handler<'base'> = async () => jsonResponse(200, {})

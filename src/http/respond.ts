@@ -2,6 +2,12 @@ import { ERRORS, type ErrorId, RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { HttpResponse } from './message.ts'
 
+/** Headers of every answer of the API. */
+export const COMMON_HEADERS = {
+  'Docker-Distribution-Api-Version': 'registry/2.0',
+  'X-Content-Type-Options': 'nosniff',
+}
+
 /** An answer without a body. */
 export function emptyResponse(status: number, headers: Record<string, string> = {}): HttpResponse {
   // 204 and 304 have no body by definition, and no length of one.
@@ -35,7 +41,7 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
     message: error.message,
     ...(detail !== undefined && { detail }),
   }))
-  return jsonResponse(status, { errors }, headers)
+  return jsonResponse(status, { errors }, { ...COMMON_HEADERS, ...headers })
 }
 
 /** What the client may know of anything that was thrown; only our own errors have text for it. */

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { parseRoute, ROUTES } from '../../src/oci/route.ts'
+
+/** An answer as it went out. */
+export interface SentAnswer {
+  method: string
+  /** As the request line has it. */
+  target: string
+  status: number
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string>>
+  /** Undefined if it wasn't sent whole. */
+  body: Uint8Array | undefined
+}
+
+interface Reference {
+  $ref?: string
+}
+
+interface Header extends Reference {
+  required?: boolean
+  schema?: object
+}
+
+interface Answer extends Reference {
+  headers?: Record<string, Header>
+  content?: Record<string, { schema: object }>
+}
+
+type Answers = Record<string, Answer>
+
+interface Operation {
+  responses: Answers
+}
+
+/** A path: its operations by method in lower case, and what other methods are answered. */
+type PathItem = Record<string, Operation> & { 'x-other-methods': Answers }
+
+interface Description {
+  paths: Record<string, PathItem>
+  'x-other-paths': Answers
+  components: { headers: Record<string, Header>; responses: Answers }
+}
+
+/** What HTTP itself needs, and no operation does. */
+const TRANSPORT_HEADERS = ['connection', 'date', 'keep-alive']
+
+const FILE = new URL('../../docs/api/openapi.json', import.meta.url)
+
+const description: Description = JSON.parse(readFileSync(FILE, 'utf8'))
+
+// Strict but for types, which stand beside a `$ref` only there.
+const validators = new Ajv2020({ strictTypes: false, coerceTypes: true, allErrors: true })
+validators.addKeyword('components')
+
+const compiled = new WeakMap<object, ValidateFunction>()
+
+/** What is wrong with a value by a schema of the description; undefined if nothing is. */
+export function misfitOf(schema: object, value: unknown): string | undefined {
+  const { components } = description
+  const validate = compiled.get(schema) ?? validators.compile({ components, allOf: [schema] })
+  compiled.set(schema, validate)
+  return validate(value) ? undefined : validators.errorsText(validate.errors)
+}
+
+/** How an answer differs from what `docs/api/openapi.json` says of it; empty if it doesn't. */
+export function misfitsOf(sent: SentAnswer): string[] {
+  const answers = answersTo(sent)
+  const answer = answers[sent.status]
+  const found =
+    answer === undefined
+      ? [`is none of ${Object.keys(answers)}`]
+      : [...headerMisfits(resolve(answer, 'responses'), sent), ...bodyMisfits(bodyAnswer(sent, answer), sent)]
+  return found.map((what) => `${sent.method} ${sent.target.slice(0, 200)} ${sent.status}: ${what}`)
+}
+
+/** What the description says that a request may be answered. */
+function answersTo({ method, target }: SentAnswer): Answers {
+  const item = description.paths[templateOf(pathOf(target))]
+  if (item === undefined) return description['x-other-paths']
+  return item[method.toLowerCase()]?.responses ?? item['x-other-methods']
+}
+
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? ''
+}
+
+function templateOf(path: string): string {
+  const route = parseRoute(path)
+  if (route === undefined) return path
+  const isExtension = 'extension' in route.params
+  return ROUTES[route.id].replace(/:([a-z]+)/g, (_, name: string) => {
+    const value = (route.params as Record<string, string>)[name] ?? ''
+    return isExtension && name !== 'name' ? value : `{${name}}`
+  })
+}
+
+function resolve<T extends Reference>(found: T, kind: 'headers' | 'responses'): T {
+  const name = found.$ref?.split('/').at(-1)
+  return name === undefined ? found : ((description.components[kind] as Record<string, T>)[name] as T)
+}
+
+function headerMisfits({ headers = {} }: Answer, sent: SentAnswer): string[] {
+  const declared = new Map(
+    Object.entries(headers).map(([name, header]) => [name.toLowerCase(), resolve(header, 'headers')]),
+  )
+  const allowed = [...TRANSPORT_HEADERS, ...declared.keys(), 'content-type']
+  const undeclared = Object.keys(sent.headers).filter((name) => !allowed.includes(name))
+  const wrong = [...declared].flatMap(([name, { required, schema = {} }]) => {
+    const value = sent.headers[name]
+    if (value === undefined) return required ? [`lacks the header ${name}`] : []
+    const misfit = misfitOf(schema, value)
+    return misfit === undefined ? [] : [`has ${name}: ${value}, ${misfit}`]
+  })
+  return [...undeclared.map((name) => `has the header ${name}`), ...wrong]
+}
+
+/** The answer whose body a HEAD has the type of: that of GET. */
+function bodyAnswer(sent: SentAnswer, answer: Answer): Answer {
+  if (sent.method !== 'HEAD') return resolve(answer, 'responses')
+  const get = answersTo({ ...sent, method: 'GET' })[sent.status]
+  return resolve(get ?? answer, 'responses')
+}
+
+function bodyMisfits({ content = {} }: Answer, { method, headers, body }: SentAnswer): string[] {
+  const sentType = headers['content-type']
+  const isEmpty = Number(headers['content-length'] ?? 0) === 0
+  if (Object.keys(content).length === 0) {
+    return sentType === undefined && isEmpty ? [] : [`has a body of ${sentType}`]
+  }
+  if (sentType === undefined) return ['lacks a Content-Type']
+  const type = sentType.split(';', 1)[0] ?? ''
+  const declared = content[type] ?? content['*/*']
+  if (declared === undefined) return [`has the type ${sentType}`]
+  if (method === 'HEAD') return body?.length ? ['has a body'] : []
+  const isJson = content[type] !== undefined && /[/+]json$/.test(type)
+  return isJson && body !== undefined ? jsonMisfits(declared.schema, body) : []
+}
+
+function jsonMisfits(schema: object, body: Uint8Array): string[] {
+  const text = Buffer.from(body).toString()
+  try {
+    const misfit = misfitOf(schema, JSON.parse(text))
+    return misfit === undefined ? [] : [`has the body ${text.slice(0, 500)}, ${misfit}`]
+  } catch {
+    return [`has a body that is not JSON: ${text.slice(0, 500)}`]
+  }
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { subscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TestContext } from 'node:test'
+import { misfitsOf, type SentAnswer } from './description.ts'
+
+/** Bodies beyond this, which are content, are not kept. */
+const MAX_BODY = 16 * 1024 * 1024
+
+interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+}
+
+const misfitsByPort = new Map<number, string[]>()
+
+// Node tells of each response that its servers make, so the server needs nothing for this. What isn't HTTP gets none.
+subscribe('http.server.response.created', (message) => {
+  const { request, response } = message as Exchange
+  const misfits = misfitsByPort.get(request.socket.localPort ?? 0)
+  if (misfits === undefined) return
+  const recorded = record(response)
+  response.once('close', () => {
+    if (!response.headersSent) return
+    const { method = '', url = '' } = request
+    misfits.push(...misfitsOf({ ...recorded(), method, target: url }))
+  })
+})
+
+/** Holds each answer that a server of this process sends against the description, and fails the test if one differs. */
+export function watchAnswers(test: Pick<TestContext, 'after'>, url: string): void {
+  const misfits: string[] = []
+  misfitsByPort.set(Number(new URL(url).port), misfits)
+  test.after(() => assertFits(misfits))
+}
+
+/** Holds one answer against the description. */
+export function assertFits(misfits: readonly string[]): void {
+  assert.deepEqual([...new Set(misfits)], [], 'answers that docs/api/openapi.json does not describe')
+}
+
+/** Keeps what is written to a response. @returns what tells it once that is closed */
+function record(response: ServerResponse): () => Omit<SentAnswer, 'method' | 'target'> {
+  const headers: Record<string, string> = {}
+  const chunks: Uint8Array[] = []
+  const { writeHead, write, end } = response
+  let size = 0
+  const keep = (chunk: unknown) => {
+    if (!(chunk instanceof Uint8Array)) return
+    size += chunk.length
+    if (size <= MAX_BODY) chunks.push(chunk)
+    else chunks.length = 0
+  }
+  Object.assign(response, {
+    writeHead(status: number, sent: Record<string, string> = {}) {
+      for (const [name, value] of Object.entries(sent)) headers[name.toLowerCase()] = value
+      return Reflect.apply(writeHead, response, [status, sent])
+    },
+    write(...parameters: unknown[]) {
+      keep(parameters[0])
+      return Reflect.apply(write, response, parameters)
+    },
+    end(...parameters: unknown[]) {
+      keep(parameters[0])
+      return Reflect.apply(end, response, parameters)
+    },
+  })
+  const isWhole = () => response.writableFinished && size <= MAX_BODY
+  return () => ({
+    status: response.statusCode,
+    headers,
+    body: isWhole() ? Buffer.concat(chunks) : undefined,
+  })
+}
