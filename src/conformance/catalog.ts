@@ -2,6 +2,7 @@ import type { Case, Group, Version } from './case.ts'
 import { baseCases } from './cases/base.ts'
 import { blobCases } from './cases/blobs.ts'
 import { chunkCases } from './cases/chunks.ts'
+import { clientCases } from './cases/clients.ts'
 import { manifestCases } from './cases/manifests.ts'
 import { mountCases } from './cases/mounts.ts'
 import { rangeCases } from './cases/ranges.ts'
@@ -22,6 +23,7 @@ export const CASES: readonly Case[] = [
   ...tagCases,
   ...referrerCases,
   ...longReferrerCases,
+  ...clientCases,
 ]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */
