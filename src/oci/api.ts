@@ -187,7 +187,8 @@ const readBlob: Operation = {
   section: section('Pulling blobs'),
   headers: CONTENT_CONDITIONS,
   answers: contentAnswers(MEDIA_TYPES.blob),
-  errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS],
+  // A blob that is asked for is kept, which is a write.
+  errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS, 'STORAGE_FULL'],
 }
 
 const deleteBlob: Operation = {

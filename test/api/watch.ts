@@ -34,8 +34,14 @@ export function watchAnswers(test: Pick<TestContext, 'after'>, url: string): voi
   test.after(() => assertFits(misfits))
 }
 
-/** Holds one answer against the description. */
-export function assertFits(misfits: readonly string[]): void {
+/** Holds one answer that came without a port against the description. */
+export async function assertDescribed(method: string, target: string, answer: Response): Promise<void> {
+  const { status, headers } = answer
+  const body = new Uint8Array(await answer.arrayBuffer())
+  assertFits(misfitsOf({ method, target, status, headers: Object.fromEntries(headers), body }))
+}
+
+function assertFits(misfits: readonly string[]): void {
   assert.deepEqual([...new Set(misfits)], [], 'answers that docs/api/openapi.json does not describe')
 }
 

@@ -6,6 +6,7 @@ import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import { localRegistry, type Swept } from '../../src/registry/registry.ts'
+import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
 
 /** Times of a registry whose clock the test sets, in milliseconds. */
@@ -42,9 +43,11 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
   return {
     async request(method, path, body) {
       const url = new URL(path, 'http://registry.test')
-      return await answer(
+      const answered = await answer(
         new Request(url, { method, ...(body !== undefined && { body: Buffer.from(body) }) }),
       )
+      await assertDescribed(method, path, answered.clone())
+      return answered
     },
     pass(milliseconds) {
       now += milliseconds
