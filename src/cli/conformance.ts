@@ -115,7 +115,7 @@ async function conformance(urls: string[], options: Options): Promise<void> {
   checkOptions(origins, options)
   const credentials = await readCredentials(options)
   try {
-    const sessions = await Promise.all(origins.map((origin) => openChecked(origin, credentials)))
+    const sessions = await Promise.all(origins.map((origin) => openChecked(origin, credentials, options)))
     const reports: Report[] = []
     const { signal } = stopOnInterrupt()
     for (const session of sessions) {
@@ -180,13 +180,17 @@ interface Session {
   secrets: Set<string>
 }
 
-async function openChecked(origin: string, credentials: Credentials | undefined): Promise<Session> {
+async function openChecked(
+  origin: string,
+  credentials: Credentials | undefined,
+  { readOnly = false }: { readOnly?: boolean },
+): Promise<Session> {
   const secrets = new Set<string>()
   const send = openSession(origin, {
     ...(credentials && { credentials }),
     onSecret: (secret) => void secrets.add(secret),
   })
-  await assertRegistry(origin, send)
+  await assertRegistry(origin, send, { needsRight: !readOnly || credentials !== undefined })
   return { origin, send, secrets }
 }
 

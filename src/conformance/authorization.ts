@@ -9,6 +9,11 @@ export interface Credentials {
 /** Asks one URL, without authorization where a redirect leaves its host. */
 export type Get = (url: string, authorization?: string) => Promise<{ status: number; body: Uint8Array }>
 
+/** A token endpoint gave no token. */
+export class TokenError extends Error {
+  override readonly name = 'TokenError'
+}
+
 /** What a session shows a registry to be let in. */
 export interface Authorization {
   /** The header that let a request like this in before. */
@@ -95,11 +100,11 @@ async function askForToken(
 ): Promise<Token> {
   const { status, body } = await get(url, basic)
   const { origin, pathname } = new URL(url)
-  if (status !== 200) throw new Error(`the token endpoint ${origin}${pathname} answered ${status}`)
+  if (status !== 200) throw new TokenError(`the token endpoint ${origin}${pathname} answered ${status}`)
   const { token, lifetime } = readToken(body)
   // It becomes a header: nothing but what a token is made of.
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token))
-    throw new Error(`the token endpoint ${origin}${pathname} gave no token`)
+    throw new TokenError(`the token endpoint ${origin}${pathname} gave no token`)
   onSecret(token)
   return { header: `Bearer ${token}`, expires: Date.now() + lifetime * 900 }
 }

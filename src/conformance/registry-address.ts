@@ -1,3 +1,4 @@
+import { TokenError } from './authorization.ts'
 import type { Send } from './probe.ts'
 import { problemOf } from './problem.ts'
 
@@ -32,11 +33,17 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
 }
 
-/** Throws unless a registry answers there that lets these credentials in. */
-export async function assertRegistry(origin: string, send: Send): Promise<void> {
-  const answer = await send({ method: 'GET', target: '/v2/' }).catch((error: unknown) => {
+/**
+ * Throws unless a registry answers there that lets these credentials in.
+ *
+ * @param needsRight false if it may refuse here and yet let read elsewhere, as public registries do
+ */
+export async function assertRegistry(origin: string, send: Send, { needsRight = true } = {}): Promise<void> {
+  const answer = await send({ method: 'GET', target: '/v2/' }).catch((error: Error) => {
+    if (!needsRight && error.cause instanceof TokenError) return undefined
     throw new RegistryAddressError(`${origin} cannot be tested: ${problemOf(error)}`)
   })
+  if (answer === undefined || (answer.status === 401 && !needsRight)) return
   if (answer.status === 401)
     throw new RegistryAddressError(`${origin} lets nobody in without other credentials (401)`)
   if (answer.status !== 200)

@@ -246,6 +246,18 @@ test('what is no registry, or lets nobody in, or is not there, is told in one li
   assert.match(await tell((_, response) => void response.destroy()), /^it cannot be tested: [^\n]+$/)
 })
 
+test('a registry that shows nobody its root may be read nevertheless', async (t) => {
+  for (const status of [200, 403]) {
+    const { origin } = await startServer(t, ({ url }, response) => {
+      if (url.pathname === '/token') return end(response, status, {}, '{"token":"x"}')
+      end(response, 401, { 'WWW-Authenticate': `Bearer realm="http://${response.req.headers.host}/token"` })
+    })
+    const send = openSession(origin)
+    await assertRegistry(origin, send, { needsRight: false })
+    await assert.rejects(assertRegistry(origin, send), RegistryAddressError)
+  }
+})
+
 test('an address where nothing listens is told as that', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
