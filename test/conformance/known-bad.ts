@@ -63,7 +63,7 @@ function describe(result: Result): string {
 export type Which = string | ((request: HttpRequest) => boolean)
 
 /** Requests of this kind whose path and query fit. */
-export function at(which: string, pattern: RegExp): Which {
+export function at(which: string, pattern: RegExp): (request: HttpRequest) => boolean {
   return (request) => fits(request, which) && pattern.test(`${request.path}?${request.query}`)
 }
 

@@ -16,10 +16,11 @@ export const clientPullCases: readonly Case[] = [
     needs: [],
     readOnly: true,
     async run(probe) {
-      const { headers, body } = await probe.send({ method: 'GET', target: '/v2/' })
-      const length = headers.get('content-length')
-      if (length !== null && Number(length) !== body.length)
-        throw new Failure(`${length} bytes`, `${body.length} bytes`)
+      const { body } = await probe.send({ method: 'GET', target: '/v2/' })
+      const head = await probe.send({ method: 'HEAD', target: '/v2/' })
+      const length = head.headers.get('content-length')
+      if (head.status === 200 && length !== null && Number(length) !== body.length)
+        throw new Failure(`${body.length} bytes`, `${length} bytes`)
     },
   },
   {
