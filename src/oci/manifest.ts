@@ -75,7 +75,10 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   checkFields(body)
   const mediaType = mediaTypeOf(body, contentType)
   const artifactType = artifactTypeOf(body)
-  const subject = body.subject === undefined ? undefined : descriptorDigest(body.subject, 'subject')
+  const subject =
+    body.subject === undefined || body.subject === null
+      ? undefined
+      : descriptorDigest(body.subject, 'subject')
   const annotations = annotationsOf(body)
   return {
     mediaType,
@@ -137,7 +140,7 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
   const inBody = body.mediaType
   const inHeader = contentType === undefined ? undefined : parseMediaType(contentType)
   if (contentType !== undefined && inHeader === undefined) throw invalid('has a malformed Content-Type')
-  if (inBody === undefined) return inHeader ?? guessMediaType(body)
+  if (inBody === undefined || inBody === null) return inHeader ?? guessMediaType(body)
   if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
     throw invalid('has a malformed "mediaType"')
   if (inHeader !== undefined && inHeader !== inBody) {

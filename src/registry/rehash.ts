@@ -20,7 +20,7 @@ const queue: (() => void)[] = []
 export async function rehash(bytes: BlobBytes, algorithm: HashAlgorithm): Promise<string> {
   if (running >= MAX_THREADS) await new Promise<void>((resolve) => queue.push(resolve))
   running++
-  const thread = new Worker(new URL('./hash-thread.ts', import.meta.url))
+  const thread = new Worker(new URL('./hash-thread.ts', import.meta.url), { execArgv: [] })
   try {
     await send(thread, { begin: algorithm })
     for await (const chunk of chunksOf(bytes)) await send(thread, { chunk }, [chunk.buffer as ArrayBuffer])

@@ -48,10 +48,9 @@ interface Place {
 
 async function makeFolders(root: string): Promise<void> {
   await makeFolder(root, FOLDER_MODE)
-  const results = await Promise.all(
-    FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
-  )
-  if (results.some((result) => result !== undefined)) await syncFolder(root)
+  await Promise.all(FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })))
+  // Each time: a crash may have come between making and syncing them.
+  await syncFolder(root)
 }
 
 async function append(
@@ -61,7 +60,7 @@ async function append(
   body: AsyncIterable<Uint8Array>,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file = await openForAppend(path, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
@@ -75,6 +74,13 @@ async function append(
   } finally {
     await file.close()
   }
+}
+
+async function openForAppend(path: string, offset: number): Promise<FileHandle> {
+  if (offset === 0) return await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
+  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${offset} bytes were recorded`)
+  return file
 }
 
 async function dropBehind(file: FileHandle, offset: number): Promise<void> {
