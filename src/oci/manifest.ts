@@ -97,6 +97,11 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Readers take null for absent. */
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null
+}
+
 function parseBody(bytes: Uint8Array): JsonObject {
   try {
     const body = parseJson(bytes)
@@ -128,7 +133,7 @@ function fold(key: string): string {
 
 function checkFields(body: JsonObject): void {
   checkSpelling(body, FIELD_OF_FOLDED)
-  if (body.layers !== undefined && body.manifests !== undefined) {
+  if (isPresent(body.layers) && isPresent(body.manifests)) {
     throw invalid('has both "layers" and "manifests": it must be an image or an index')
   }
   if (body.schemaVersion !== undefined && body.schemaVersion !== 2) {
