@@ -291,7 +291,7 @@ test('a manifest is never collected, tagged or not, nor is a referrer whose subj
   assert.equal((await registry.request('GET', `/v2/app/manifests/${referrer.digest}`)).status, 200)
 })
 
-test('a sweep that is stopped leaves the rest to the next one', async () => {
+test('a second sweep finds nothing that the first has left', async () => {
   const files = await startAfresh()
   for (let count = 0; count < 5; count++) await push(randomBytes(LARGE))
   registry.pass(RETENTION.unusedBlobs + 1)
