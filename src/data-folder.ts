@@ -45,7 +45,10 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
 
 async function openLocked(path: string, release: () => void): Promise<DataFolder> {
   const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite') })
-  const blobs = await fileSystemBlobStore({ root: join(path, 'blobs') })
+  const blobs = await fileSystemBlobStore({ root: join(path, 'blobs') }).catch(async (error: unknown) => {
+    await metadata.close()
+    throw error
+  })
   return {
     metadata,
     blobs,

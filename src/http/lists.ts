@@ -44,7 +44,10 @@ async function namesResponse(
 const referrers: Handler<'referrers'> = async (registry, request, { name, digest }) => {
   const { query } = request
   // An unencoded plus, as in "+json", arrives as a space.
-  const artifactTypes = query.getAll('artifactType').map((type) => type.replaceAll(' ', '+'))
+  const artifactTypes = query
+    .getAll('artifactType')
+    .filter((type) => type !== '')
+    .map((type) => type.replaceAll(' ', '+'))
   const limit = Math.max(1, limitParameter(query, MAX_REFERRERS))
   const { descriptors, next } = await registry.manifests.referrers({
     repository: name,

@@ -52,7 +52,10 @@ export async function listen(
   app: HttpApp,
   { host, port, tls, log }: { host: string; port: number; tls?: TlsFiles | undefined; log: HttpLog },
 ): Promise<NodeServer> {
-  const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
+  const server =
+    tls === undefined
+      ? createServer(OPTIONS)
+      : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
   let closing = false
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0

@@ -75,7 +75,10 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   checkFields(body)
   const mediaType = mediaTypeOf(body, contentType)
   const artifactType = artifactTypeOf(body)
-  const subject = body.subject === undefined ? undefined : descriptorDigest(body.subject, 'subject')
+  const subject =
+    body.subject === undefined || body.subject === null
+      ? undefined
+      : descriptorDigest(body.subject, 'subject')
   const annotations = annotationsOf(body)
   return {
     mediaType,
@@ -92,6 +95,11 @@ function invalid(message: string, cause?: unknown): RegistryError {
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Readers take null for absent. */
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null
 }
 
 function parseBody(bytes: Uint8Array): JsonObject {
@@ -125,7 +133,7 @@ function fold(key: string): string {
 
 function checkFields(body: JsonObject): void {
   checkSpelling(body, FIELD_OF_FOLDED)
-  if (body.layers !== undefined && body.manifests !== undefined) {
+  if (isPresent(body.layers) && isPresent(body.manifests)) {
     throw invalid('has both "layers" and "manifests": it must be an image or an index')
   }
   if (body.schemaVersion !== undefined && body.schemaVersion !== 2) {
@@ -137,7 +145,7 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
   const inBody = body.mediaType
   const inHeader = contentType === undefined ? undefined : parseMediaType(contentType)
   if (contentType !== undefined && inHeader === undefined) throw invalid('has a malformed Content-Type')
-  if (inBody === undefined) return inHeader ?? guessMediaType(body)
+  if (inBody === undefined || inBody === null) return inHeader ?? guessMediaType(body)
   if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
     throw invalid('has a malformed "mediaType"')
   if (inHeader !== undefined && inHeader !== inBody) {

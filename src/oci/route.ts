@@ -7,14 +7,15 @@
 export const ROUTES = {
   base: '/v2/',
   catalog: '/v2/_catalog',
+  // Before all others: a module may be called as theirs are, and no part of a name begins with an underscore.
+  registryExtension: '/v2/_:extension/:component/:module',
+  repositoryExtension: '/v2/:name/_:extension/:component/:module',
   uploads: '/v2/:name/blobs/uploads/',
   upload: '/v2/:name/blobs/uploads/:upload',
   blob: '/v2/:name/blobs/:digest',
   manifest: '/v2/:name/manifests/:reference',
   tags: '/v2/:name/tags/list',
   referrers: '/v2/:name/referrers/:digest',
-  registryExtension: '/v2/_:extension/:component/:module',
-  repositoryExtension: '/v2/:name/_:extension/:component/:module',
 } as const
 
 /** The name of an endpoint. */

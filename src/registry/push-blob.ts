@@ -7,7 +7,7 @@ import type { Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
 import { claimUpload, placeOf, type Received, receive } from './receive.ts'
 import { rehash } from './rehash.ts'
-import { findQuietUpload, startUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
+import { findQuietUpload, saveUpload, startUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
 
 /** A part of a blob as a request brings it. */
 export interface Chunk {
@@ -102,20 +102,8 @@ async function* exactly(body: AsyncIterable<Uint8Array>, range: ByteRange): Asyn
 
 async function save(parts: RegistryParts, upload: Upload, received: Received): Promise<void> {
   const { content, claim, offset, digests } = received
-  const [outcome] = await parts.metadata.commit([
-    {
-      type: 'saveUpload',
-      id: upload.id,
-      repository: upload.repository,
-      claim,
-      offset,
-      content: content.key === undefined ? { bytes: content.bytes } : { state: content.state },
-      digests,
-      at: parts.clock(),
-    },
-  ])
-  if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
-  if (outcome.result === 'changed') throw new RegistryError('UPLOAD_BUSY')
+  const held = content.key === undefined ? { bytes: content.bytes } : { state: content.state }
+  await saveUpload(parts, upload, { claim, offset, content: held, digests })
 }
 
 async function complete(

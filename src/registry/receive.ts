@@ -3,7 +3,7 @@ import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
-import { type Upload, UploadOutOfOrderError } from './upload.ts'
+import { saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
 
 /** Content of up to this many bytes is kept in the metadata store. */
 export const MAX_SMALL_CONTENT = 64 * 1024
@@ -198,22 +198,14 @@ async function checkpoint(
   upload: Upload,
   { state, offset, digests, lease }: { state: string; offset: number; digests: DigestsSoFar; lease: Lease },
 ): Promise<void> {
-  const at = parts.clock()
-  lease.until = at + LEASE_MS
-  const [outcome] = await parts.metadata.commit([
-    {
-      type: 'saveUpload',
-      id: upload.id,
-      repository: upload.repository,
-      claim: { lease: lease.token },
-      offset,
-      content: { state },
-      digests,
-      lease,
-      at,
-    },
-  ])
-  if (outcome.result !== 'saved') throw new RegistryError('UPLOAD_UNKNOWN')
+  lease.until = parts.clock() + LEASE_MS
+  await saveUpload(parts, upload, {
+    claim: { lease: lease.token },
+    offset,
+    content: { state },
+    digests,
+    lease,
+  })
 }
 
 /** After a failed write an upload goes on from its last checkpoint; where only space was missing, the same bytes may succeed. */

@@ -20,15 +20,17 @@ const queue: (() => void)[] = []
 export async function rehash(bytes: BlobBytes, algorithm: HashAlgorithm): Promise<string> {
   if (running >= MAX_THREADS) await new Promise<void>((resolve) => queue.push(resolve))
   running++
-  const thread = new Worker(new URL('./hash-thread.ts', import.meta.url))
+  let thread: Worker | undefined
   try {
+    thread = new Worker(new URL('./hash-thread.ts', import.meta.url), { execArgv: [] })
     await send(thread, { begin: algorithm })
     for await (const chunk of chunksOf(bytes)) await send(thread, { chunk }, [chunk.buffer as ArrayBuffer])
     const answer = await send(thread, { end: true })
     if ('hex' in answer) return answer.hex
     throw new Error('the hash thread gave no digest')
   } finally {
-    await thread.terminate()
+    await thread?.terminate()
+    if (bytes.type === 'file') await bytes.close()
     running--
     queue.shift()?.()
   }
@@ -47,15 +49,11 @@ async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(bytes.bytes)
     return
   }
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const chunk = new Uint8Array(Math.min(CHUNK_SIZE, bytes.length - at))
-      const read = await bytes.read(chunk, bytes.start + at)
-      if (read === 0) throw new Error('stored bytes end before their length')
-      yield read === chunk.length ? chunk : chunk.slice(0, read)
-      at += read
-    }
-  } finally {
-    await bytes.close()
+  for (let at = 0; at < bytes.length; ) {
+    const chunk = new Uint8Array(Math.min(CHUNK_SIZE, bytes.length - at))
+    const read = await bytes.read(chunk, bytes.start + at)
+    if (read === 0) throw new Error('stored bytes end before their length')
+    yield read === chunk.length ? chunk : chunk.slice(0, read)
+    at += read
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { UploadRecord } from '../metadata/command.ts'
+import type { SaveUpload, UploadRecord } from '../metadata/command.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -73,6 +73,22 @@ export async function findQuietUpload(
     if (leasedUntil === undefined || leasedUntil <= parts.clock() || waited >= BUSY_WAIT_MS) return upload
     await sleep(BUSY_POLL_MS)
   }
+}
+
+/**
+ * Records what an upload holds now.
+ *
+ * @throws RegistryError UPLOAD_UNKNOWN if it has ended, UPLOAD_BUSY if someone else has changed it
+ */
+export async function saveUpload(
+  parts: RegistryParts,
+  { id, repository }: Upload,
+  progress: Pick<SaveUpload, 'claim' | 'offset' | 'content' | 'digests' | 'lease'>,
+): Promise<void> {
+  const at = parts.clock()
+  const [outcome] = await parts.metadata.commit([{ type: 'saveUpload', id, repository, ...progress, at }])
+  if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
+  if (outcome.result === 'changed') throw new RegistryError('UPLOAD_BUSY')
 }
 
 /** Cancels an upload; what it held goes. @throws RegistryError UPLOAD_UNKNOWN */

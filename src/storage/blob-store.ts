@@ -48,7 +48,7 @@ export interface BlobStore {
   append(key: BlobKey, state: AppendState, offset: number, body: AsyncIterable<Uint8Array>): Promise<Appended>
   /** Makes exactly the bytes that `state` speaks of readable under the key. Publishing again is no error. */
   publish(key: BlobKey, state: AppendState): Promise<void>
-  /** Opens published bytes; undefined if the key has none. The range must lie inside of them. */
+  /** Opens the bytes of a key that was published; undefined if nothing lies under it. The range must lie inside of them. */
   open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined>
   /** Deletes whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
   delete(key: BlobKey): Promise<void>

@@ -1,6 +1,7 @@
-import { constants } from 'node:fs'
+import { close as closeFile, constants, open as openFile, read as readFile } from 'node:fs'
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
 import {
   type Appended,
@@ -10,6 +11,7 @@ import {
   type BlobKey,
   type BlobStore,
   checkKey,
+  type FileSlice,
   formatSizeState,
   parseSizeState,
   untilInterrupted,
@@ -48,10 +50,9 @@ interface Place {
 
 async function makeFolders(root: string): Promise<void> {
   await makeFolder(root, FOLDER_MODE)
-  const results = await Promise.all(
-    FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
-  )
-  if (results.some((result) => result !== undefined)) await syncFolder(root)
+  await Promise.all(FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })))
+  // Each time: a crash may have come between making and syncing them.
+  await syncFolder(root)
 }
 
 async function append(
@@ -61,7 +62,7 @@ async function append(
   body: AsyncIterable<Uint8Array>,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file = await openForAppend(path, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
@@ -75,6 +76,13 @@ async function append(
   } finally {
     await file.close()
   }
+}
+
+async function openForAppend(path: string, offset: number): Promise<FileHandle> {
+  if (offset === 0) return await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
+  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${offset} bytes were recorded`)
+  return file
 }
 
 async function dropBehind(file: FileHandle, offset: number): Promise<void> {
@@ -151,16 +159,32 @@ async function publish(path: string, state: AppendState): Promise<void> {
   }
 }
 
+const openDescriptor = promisify(openFile)
+const readDescriptor = promisify(readFile)
+const closeDescriptor = promisify(closeFile)
+
+/** A host may drop an answer whose body it never reads: then its file is closed with it. */
+const dropped = new FinalizationRegistry<number>((descriptor) => closeFile(descriptor))
+
 async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | undefined> {
-  const file = await open(path, constants.O_RDONLY).catch(ignoreAbsent)
-  if (file === undefined) return undefined
-  return {
+  const descriptor = await openDescriptor(path, 'r').catch(ignoreAbsent)
+  if (descriptor === undefined) return undefined
+  let isOpen = true
+  const slice: FileSlice = {
     type: 'file',
-    read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
-    close: () => file.close(),
+    read: async (buffer, position) =>
+      (await readDescriptor(descriptor, buffer, 0, buffer.length, position)).bytesRead,
+    async close() {
+      if (!isOpen) return
+      isOpen = false
+      dropped.unregister(slice)
+      await closeDescriptor(descriptor)
+    },
     start: range.start,
     length: range.end - range.start + 1,
   }
+  dropped.register(slice, descriptor, slice)
+  return slice
 }
 
 function ignoreAbsent(error: unknown): undefined {

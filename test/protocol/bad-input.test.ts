@@ -46,7 +46,6 @@ const BAD_NAMES: [name: string, refusal?: Refusal][] = [
   ['app-'],
   ['app..x'],
   ['app___x'],
-  ['_app'],
   ['app:x'],
   ['app@x'],
   ["app'--"],

@@ -226,6 +226,20 @@ test('what a manifest names is never collected: config, layers, and blobs in an 
   assert.ok(layer.equals(await bytesOf(await registry.request('GET', `/v2/app/blobs/${digests[1]}`))))
 })
 
+test('what a manifest names is not collected either when it is pushed, mounted or asked for again', async () => {
+  await startAfresh()
+  const layer = randomBytes(LARGE)
+  const digest = await push(layer)
+  await pushManifest(manifestOf({ layers: [descriptorOf(layer)] }))
+  await push(layer)
+  await registry.request('POST', `/v2/app/blobs/uploads/?mount=${digest}&from=app`)
+  registry.pass(RETENTION.unusedBlobs - 1)
+  assert.equal(await blobStatus(digest), 200)
+  registry.pass(10 * RETENTION.unusedBlobs)
+  await registry.sweepOut()
+  assert.equal(await blobStatus(digest), 200)
+})
+
 test('what only deleted manifests named is collected when its time is over, counted from then', async () => {
   const files = await startAfresh()
   const [shared, own] = [randomBytes(LARGE), randomBytes(LARGE)]
@@ -277,7 +291,7 @@ test('a manifest is never collected, tagged or not, nor is a referrer whose subj
   assert.equal((await registry.request('GET', `/v2/app/manifests/${referrer.digest}`)).status, 200)
 })
 
-test('a sweep that is stopped leaves the rest to the next one', async () => {
+test('a second sweep finds nothing that the first has left', async () => {
   const files = await startAfresh()
   for (let count = 0; count < 5; count++) await push(randomBytes(LARGE))
   registry.pass(RETENTION.unusedBlobs + 1)

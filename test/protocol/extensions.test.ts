@@ -101,3 +101,13 @@ test('discovery of a repository that is unknown or misnamed is refused', async (
   assert.equal(misnamed.status, 400)
   assert.deepEqual(await errorCodes(misnamed), ['NAME_INVALID'])
 })
+
+test('a path below an underscore is an extension, whatever its module is called', async () => {
+  for (const path of ['_x/tags/list', '_x/manifests/latest', '_x/blobs/uploads']) {
+    for (const level of LEVELS) {
+      const answer = await fetch(`${url}${level}/${path}`)
+      assert.equal(answer.status, 404)
+      assert.deepEqual(await errorCodes(answer), ['EXTENSION_UNKNOWN'])
+    }
+  }
+})

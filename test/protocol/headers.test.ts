@@ -31,10 +31,8 @@ interface Asked {
   status: number
 }
 
-/** A request for each kind of answer, good and bad. */
-async function everyAnswer(): Promise<Asked[]> {
-  const [cancelled, closed, patched] = await Promise.all([1, 2, 3].map(() => beginUpload(url, 'app')))
-  const index = manifestOf({ manifests: [] }, OCI_INDEX)
+/** A read for each kind of answer, good and bad. @param upload one that goes on */
+function everyRead(upload: string): Asked[] {
   const reads: [path: string, status: number, headers?: Record<string, string>][] = [
     ['/v2', 200],
     ['/v2/', 200],
@@ -62,13 +60,25 @@ async function everyAnswer(): Promise<Asked[]> {
     ['/v2/UPPER/blobs/uploads/x', 400],
     ['/v2/app/blobs/uploads/x', 404],
     ['/v2/app/blobs/uploads/', 405],
-    [patched?.pathname ?? '', 204],
+    [upload, 204],
     ['/v2/app', 404],
     ['/v1/search', 404],
     ['/', 404],
   ]
+  return reads.map(([path, status, headers]) => ({
+    method: 'GET',
+    path,
+    status,
+    ...(headers && { headers }),
+  }))
+}
+
+/** A request for each kind of answer, good and bad. */
+async function everyAnswer(): Promise<Asked[]> {
+  const [cancelled, closed, patched] = await Promise.all([1, 2, 3].map(() => beginUpload(url, 'app')))
+  const index = manifestOf({ manifests: [] }, OCI_INDEX)
   return [
-    ...reads.map(([path, status, headers]) => ({ method: 'GET', path, status, ...(headers && { headers }) })),
+    ...everyRead(patched?.pathname ?? ''),
     { method: 'POST', path: '/v2/app/blobs/uploads/', status: 202 },
     { method: 'POST', path: `/v2/app/blobs/uploads/?mount=${SMALL}&from=app`, status: 201 },
     { method: 'PATCH', path: patched?.pathname ?? '', body: 'x', status: 202 },

@@ -170,6 +170,21 @@ async function openFilesBelow(folder: string): Promise<string[]> {
   return paths.filter((path) => path.startsWith(folder))
 }
 
+test(
+  'a client that pipelines far more requests than any would is cut off before they pile up',
+  HANG,
+  async (t) => {
+    const { url } = await startStowage(t)
+    const connection = await connect(t, url)
+    const requests = head('GET /v2/').repeat(20_000) + head('GET /v2/', 'Connection: close')
+    await connection.send(requests).catch(() => {})
+    const { rest } = await connection.ended()
+    const answers = rest.toString('latin1').split('HTTP/1.1 200 OK').length - 1
+    assert.ok(answers < 10_000, `${answers} answers`)
+    assert.equal((await sendRaw(t, url, head('GET /v2/'))).status, 200)
+  },
+)
+
 test('noise behind a whole request does not take the place of its answer', async (t) => {
   const { url } = await startStowage(t)
   for (const [request, status] of [

@@ -23,7 +23,11 @@ test('an upload begins at a path of its repository, without a query and without 
     const begun = await fetch(url + path, { method: 'POST' })
     assert.equal(begun.status, 202)
     const location = begun.headers.get('location') ?? ''
-    assert.match(location, /^\/v2\/a\/b\/blobs\/uploads\/[0-9a-f]+$/)
+    // The specification wants a UUID in it.
+    assert.match(
+      location,
+      /^\/v2\/a\/b\/blobs\/uploads\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{32}$/,
+    )
     assert.ok(location.length < 200, 'state must not travel in the URL')
     assert.equal(begun.headers.get('docker-upload-uuid'), location.split('/').at(-1))
     assert.equal(begun.headers.get('range'), '0-0')

@@ -23,7 +23,9 @@ import {
 /** What keeps a blob that nobody names, what makes it go, and what becomes of its bytes. */
 export function testCollection(getStore: GetStore): void {
   testKeep(getStore)
+  testKeepInVain(getStore)
   testCollect(getStore)
+  testSpared(getStore)
   testGarbage(getStore)
 }
 
@@ -67,7 +69,9 @@ function testKeep(getStore: GetStore): void {
       assert.equal((await store.blobs.find(repository, digest))?.unusedSince, since)
     }
   })
+}
 
+function testKeepInVain(getStore: GetStore): void {
   test('keeping a blob that a manifest names does not make it unused', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -148,7 +152,9 @@ function testCollect(getStore: GetStore): void {
       )
     }
   })
+}
 
+function testSpared(getStore: GetStore): void {
   test('content that is unused in one repository and named in another stays for the other', async () => {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]

@@ -21,6 +21,7 @@ import {
 /** The change log: one row for each change that a reader could see, and none for anything else. */
 export function testLog(getStore: GetStore): void {
   testRows(getStore)
+  testCreation(getStore)
   testNoRows(getStore)
   testTimes(getStore)
   testOrder(getStore)
@@ -95,7 +96,9 @@ function testRows(getStore: GetStore): void {
     ])
     assertGapless(changes)
   })
+}
 
+function testCreation(getStore: GetStore): void {
   test('a repository is created once, by whatever comes first', async () => {
     const store = getStore()
     const source = newRepository()

@@ -27,7 +27,9 @@ export function testManifests(getStore: GetStore): void {
   testStoring(getStore)
   testConditions(getStore)
   testTags(getStore)
+  testSingleTags(getStore)
   testDeletion(getStore)
+  testWhatStays(getStore)
 }
 
 function testMissing(getStore: GetStore): void {
@@ -259,7 +261,9 @@ function testTags(getStore: GetStore): void {
     assert.deepEqual(await commitOne(store, command), { result: 'precondition-failed' })
     assert.equal(await store.repositories.exists(repository), false)
   })
+}
 
+function testSingleTags(getStore: GetStore): void {
   test('of writers that all want a new tag for themselves, one gets it', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -327,7 +331,9 @@ function testDeletion(getStore: GetStore): void {
     assert.deepEqual(await commitOne(store, { ...command, tags: [] }), { result: 'stored' })
     assert.equal(await tagged(store, repository, 'a'), undefined)
   })
+}
 
+function testWhatStays(getStore: GetStore): void {
   test('what is not there cannot be deleted, also where the repository or only a blob of the digest is', async () => {
     const store = getStore()
     const repository = newRepository()

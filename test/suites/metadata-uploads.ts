@@ -14,6 +14,7 @@ import { keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upl
 export function testUploads(getStore: GetStore): void {
   testRows(getStore)
   testLeases(getStore)
+  testLettingGo(getStore)
   testClaims(getStore)
   testStrangers(getStore)
   testClosing(getStore)
@@ -118,7 +119,9 @@ function testLeases(getStore: GetStore): void {
     const goesOn = await commitOne(store, saveCommand(upload, { lease: held.lease.token }))
     assert.deepEqual(goesOn, { result: 'saved' })
   })
+}
 
+function testLettingGo(getStore: GetStore): void {
   test('a save may go on holding, or let go', async () => {
     const store = getStore()
     const upload = newUpload()

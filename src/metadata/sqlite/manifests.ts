@@ -63,7 +63,7 @@ function storeManifest(statements: Statements, repository: number, command: PutM
     command.digest,
   )
   // The same bytes under another media type are something that a reader sees; the same push again is nothing.
-  if (found?.media_type === command.mediaType) return
+  if (found !== undefined && found.media_type === command.mediaType) return
   statements.run(
     `INSERT INTO manifests (repository, digest, media_type, artifact_type, size, subject, annotations, pushed)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)

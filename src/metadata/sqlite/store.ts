@@ -44,6 +44,8 @@ function writerHere(path: string, database: DatabaseSync): WriterClient {
       if (result === undefined) throw new Error('the writer gave no result')
       return outcomesOf(result)
     },
-    close: async () => writer.close(),
+    async close() {
+      if (database.isOpen) writer.close()
+    },
   }
 }

@@ -90,7 +90,8 @@ function checkClaim(
 ): ClaimState {
   if (claim.lease !== undefined) {
     const row = statements.get('SELECT lease, repository FROM uploads WHERE id = ?', id)
-    return row?.lease === claim.lease && row.repository === repository ? 'held' : 'upload-unknown'
+    if (row === undefined || row.repository !== repository) return 'upload-unknown'
+    return row.lease === claim.lease ? 'held' : 'upload-changed'
   }
   const found = findUpload(statements, id)
   if (found === undefined) return claim.offset === 0 ? 'held' : 'upload-unknown'
@@ -142,8 +143,9 @@ function removeUpload(
 /** @see ExpireUploads */
 export function expireUploads(statements: Statements, command: ExpireUploads): Outcome<ExpireUploads> {
   const expired = statements.all(
-    'SELECT id FROM uploads WHERE touched < ? ORDER BY touched LIMIT ?',
+    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT ?',
     command.before,
+    command.at,
     command.limit,
   )
   for (const { id } of expired) removeUpload(statements, id as string, { at: command.at })

@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
 import { type CommitResult, describe } from './writer.ts'
 import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
@@ -52,13 +52,13 @@ class ThreadClient {
     this.#path = path
   }
 
-  commit(commands: readonly Command[]): Promise<Outcome[]> {
-    if (this.#closed) return Promise.reject(new CommitError(CLOSED))
-    const id = this.#next++
+  async commit(commands: readonly Command[]): Promise<Outcome[]> {
+    if (this.#closed) throw new CommitError(CLOSED)
+    const request = { id: this.#next++, commands: commands.map(withOwnBytes) }
     // One message for all that is committed in this turn.
     if (this.#outbox.length === 0) queueMicrotask(() => this.#send())
-    this.#outbox.push({ id, commands: commands.map(withOwnBytes) })
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
+    this.#outbox.push(request)
+    return await new Promise((resolve, reject) => this.#waiting.set(request.id, { resolve, reject }))
   }
 
   async close(): Promise<void> {
@@ -84,6 +84,8 @@ class ThreadClient {
   #start(): { port: MessagePort; ended: Promise<void> } {
     const channel = new MessageChannel()
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+      // Not those of a host program, which may say how its own main file is to be read.
+      execArgv: [],
       workerData: { port: channel.port2, path: this.#path },
       transferList: [channel.port2],
     })
@@ -94,6 +96,8 @@ class ThreadClient {
     })
     const ended = new Promise<void>((resolve) => {
       worker.on('exit', () => {
+        // What it answered before it died has happened.
+        for (let rest = receive(channel.port1); rest; rest = receive(channel.port1)) this.#settle(rest)
         channel.port1.close()
         this.#thread = undefined
         this.#failAll(cause)
@@ -118,6 +122,10 @@ class ThreadClient {
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }
+}
+
+function receive(port: MessagePort): WriterAnswer | undefined {
+  return receiveMessageOnPort(port)?.message as WriterAnswer | undefined
 }
 
 /** Bytes cross to the thread by transfer; a view of a shared pool must be copied first, or the whole pool would be cloned. */
