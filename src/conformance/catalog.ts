@@ -3,6 +3,7 @@ import { baseCases } from './cases/base.ts'
 import { blobCases } from './cases/blobs.ts'
 import { chunkCases } from './cases/chunks.ts'
 import { clientCases } from './cases/clients.ts'
+import { hostileCases } from './cases/hostile.ts'
 import { manifestCases } from './cases/manifests.ts'
 import { mountCases } from './cases/mounts.ts'
 import { rangeCases } from './cases/ranges.ts'
@@ -24,6 +25,7 @@ export const CASES: readonly Case[] = [
   ...referrerCases,
   ...longReferrerCases,
   ...clientCases,
+  ...hostileCases,
 ]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */
