@@ -26,7 +26,7 @@ export async function startStowage(
   test: Pick<TestContext, 'after'>,
   settings: Partial<Settings> = {},
 ): Promise<TestServer> {
-  const data = settings.data ?? (await temporaryFolder(test))
+  const data = settings.data ?? (await mkdtemp(join(tmpdir(), 'stowage-test-')))
   const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', ...settings, data })
   const server = await startServer(config, pino({ level: 'silent' }))
   let closed: Promise<void> | undefined
@@ -34,7 +34,11 @@ export async function startStowage(
     closed ??= server.close()
     return closed
   }
-  test.after(close)
+  // In this order, whatever else the test has to do: a folder that is written to can't be removed.
+  test.after(async () => {
+    await close()
+    if (settings.data === undefined) await rm(data, { recursive: true, force: true })
+  })
   watchAnswers(test, server.url)
   return { url: server.url, close, data }
 }

@@ -14,6 +14,9 @@ const REASONS: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 }
 
+/** No client in use pipelines at all; what Node keeps for requests that wait grows faster than their number. */
+const MAX_WAITING = 1000
+
 interface Turn {
   request: IncomingMessage
   response: ServerResponse
@@ -26,6 +29,7 @@ interface Turn {
  */
 export class ConnectionTurns {
   readonly #last = new WeakMap<Socket, Turn>()
+  readonly #waiting = new WeakMap<Socket, number>()
   readonly #sockets = new Set<Socket>()
 
   /** Takes a connection that was accepted. */
@@ -44,6 +48,9 @@ export class ConnectionTurns {
   /** Works on a request once the one before it on its connection is answered; never if the connection is gone by then. */
   take(request: IncomingMessage, response: ServerResponse, work: () => Promise<void>): void {
     const { socket } = request
+    const waiting = (this.#waiting.get(socket) ?? 0) + 1
+    if (waiting > MAX_WAITING) return void socket.destroy()
+    this.#waiting.set(socket, waiting)
     const before = this.#last.get(socket)
     const closed = new Promise<void>((resolve) => {
       response.once('close', resolve)
@@ -51,6 +58,7 @@ export class ConnectionTurns {
     const turn = { request, response, closed }
     this.#last.set(socket, turn)
     response.once('close', () => {
+      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1)
       if (this.#last.get(socket) === turn) this.#last.delete(socket)
     })
     if (before === undefined) void work()

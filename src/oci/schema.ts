@@ -48,7 +48,7 @@ export const SCHEMAS = {
   UploadId: {
     type: 'string',
     description: 'The id of an upload, which means nothing to a client.',
-    pattern: '^[0-9a-f]{64}$',
+    pattern: '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{32}$',
   },
   Empty: { type: 'object', description: 'Nothing.', additionalProperties: false },
   RepositoryList: {
