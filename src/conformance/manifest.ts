@@ -144,13 +144,26 @@ export async function pushManifest(
   return pushed
 }
 
-/** Asks for a manifest. */
+/** Registries hide manifests from clients that don't ask for their type, as the specification lets them. */
+export const ACCEPT = [
+  MEDIA_TYPES.ociManifest,
+  MEDIA_TYPES.ociIndex,
+  MEDIA_TYPES.dockerManifest,
+  MEDIA_TYPES.dockerManifestList,
+  '*/*',
+].join(', ')
+
+/** Asks for a manifest, of any type unless the headers say which. */
 export async function pullManifest(
   probe: Probe,
   reference: string,
   { method = 'GET', headers = {} }: { method?: 'GET' | 'HEAD'; headers?: Record<string, string> } = {},
 ): Promise<ProbeAnswer> {
-  return await probe.send({ method, target: manifestTarget(probe, reference), headers })
+  return await probe.send({
+    method,
+    target: manifestTarget(probe, reference),
+    headers: { Accept: ACCEPT, ...headers },
+  })
 }
 
 /** Fails unless a manifest is pulled as it was pushed. */

@@ -68,7 +68,7 @@ const PULLS: readonly KnownBad[] = [
   {
     id: 'client-accept-other',
     does: 'holds to the types that are asked for',
-    fault: status((request) => /docker/.test(request.header('accept') ?? ''), 406),
+    fault: status((request) => /^[^,]*docker[^,]*$/.test(request.header('accept') ?? ''), 406),
   },
   {
     id: 'client-digest-of-tag',

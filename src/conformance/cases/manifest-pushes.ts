@@ -1,6 +1,7 @@
 import { type Case, Failure, NotSupported } from '../case.ts'
 import type { ProbeAnswer } from '../exchange.ts'
 import {
+  ACCEPT,
   descriptorOf,
   makeArtifact,
   makeImage,
@@ -71,7 +72,7 @@ const referenceCases: readonly Case[] = [
       const artifact = await makeArtifact(probe)
       for (const reference of [artifact.digest, 'latest']) {
         const location = requireHeader(await pushManifest(probe, artifact, reference), 'location')
-        const pulled = await probe.send({ method: 'GET', target: location })
+        const pulled = await probe.send({ method: 'GET', target: location, headers: { Accept: ACCEPT } })
         wantStatus(pulled, 200)
         wantBody(pulled, artifact.bytes)
       }

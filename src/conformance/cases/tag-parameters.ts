@@ -1,5 +1,12 @@
 import { type Case, Failure, NotSupported } from '../case.ts'
-import { makeArtifact, makeManifest, offerManifest, type ProbeManifest, wantPullable } from '../manifest.ts'
+import {
+  makeArtifact,
+  makeManifest,
+  offerManifest,
+  type ProbeManifest,
+  pullManifest,
+  wantPullable,
+} from '../manifest.ts'
 import { digestOf, type Probe, wantStatus } from '../probe.ts'
 
 const PARAMETERS = {
@@ -24,7 +31,7 @@ export const tagParameterCases: readonly Case[] = [
       const tags = await pushTags(probe, artifact, ['1', '1.2'])
       for (const tag of ['1', '1.2']) {
         if (tags.includes(tag)) continue
-        const pulled = await probe.send({ method: 'GET', target: `/v2/${probe.repository}/manifests/${tag}` })
+        const pulled = await pullManifest(probe, tag)
         if (pulled.status !== 404) throw new Failure(`${tag} in OCI-Tag, for it was set`, tags.join(', '))
       }
     },
@@ -84,8 +91,7 @@ export const tagParameterCases: readonly Case[] = [
     async run(probe) {
       const manifest = await makeSha512()
       await offerSha512(probe, manifest, '?tag=latest')
-      const target = `/v2/${probe.repository}/manifests/latest`
-      const { headers } = await probe.send({ method: 'HEAD', target })
+      const { headers } = await pullManifest(probe, 'latest', { method: 'HEAD' })
       const digest = headers.get('docker-content-digest')
       if (digest !== manifest.digest) throw new Failure(manifest.digest, digest ?? 'no digest')
     },
@@ -101,8 +107,7 @@ async function pushTags(probe: Probe, manifest: ProbeManifest, wanted: string[])
   wantStatus(pushed, 201)
   const header = pushed.headers.get('oci-tag')
   if (header !== null) return header.split(',').map((tag) => tag.trim())
-  const target = `/v2/${probe.repository}/manifests/${wanted[0]}`
-  if ((await probe.send({ method: 'GET', target })).status !== 404) return []
+  if ((await pullManifest(probe, wanted[0] ?? '')).status !== 404) return []
   throw new NotSupported('tags in the query are not set')
 }
 
