@@ -139,7 +139,7 @@ export const clientPullCases: readonly Case[] = [
     },
   },
   {
-    ...seenInRow(54),
+    ...seenInRow(54, 'SHOULD'),
     id: 'client-accept-other',
     title: 'a manifest is answered as it was pushed, whatever types were asked for',
     sentence: 'A 406, or a manifest made into another, breaks signatures and every pull by digest.',

@@ -114,11 +114,11 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-long-header',
-    title: 'a header of 1 MiB is refused',
+    title: 'a header of 2 MiB is refused',
     sentence: 'Headers are kept in memory: without a limit few connections fill it.',
     async run(probe) {
-      const headers = [`X-Long: ${'x'.repeat(1024 * 1024)}`, CLOSE]
-      wantRefused(await sendTo(probe, 'GET /v2/', { headers }), 'a header of 1 MiB')
+      const headers = [`X-Long: ${'x'.repeat(2 * 1024 * 1024)}`, CLOSE]
+      wantRefused(await sendTo(probe, 'GET /v2/', { headers }), 'a header of 2 MiB')
       wantStatus(await probe.send({ method: 'GET', target: '/v2/' }), 200, 401)
     },
   },

@@ -86,7 +86,7 @@ export const manifestContentCases: readonly Case[] = [
     sentence: ENCOUNTERED,
     async run(probe) {
       const mediaType = 'application/vnd.example.unknown.v7+json'
-      await pushAndPull(probe, await makeIndex([{ ...(await pushEmpty(probe)), mediaType }]))
+      await pushAndPull(probe, await makeIndex([{ ...descriptorOf(await pushArtifact(probe)), mediaType }]))
     },
   },
   {

@@ -59,7 +59,8 @@ export const tagCases: readonly Case[] = [
     ...LISTING,
     id: 'tags-list-empty',
     title: 'a repository without tags has a list without tags',
-    sentence: 'The list of tags MAY be empty if there are no tags on the repository.',
+    sentence:
+      'Assuming a repository is found, this request MUST return a `200 OK` response code. The list of tags MAY be empty if there are no tags on the repository.',
     needs: LISTED,
     async run(probe) {
       await pushArtifact(probe)
