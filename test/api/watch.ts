@@ -13,11 +13,12 @@ interface Exchange {
 }
 
 const misfitsByPort = new Map<number, string[]>()
+let misfitsOfProgram: string[] | undefined
 
 // Node tells of each response that its servers make, so the server needs nothing for this. What isn't HTTP gets none.
 subscribe('http.server.response.created', (message) => {
   const { request, response } = message as Exchange
-  const misfits = misfitsByPort.get(request.socket.localPort ?? 0)
+  const misfits = misfitsByPort.get(request.socket.localPort ?? 0) ?? misfitsOfProgram
   if (misfits === undefined) return
   const recorded = record(response)
   response.once('close', () => {
@@ -32,6 +33,12 @@ export function watchAnswers(test: Pick<TestContext, 'after'>, url: string): voi
   const misfits: string[] = []
   misfitsByPort.set(Number(new URL(url).port), misfits)
   test.after(() => assertFits(misfits))
+}
+
+/** Holds each answer that any server of this process sends against the description. @returns what does not fit, as it comes */
+export function watchProgram(): readonly string[] {
+  misfitsOfProgram ??= []
+  return misfitsOfProgram
 }
 
 /** Holds one answer that came without a port against the description. */

@@ -7,6 +7,8 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+/** Holds a server's answers against their description, and ends it with 70 if one differs. */
+const WATCH = ['--import', new URL('../api/watch-program.ts', import.meta.url).href]
 /** Node keeps here what it compiled, so that programs start in half the time. */
 const CODE_CACHE = join(tmpdir(), 'stowage-test-code')
 
@@ -39,6 +41,8 @@ export interface Surroundings {
   env?: Record<string, string>
   uid?: number
   gid?: number
+  /** Flags of Node itself. */
+  nodeFlags?: readonly string[]
 }
 
 /** A folder and the programs that run in it. When the test ends they are killed, and it goes. */
@@ -78,15 +82,20 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
       return await program.ended
     },
     async serve(data, args = [], surroundings = {}) {
-      const program = start(['serve', '--listen', '127.0.0.1:0', '--data', data, ...args], surroundings)
+      const command = ['serve', '--listen', '127.0.0.1:0', '--data', data, ...args]
+      const program = start(command, { nodeFlags: WATCH, ...surroundings })
       const greeting = await program.wrote('stdout', /^Stowage listens on (\S+)\n(?:.*\n)*.*push \S+\n/)
       return { ...program, url: greeting[1] ?? '' }
     },
   }
 }
 
-function startProgram(cwd: string, args: readonly string[], { env, ...user }: Surroundings): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+function startProgram(
+  cwd: string,
+  args: readonly string[],
+  { env, nodeFlags = [], ...user }: Surroundings,
+): Program {
+  const child = spawn(process.execPath, [...nodeFlags, MAIN, ...args], {
     cwd,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: CODE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,7 +9,8 @@ export type Registry = { host: string; stop(): Promise<void> }
 export async function startRegistry(data: string): Promise<Registry> {
   const running = process.env.STOWAGE_TEST_REGISTRY
   if (running) return { host: running, async stop() {} }
-  const command = ['--disable-warning=ExperimentalWarning', 'src/cli/main.ts', 'serve']
+  const watched = ['--import', './test/api/watch-program.ts', 'src/cli/main.ts']
+  const command = ['--disable-warning=ExperimentalWarning', ...watched, 'serve']
   const daemon = await startDaemon(
     process.execPath,
     [...command, '--listen', '127.0.0.1:0', '--data', data],
