@@ -26,7 +26,7 @@ import { UsageError } from './usage-error.ts'
 const INTERRUPTED = 130
 /** What the program ends with if it was asked for something that can't be done: 1 says that a registry failed. */
 const USAGE = 2
-const GROUPS: readonly Group[] = ['specification', 'clients', 'hostile']
+const GROUPS: readonly Group[] = ['specification', 'clients', 'hostile', 'extensions']
 
 interface Options {
   spec: '1.1' | 'dev'

@@ -7,10 +7,10 @@ export type Level = 'MUST' | 'SHOULD' | 'MAY'
 export type Version = '1.0' | '1.1' | 'dev'
 
 /**
- * Whose cases they are: the specification's own, what breaks real clients, and what attackers try. The last two do not count as the
- * specification's.
+ * Whose cases they are: the specification's own, what breaks real clients, what attackers try, and extensions of the API. Only the first
+ * count as the specification's.
  */
-export type Group = 'specification' | 'clients' | 'hostile'
+export type Group = 'specification' | 'clients' | 'hostile' | 'extensions'
 
 /** One thing that a registry is asked. */
 export interface Case {
@@ -51,6 +51,7 @@ export type Feature =
   | 'tag parameters'
   | 'sha512'
   | 'ranges'
+  | 'extensions'
 
 /** The registry answered otherwise than it must. */
 export class Failure extends Error {

@@ -3,6 +3,7 @@ import { baseCases } from './cases/base.ts'
 import { blobCases } from './cases/blobs.ts'
 import { chunkCases } from './cases/chunks.ts'
 import { clientCases } from './cases/clients.ts'
+import { extensionCases } from './cases/extensions.ts'
 import { hostileCases } from './cases/hostile.ts'
 import { manifestCases } from './cases/manifests.ts'
 import { mountCases } from './cases/mounts.ts'
@@ -26,6 +27,7 @@ export const CASES: readonly Case[] = [
   ...longReferrerCases,
   ...clientCases,
   ...hostileCases,
+  ...extensionCases,
 ]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */

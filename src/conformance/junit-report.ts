@@ -1,3 +1,4 @@
+import type { Group } from './case.ts'
 import { escapeMarkup } from './markup.ts'
 import { type CaseReport, GROUP_NAMES, type Report, reasonOf } from './summary.ts'
 import { formatDetails } from './terminal-report.ts'
@@ -8,7 +9,7 @@ import { formatDetails } from './terminal-report.ts'
  */
 export function formatJunitReport(reports: readonly Report[]): string {
   const suites = reports.flatMap((report) =>
-    (['specification', 'clients', 'hostile'] as const).flatMap((group) => {
+    (Object.keys(GROUP_NAMES) as Group[]).flatMap((group) => {
       const cases = report.cases.filter((each) => each.group === group)
       return cases.length === 0
         ? []

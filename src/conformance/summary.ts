@@ -124,6 +124,7 @@ export const GROUP_NAMES: Readonly<Record<Group, string>> = {
   specification: 'Specification',
   clients: 'Real clients',
   hostile: 'Hostile requests',
+  extensions: 'Extensions',
 }
 
 type Hide = (text: string) => string

@@ -1,0 +1,46 @@
+import { extensionCases } from '../../src/conformance/cases/extensions.ts'
+import type { Fault } from './faulty-registry.ts'
+import { json, type KnownBad, testCases } from './known-bad.ts'
+
+interface Described {
+  name: string
+  endpoints: string[]
+}
+
+/** Tells its extensions otherwise, at one level. */
+function describing(which: string, change: (extension: Described) => object): Fault {
+  return json(which, (body) => ({ extensions: (body.extensions as Described[]).map(change) }))
+}
+
+const TABLE: readonly KnownBad[] = [
+  {
+    id: 'extensions-discover',
+    does: 'tells no endpoints of its extensions',
+    fault: describing('GET registryExtension', ({ endpoints: _, ...rest }) => rest),
+  },
+  {
+    id: 'extensions-discover',
+    does: 'tells its extensions as a list without a name',
+    fault: json('GET registryExtension', ({ extensions }) => extensions),
+  },
+  {
+    id: 'extensions-discover-repository',
+    does: 'tells the extensions of a repository as names',
+    fault: json('GET repositoryExtension', () => ({ extensions: ['_oci'] })),
+  },
+  {
+    id: 'extensions-names',
+    does: 'leaves out the underscore of an extension',
+    fault: describing('GET registryExtension', (extension) => ({ ...extension, name: 'oci' })),
+  },
+  {
+    id: 'extensions-endpoints',
+    does: 'tells endpoints that are not below their extension',
+    fault: describing('GET registryExtension', (extension) => ({
+      ...extension,
+      endpoints: ['ext/discover'],
+    })),
+  },
+]
+
+testCases('extensions', extensionCases, TABLE)
