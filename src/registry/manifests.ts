@@ -1,5 +1,5 @@
 import type { TagCondition } from '../metadata/command.ts'
-import type { ManifestRecord, ReferrersPage, ReferrersQuery } from '../metadata/metadata-store.ts'
+import type { ManifestRecord } from '../metadata/metadata-store.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { MAX_MANIFEST_SIZE, parseManifest } from '../oci/manifest.ts'
@@ -124,9 +124,4 @@ export async function deleteTag(
   ])
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { tag })
-}
-
-/** One page of the manifests whose subject is a digest; empty if there are none, or no such repository. */
-export async function listReferrers(parts: RegistryParts, query: ReferrersQuery): Promise<ReferrersPage> {
-  return await parts.metadata.manifests.referrers(query)
 }

@@ -7,7 +7,7 @@ import type { Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
 import { claimUpload, placeOf, type Received, receive } from './receive.ts'
 import { rehash } from './rehash.ts'
-import { findQuietUpload, saveUpload, startUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
+import { findQuietUpload, freshUpload, saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
 
 /** A part of a blob as a request brings it. */
 export interface Chunk {
@@ -73,7 +73,7 @@ export function blobPusher(parts: RegistryParts): BlobPusher {
 
     async pushWhole(repository, digest, body) {
       const algorithm = hashAlgorithmOf(digest)
-      const upload = await findQuietUpload(parts, repository, startUpload(parts, repository, algorithm))
+      const upload = freshUpload(parts, repository, algorithm)
       const received = await take(upload, { body }, algorithm)
       if (received.interrupted) {
         if (received.content.key !== undefined) await discard(parts, upload)

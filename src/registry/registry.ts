@@ -16,7 +16,6 @@ import {
   deleteManifest,
   deleteTag,
   findManifest,
-  listReferrers,
   type ManifestPush,
   type PushedManifest,
   pushManifest,
@@ -24,7 +23,6 @@ import {
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
 import { type BlobPusher, blobPusher } from './push-blob.ts'
-import { listRepositories } from './repositories.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
@@ -102,12 +100,12 @@ export function localRegistry(parts: RegistryParts): Registry {
       push: (push) => pushManifest(parts, push),
       delete: (repository, digest) => deleteManifest(parts, repository, digest),
       deleteTag: (repository, tag, condition) => deleteTag(parts, repository, tag, condition),
-      referrers: (query) => listReferrers(parts, query),
+      referrers: (query) => parts.metadata.manifests.referrers(query),
       tags: (repository, after, limit) => listTags(parts, repository, after, limit),
     },
     repositories: {
       exists: (name) => parts.metadata.repositories.exists(name),
-      list: (after, limit) => listRepositories(parts, after, limit),
+      list: (after, limit) => parts.metadata.repositories.list(after, limit),
     },
     sweep: (signal) => sweep(parts, signal),
   }

@@ -1,4 +1,3 @@
-import type { Page } from '../metadata/metadata-store.ts'
 import { type ErrorId, type ErrorOptions, RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
@@ -13,13 +12,4 @@ export async function nameOrElse(
   const exists = await parts.metadata.repositories.exists(repository)
   if (exists) return new RegistryError(otherwise, options)
   return new RegistryError('NAME_UNKNOWN', { details: [{ name: repository }] })
-}
-
-/** One page of repository names behind `after`, in byte order. */
-export async function listRepositories(
-  parts: RegistryParts,
-  after: string,
-  limit: number,
-): Promise<Page<RepositoryName>> {
-  return await parts.metadata.repositories.list(after, limit)
 }

@@ -38,6 +38,20 @@ export function startUpload(
   return formatUploadId(parts.metadata.secret, repository, claims, parts.random(10))
 }
 
+/** An upload that nobody has been told of: for content that comes with its first request. */
+export function freshUpload(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  algorithm: HashAlgorithm,
+): Upload {
+  const id = startUpload(parts, repository, algorithm)
+  return { id, repository, algorithm, record: emptyRecord(repository) }
+}
+
+function emptyRecord(repository: RepositoryName): UploadRecord {
+  return { repository, offset: 0, content: { bytes: new Uint8Array() }, digests: {} }
+}
+
 /**
  * Finds an upload of a repository.
  *
@@ -54,7 +68,7 @@ export async function findUpload(
   if (found === 'ended') throw new RegistryError('UPLOAD_UNKNOWN')
   const isFresh = parts.clock() - claims.startedAt < parts.retention.uploads
   if (found === undefined && !isFresh) throw new RegistryError('UPLOAD_UNKNOWN')
-  const record = found ?? { repository, offset: 0, content: { bytes: new Uint8Array() }, digests: {} }
+  const record = found ?? emptyRecord(repository)
   return { id, repository, algorithm: claims.algorithm, record }
 }
 
