@@ -1,0 +1,148 @@
+import { TextError } from './text-error.ts'
+
+/** What the label of one key must be. With `notin` and `absent` it may be absent. */
+export interface LabelRequirement {
+  key: string
+  operator: 'in' | 'notin' | 'exists' | 'absent'
+  /** Of `in` and `notin`, at least one; else none. */
+  values: readonly string[]
+}
+
+/** Labels of an image config. */
+export type Labels = Readonly<Record<string, string>>
+
+interface Cursor {
+  readonly text: string
+  at: number
+}
+
+/** What ends a word that isn't in quotes; a comparison without an operator of ours must not become part of a name. */
+const SPECIAL = /[\s,()=!<>"]/
+const QUOTES = 'text with spaces or any of , ( ) = ! < > " is written in double quotes'
+
+/**
+ * Reads a label selector as Kubernetes writes them: requirements between commas, which must all hold. `key=value`, `key==value`,
+ * `key!=value`, `key in (one, two)`, `key notin (one, two)`, `key` and `!key`. Keys and values may be any text; in double quotes, where
+ * `\"` and `\\` stand for a quote and a backslash, if they hold what the grammar uses.
+ *
+ * @throws TextError
+ * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+ */
+export function parseLabelSelector(text: string): LabelRequirement[] {
+  const cursor = { text, at: 0 }
+  const requirements: LabelRequirement[] = []
+  do {
+    requirements.push(readRequirement(cursor))
+    skipSpace(cursor)
+  } while (accept(cursor, ','))
+  if (cursor.at < text.length)
+    throw new TextError(`has ${shown(cursor)} where "," or the end is due`, text, cursor.at)
+  return requirements
+}
+
+function readRequirement(cursor: Cursor): LabelRequirement {
+  skipSpace(cursor)
+  const isAbsent = accept(cursor, '!')
+  skipSpace(cursor)
+  const key = readText(cursor)
+  if (!key)
+    throw new TextError(`has ${shown(cursor)} where the key of a label is due`, cursor.text, cursor.at)
+  if (isAbsent) return { key, operator: 'absent', values: [] }
+  skipSpace(cursor)
+  if (accept(cursor, '!=')) return { key, operator: 'notin', values: [readValue(cursor)] }
+  if (accept(cursor, '==') || accept(cursor, '=')) return { key, operator: 'in', values: [readValue(cursor)] }
+  const start = cursor.at
+  const word = readWord(cursor)
+  if (word === '') return { key, operator: 'exists', values: [] }
+  if (word === 'in' || word === 'notin') return { key, operator: word, values: readValues(cursor) }
+  const problem = `has ${JSON.stringify(word)} where "=", "==", "!=", "in", "notin", "," or the end is due; ${QUOTES}`
+  throw new TextError(problem, cursor.text, start)
+}
+
+function readValues(cursor: Cursor): string[] {
+  const { text } = cursor
+  skipSpace(cursor)
+  if (!accept(cursor, '(')) throw new TextError(`has ${shown(cursor)} where "(" is due`, text, cursor.at)
+  skipSpace(cursor)
+  if (text[cursor.at] === ')')
+    throw new TextError('has "(" and ")" with no value between them', text, cursor.at)
+  const values: string[] = []
+  do {
+    values.push(readValue(cursor))
+    skipSpace(cursor)
+  } while (accept(cursor, ','))
+  if (!accept(cursor, ')'))
+    throw new TextError(`has ${shown(cursor)} where "," or ")" is due; ${QUOTES}`, text, cursor.at)
+  return values
+}
+
+/** A value, which may be empty. */
+function readValue(cursor: Cursor): string {
+  skipSpace(cursor)
+  const value = readText(cursor) ?? ''
+  skipSpace(cursor)
+  const next = cursor.text[cursor.at]
+  if (next === undefined || next === ',' || next === ')') return value
+  throw new TextError(`has ${shown(cursor)} behind a value; ${QUOTES}`, cursor.text, cursor.at)
+}
+
+/** Text in quotes or without; undefined if there is none. */
+function readText(cursor: Cursor): string | undefined {
+  if (cursor.text[cursor.at] === '"') return readQuoted(cursor)
+  const word = readWord(cursor)
+  return word === '' ? undefined : word
+}
+
+function readWord(cursor: Cursor): string {
+  const start = cursor.at
+  while (cursor.at < cursor.text.length && !SPECIAL.test(cursor.text[cursor.at] ?? '')) cursor.at++
+  return cursor.text.slice(start, cursor.at)
+}
+
+function readQuoted(cursor: Cursor): string {
+  const { text } = cursor
+  const start = cursor.at
+  let value = ''
+  for (let at = start + 1; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') {
+      cursor.at = at + 1
+      return value
+    }
+    if (character === '\\') at++
+    const isEscaped = text[at] === '"' || text[at] === '\\'
+    if (character === '\\' && !isEscaped)
+      throw new TextError('has a backslash that is before neither a quote nor a backslash', text, at - 1)
+    value += text[at] ?? ''
+  }
+  throw new TextError('has a quote that no other closes', text, start)
+}
+
+function skipSpace(cursor: Cursor): void {
+  while (/\s/.test(cursor.text[cursor.at] ?? '')) cursor.at++
+}
+
+function accept(cursor: Cursor, token: string): boolean {
+  if (!cursor.text.startsWith(token, cursor.at)) return false
+  cursor.at += token.length
+  return true
+}
+
+function shown({ text, at }: Cursor): string {
+  const code = text.codePointAt(at)
+  return code === undefined ? 'its end' : JSON.stringify(String.fromCodePoint(code))
+}
+
+/** Whether labels are what each requirement says. */
+export function matchesLabels(requirements: readonly LabelRequirement[], labels: Labels): boolean {
+  return requirements.every((requirement) => matches(requirement, labels))
+}
+
+function matches({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+  // Keys come from outside: "constructor" is a label only if the image has it.
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined
+  if (operator === 'exists') return value !== undefined
+  if (operator === 'absent') return value === undefined
+  const isNamed = value !== undefined && values.includes(value)
+  return operator === 'in' ? isNamed : !isNamed
+}
