@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import type { Labels } from '../oci/label-selector.ts'
 import type { Edge } from '../oci/manifest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
 
@@ -73,6 +74,10 @@ export interface PutManifest {
   subject?: Digest
   annotations?: Readonly<Record<string, string>>
   edges: readonly Edge[]
+  /** What its image config says, if it has one. */
+  labels?: Labels
+  /** `os/architecture[/variant]`, of the image config. */
+  platform?: string
   tags: readonly Tag[]
   /** Must hold for each of the tags. */
   condition: TagCondition
@@ -84,6 +89,58 @@ export interface DeleteManifest {
   type: 'deleteManifest'
   repository: RepositoryName
   digest: Digest
+  /** Whether it and its content are kept for an undelete, until they expire. */
+  keep?: boolean
+  at: number
+}
+
+/** Brings a deleted manifest back, with those that it names and that were deleted as well, and sets tags to it. */
+export interface UndeleteManifest {
+  type: 'undeleteManifest'
+  repository: RepositoryName
+  digest: Digest
+  tags: readonly Tag[]
+  at: number
+}
+
+/**
+ * Removes a manifest, deleted or not, for good, and takes content out of the repository that only it named. A manifest that another one
+ * names stays, as with {@link DeleteManifest}.
+ */
+export interface PurgeManifest {
+  type: 'purgeManifest'
+  repository: RepositoryName
+  digest: Digest
+  at: number
+}
+
+/** Lets go of manifests that were deleted before a time. */
+export interface ExpireDeleted {
+  type: 'expireDeleted'
+  before: number
+  limit: number
+  at: number
+}
+
+/** Records what the image configs of manifests say that were pushed before that was read. */
+export interface DescribeManifests {
+  type: 'describeManifests'
+  manifests: readonly { repository: number; digest: Digest; labels?: Labels; platform?: string }[]
+}
+
+/** Records when manifests were last pulled; those that are not there any more are passed over. */
+export interface RecordPulls {
+  type: 'recordPulls'
+  pulls: readonly { repository: RepositoryName; digest: Digest; at: number }[]
+}
+
+/** Sets a tag to a manifest that is in the repository. */
+export interface SetTag {
+  type: 'setTag'
+  repository: RepositoryName
+  tag: Tag
+  digest: Digest
+  condition: TagCondition
   at: number
 }
 
@@ -154,6 +211,57 @@ export interface CollectBlobs {
   at: number
 }
 
+/**
+ * Forgets changes from before a time, the oldest of the registry first, but never the one that says what a tag is: the state of the tags
+ * stays known for each time after that.
+ */
+export interface PruneChanges {
+  type: 'pruneChanges'
+  before: number
+  limit: number
+}
+
+/** Deletes a repository with all that is in it. From then on no answer knows it; its rows go by {@link DropDeletedRepositories}. */
+export interface DeleteRepository {
+  type: 'deleteRepository'
+  repository: RepositoryName
+  at: number
+}
+
+/** Removes rows of deleted repositories, and queues content that nobody else has for deletion. */
+export interface DropDeletedRepositories {
+  type: 'dropDeletedRepositories'
+  limit: number
+  at: number
+}
+
+/** Records how much is in repositories. */
+export interface SaveCounts {
+  type: 'saveCounts'
+  counted: readonly RepositoryCount[]
+  /** Those that must be counted again, and not before a time. */
+  later: readonly { repository: number; due: number }[]
+  /** The sequence up to which changes have been looked at. */
+  cursor: number
+}
+
+/** How much is in a repository, counted at a revision. */
+export interface RepositoryCount {
+  /** Its id. */
+  repository: number
+  revision: number
+  tags: number
+  manifests: number
+  /** Without manifests. */
+  blobs: number
+  /** Of all blobs and manifests, each once; in bytes. */
+  size: number
+  /** When counting began. */
+  at: number
+  /** How long that took, in milliseconds. */
+  took: number
+}
+
 /** Forgets keys whose bytes are deleted. */
 export interface ForgetGarbage {
   type: 'forgetGarbage'
@@ -171,6 +279,12 @@ export type Command =
   | KeepBlob
   | PutManifest
   | DeleteManifest
+  | UndeleteManifest
+  | PurgeManifest
+  | ExpireDeleted
+  | DescribeManifests
+  | RecordPulls
+  | SetTag
   | DeleteTag
   | OpenUpload
   | SaveUpload
@@ -178,6 +292,10 @@ export type Command =
   | EndUpload
   | ExpireUploads
   | CollectBlobs
+  | PruneChanges
+  | DeleteRepository
+  | DropDeletedRepositories
+  | SaveCounts
   | ForgetGarbage
 
 /** An upload as its row has it. */
@@ -193,12 +311,25 @@ export interface UploadRecord {
 
 /** What each command answers; a `result` that says why not has changed nothing. */
 export interface Outcomes {
-  putBlob: { result: 'stored' | 'upload-unknown' | 'upload-changed' }
-  mountBlob: { result: 'mounted' | 'unknown' }
+  putBlob: { result: 'stored' | 'upload-unknown' | 'upload-changed' | 'repository-deleting' }
+  mountBlob: { result: 'mounted' | 'unknown' | 'repository-deleting' }
   deleteBlob: { result: 'deleted' | 'unknown' } | { result: 'needed'; by: Digest }
   keepBlob: { result: 'kept' | 'unknown' }
-  putManifest: { result: 'stored' | 'precondition-failed' } | { result: 'missing'; digests: Digest[] }
+  putManifest:
+    | { result: 'stored' | 'precondition-failed' | 'repository-deleting' }
+    | { result: 'missing'; digests: Digest[] }
   deleteManifest: { result: 'deleted' | 'unknown' } | { result: 'needed'; by: Digest }
+  undeleteManifest:
+    | { result: 'restored'; previousTags: Tag[] }
+    | { result: 'missing'; digests: Digest[] }
+    | { result: 'exists' | 'unknown' }
+  purgeManifest: { result: 'purged' | 'unknown' } | { result: 'needed'; by: Digest }
+  /** `more` if the limit ended it. */
+  expireDeleted: { result: 'done'; count: number; more: boolean }
+  describeManifests: { result: 'done' }
+  recordPulls: { result: 'done' }
+  /** `deleted` if the manifest can be brought back. */
+  setTag: { result: 'set' | 'precondition-failed' | 'unknown' | 'deleted' }
   deleteTag: { result: 'deleted' | 'unknown' | 'precondition-failed' }
   openUpload:
     | { result: 'opened'; upload: UploadRecord; key: string }
@@ -209,6 +340,10 @@ export interface Outcomes {
   endUpload: { result: 'ended' | 'unknown' }
   expireUploads: { result: 'done'; count: number }
   collectBlobs: { result: 'done'; count: number }
+  pruneChanges: { result: 'done'; count: number; more: boolean }
+  deleteRepository: { result: 'deleted' | 'unknown' }
+  dropDeletedRepositories: { result: 'done'; count: number; more: boolean }
+  saveCounts: { result: 'done' }
   forgetGarbage: { result: 'done' }
 }
 

@@ -1,7 +1,8 @@
 import type { Digest } from '../oci/digest.ts'
+import type { LabelRequirement } from '../oci/label-selector.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
-import type { Command, ContentPlace, Outcome, UploadRecord } from './command.ts'
+import type { Command, ContentPlace, Outcome, RepositoryCount, UploadRecord } from './command.ts'
 
 /** A manifest without its bytes. */
 export interface ManifestRecord {
@@ -44,11 +45,161 @@ export interface ReferrersPage {
   next?: Digest
 }
 
+/** The order of a manifest list. `pushed` is the order of first pushes, where what was undeleted comes as if pushed then. */
+export type ManifestSort = 'pushed' | 'pulled' | 'size' | 'digest'
+
+/** Where a page of a manifest list ended, in the order of its sort. To be given back as it is. */
+export interface ManifestCursor {
+  key: number
+  digest: string
+}
+
+/** Which manifests a list holds: those for which all of it is true. */
+export interface ManifestFilters {
+  /** One of its tags is of this pattern, as {@link parseGlob} reads it. */
+  tag?: string
+  /** No tag reaches it, neither through an index nor as a referrer. */
+  untagged?: boolean
+  /** One of these. */
+  artifactTypes?: readonly string[]
+  mediaTypes?: readonly string[]
+  /** Each of these is there, with this value if one is given. */
+  annotations?: readonly { key: string; value?: string }[]
+  labels?: readonly LabelRequirement[]
+  subject?: Digest
+  /** `os/architecture[/variant]`; without a variant, any. */
+  platform?: string
+  /** Milliseconds since the epoch. What was never pulled counts as pulled when it was pushed. */
+  pushedBefore?: number
+  pushedAfter?: number
+  pulledBefore?: number
+}
+
+/** What a page of a manifest list is asked for. */
+export interface ManifestQuery {
+  repository: RepositoryName
+  sort: ManifestSort
+  descending: boolean
+  filters: ManifestFilters
+  /** The page begins behind this. */
+  after?: ManifestCursor
+  limit: number
+  /** At most about this many bytes of JSON, but at least one manifest. */
+  maxBytes: number
+}
+
+/** A manifest as a list shows it. Times are milliseconds since the epoch. */
+export interface ListedManifest extends ManifestRecord {
+  artifactType?: string
+  annotations?: Readonly<Record<string, string>>
+  /** In byte order. */
+  tags: Tag[]
+  /** Manifests of the repository that name it, in byte order. */
+  parents: Digest[]
+  subject?: Digest
+  platform?: string
+  pushed: number
+  /** A minute late; undefined if it never was. */
+  pulled?: number
+  /** Of all that it reaches, each digest once; in bytes. */
+  totalSize: number
+}
+
+/** A page of a manifest list; `next` is where the following page begins, if there is one. */
+export interface ManifestPage {
+  manifests: ListedManifest[]
+  next?: ManifestCursor
+}
+
+/** A manifest whose image config was not read when it was pushed. */
+export interface UndescribedManifest {
+  /** The id of its repository. */
+  repository: number
+  digest: Digest
+  /** Where the config is, if it has one that is here. */
+  config?: BlobRecord
+}
+
+/** What tells two states of a repository apart. */
+export interface RepositoryState {
+  /** Never used again for another, also not of the same name. */
+  id: number
+  revision: number
+  /** Milliseconds since the epoch. */
+  created: number
+  updated: number
+}
+
+/** What a page of a list of repositories is asked for. */
+export interface RepositoryQuery {
+  /** Those below this path, which may have no repository itself; all of the registry if empty. */
+  parent: string
+  /** Not only direct children. */
+  recursive: boolean
+  /** The page begins behind this name. */
+  after: string
+  limit: number
+}
+
+/** A path below another. */
+export interface RepositoryEntry {
+  name: RepositoryName
+  /** Undefined if only repositories below it are there. */
+  state?: RepositoryState
+  /** As it was counted last, some time ago; undefined if it has not been yet. */
+  count?: RepositoryCount
+}
+
+/** What has become of a deleted repository, of the last one of its name. */
+export interface RepositoryDeletion {
+  id: number
+  /** Milliseconds since the epoch. */
+  deleted: number
+  /** Undefined while rows are left. */
+  finished?: number
+  /** Tags, manifests and blobs when it was deleted, if they had been counted. */
+  total?: number
+  /** How many of them are gone. */
+  removed: number
+}
+
+/** A change of one tag. */
+export interface TagChange {
+  revision: number
+  /** Milliseconds since the epoch. */
+  at: number
+  /** Undefined where it was removed. */
+  digest?: Digest
+  actor?: string
+  /** Whether the repository still has the manifest. */
+  available: boolean
+}
+
+/** A tag as it was. */
+export interface PastTag {
+  tag: Tag
+  digest: Digest
+  /** When it was set so. */
+  revision: number
+  at: number
+  available: boolean
+}
+
+/** A page of the tags as they were at a revision; `next` is where the following page begins, if there is one. */
+export interface PastTagsPage {
+  revision: number
+  tags: PastTag[]
+  next?: Tag
+}
+
 /** What happened to a repository. */
 export type ChangeKind =
   | 'repository-created'
+  | 'repository-deleted'
   | 'manifest-pushed'
   | 'manifest-deleted'
+  | 'manifest-restored'
+  | 'manifest-purged'
   | 'tag-set'
   | 'tag-removed'
 
@@ -69,17 +220,69 @@ export interface Change {
   actor?: string
 }
 
+/** What a page of the change log is asked for. */
+export interface ChangeQuery {
+  /** Only of this one; of all if absent. */
+  repository?: RepositoryName
+  /** Those behind this sequence number. */
+  after: number
+  limit: number
+}
+
+/** A page of the change log, oldest first. */
+export interface ChangePage {
+  changes: Change[]
+  /** All up to this sequence number may be forgotten: what was asked for behind a lower one has gaps. */
+  floor: number
+  /** The registry's last sequence number, at least, when this was read; nothing below it is missing here if `changes` is no full page. */
+  last: number
+}
+
+/** A repository that has some content. */
+export interface ContentHolder {
+  /** The id of the repository. */
+  id: number
+  repository: RepositoryName
+  as: 'blob' | 'manifest'
+}
+
+/** Repositories that have some content; `next` is where the following page begins, if there is one. */
+export interface HoldersPage {
+  holders: ContentHolder[]
+  next?: number
+}
+
 /** Reads of repositories. */
 export interface RepositoryReads {
   exists(name: RepositoryName): Promise<boolean>
   /** Names behind `after`, in byte order. */
   list(after: string, limit: number): Promise<Page<RepositoryName>>
+  state(name: RepositoryName): Promise<RepositoryState | undefined>
+  /** Paths below another, in byte order. */
+  children(query: RepositoryQuery): Promise<Page<RepositoryEntry>>
+  /** Undefined if none of this name was deleted, or not since the change log begins. */
+  deletion(name: RepositoryName): Promise<RepositoryDeletion | undefined>
 }
 
-/** Reads of tags. */
+/** Reads of tags; undefined if there is no such repository. */
 export interface TagReads {
-  /** Tags behind `after`, in byte order; undefined if there is no such repository. */
+  /** Tags behind `after`, in byte order. */
   list(repository: RepositoryName, after: string, limit: number): Promise<Page<Tag> | undefined>
+  /** Changes of one tag before a revision, newest first. */
+  history(
+    repository: RepositoryName,
+    tag: Tag,
+    page: { before: number; limit: number },
+  ): Promise<Page<TagChange> | undefined>
+  /**
+   * The tags as they were at a revision or time, in byte order. Looks at no more than 10,000 tags, so a page may be short or empty and
+   * still have a next one.
+   */
+  at(
+    repository: RepositoryName,
+    when: { revision: number; time?: never } | { time: number; revision?: never },
+    page: { after: string; limit: number },
+  ): Promise<PastTagsPage | 'pruned' | undefined>
 }
 
 /** Reads of manifests. */
@@ -91,11 +294,23 @@ export interface ManifestReads {
   ): Promise<(ManifestRecord & { bytes: Uint8Array }) | undefined>
   /** Looks at no more than 10,000 referrers, so a filtered page may be short or empty and still have a next one. */
   referrers(query: ReferrersQuery): Promise<ReferrersPage>
+  /** Looks at no more than 10,000 manifests, so a filtered page may be short or empty; undefined if there is no such repository. */
+  list(query: ManifestQuery): Promise<ManifestPage | undefined>
+  /** Those that {@link DescribeManifests} is for. */
+  undescribed(limit: number): Promise<UndescribedManifest[]>
 }
 
 /** Reads of blobs. */
 export interface BlobReads {
   find(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined>
+}
+
+/** Reads of content by digest, in whatever repository it is. */
+export interface ContentReads {
+  /** Looks at no more than twice `limit` rows. @param after the id that the page begins behind */
+  holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
+  /** Manifests of a repository that name it. */
+  namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
 }
 
 /** Reads of uploads. */
@@ -108,8 +323,22 @@ export interface UploadReads {
 export interface LogReads {
   /** Changes behind a sequence number, oldest first. */
   changes(after: number, limit: number): Promise<Change[]>
+  /** A page of changes, and what is not there any more; undefined if there is no such repository. */
+  read(query: ChangeQuery): Promise<ChangePage | undefined>
+  /** The sequence numbers between which all changes are known: behind `floor`, up to `last`. */
+  bounds(): Promise<{ floor: number; last: number }>
+  /** Resolves when there are changes behind a sequence number, or the signal is aborted. */
+  changed(after: number, signal: AbortSignal): Promise<void>
   /** Keys that were queued for deletion before a time. */
   garbage(before: number, limit: number): Promise<string[]>
+}
+
+/** Reads for counting what is in repositories. */
+export interface CountReads {
+  /** Repositories that have changed since they were counted, and where to go on in the change log. */
+  pending(at: number, limit: number): Promise<{ repositories: { repository: number; due: number }[]; cursor: number }>
+  /** Counts a repository by its id, in small steps; undefined if it is not there, or the signal is aborted. */
+  count(repository: number, signal: AbortSignal): Promise<Omit<RepositoryCount, 'at' | 'took'> | undefined>
 }
 
 /**
@@ -121,8 +350,10 @@ export interface MetadataStore {
   readonly tags: TagReads
   readonly manifests: ManifestReads
   readonly blobs: BlobReads
+  readonly contents: ContentReads
   readonly uploads: UploadReads
   readonly log: LogReads
+  readonly counts: CountReads
   /** A random value of this store, made once, for authenticating what the registry hands out. 32 bytes. */
   readonly secret: Uint8Array
   /**

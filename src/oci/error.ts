@@ -5,6 +5,11 @@
 export const ERRORS = {
   BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN', message: 'blob is not known to this repository' },
   BLOB_NEEDED: { status: 405, code: 'DENIED', message: 'a manifest of this repository needs this blob' },
+  CONTENT_GONE: {
+    status: 409,
+    code: 'MANIFEST_BLOB_UNKNOWN',
+    message: 'what this needs is not kept any more',
+  },
   DENIED: { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' },
   DIGEST_INVALID: {
     status: 400,
@@ -27,11 +32,22 @@ export const ERRORS = {
     code: 'UNSUPPORTED',
     message: 'request has too many or too long headers',
   },
+  HISTORY_PRUNED: {
+    status: 410,
+    code: 'UNSUPPORTED',
+    message: 'what happened that long ago is not kept any more',
+  },
   MANIFEST_BLOB_UNKNOWN: {
     status: 400,
     code: 'MANIFEST_BLOB_UNKNOWN',
     message: 'manifest names content that this repository does not have',
   },
+  MANIFEST_DELETED: {
+    status: 409,
+    code: 'MANIFEST_UNKNOWN',
+    message: 'manifest was deleted; undelete it first',
+  },
+  MANIFEST_EXISTS: { status: 409, code: 'DENIED', message: 'manifest is not deleted' },
   MANIFEST_INVALID: { status: 400, code: 'MANIFEST_INVALID', message: 'manifest is invalid' },
   MANIFEST_NEEDED: {
     status: 405,
@@ -58,6 +74,11 @@ export const ERRORS = {
     message: 'the tag is not in the state that the request asked for',
   },
   RANGE_UNSATISFIABLE: { status: 416, code: 'SIZE_INVALID', message: 'range lies outside of the content' },
+  REPOSITORY_DELETING: {
+    status: 409,
+    code: 'DENIED',
+    message: 'repository is being deleted; try again when that is done',
+  },
   REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'request is not well-formed HTTP' },
   REQUEST_TIMEOUT: { status: 408, code: 'UNSUPPORTED', message: 'request did not arrive in time' },
   ROUTE_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'this registry has no such endpoint' },

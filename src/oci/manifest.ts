@@ -22,6 +22,8 @@ export type EdgeKind = 'config' | 'layer' | 'manifest'
 export interface Edge {
   kind: EdgeKind
   digest: Digest
+  /** In bytes, as the descriptor says. */
+  size: number
   /** Whether the content must be in the repository; false for layers whose bytes lie elsewhere. */
   required: boolean
 }
@@ -33,7 +35,11 @@ export interface Manifest {
   subject?: Digest
   annotations?: Readonly<Record<string, string>>
   edges: readonly Edge[]
+  /** The config, if its media type is that of an image: what tells of labels and platform. */
+  imageConfig?: Digest
 }
+
+const IMAGE_CONFIGS: readonly string[] = [MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig]
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -78,14 +84,16 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   const subject =
     body.subject === undefined || body.subject === null
       ? undefined
-      : descriptorDigest(body.subject, 'subject')
+      : parseDescriptor(body.subject, 'subject').digest
   const annotations = annotationsOf(body)
+  const imageConfig = imageConfigOf(body)
   return {
     mediaType,
     ...(artifactType && { artifactType }),
     ...(subject && { subject }),
     ...(annotations && { annotations }),
     edges: edgesOf(body),
+    ...(imageConfig && { imageConfig }),
   }
 }
 
@@ -183,27 +191,32 @@ function annotationsOf(body: JsonObject): Record<string, string> | undefined {
   return annotations as Record<string, string>
 }
 
+function imageConfigOf({ config }: JsonObject): Digest | undefined {
+  if (!isObject(config) || !IMAGE_CONFIGS.includes(config.mediaType as string)) return undefined
+  return parseDescriptor(config, 'config').digest
+}
+
 function edgesOf(body: JsonObject): Edge[] {
   const edges: Edge[] = []
   const config = body.config
   if (config !== undefined && config !== null) {
-    edges.push({ kind: 'config', digest: descriptorDigest(config, 'config'), required: true })
+    edges.push({ kind: 'config', ...parseDescriptor(config, 'config'), required: true })
   }
   edges.push(...layerEdges(body, 'layers'))
   edges.push(...layerEdges(body, 'blobs'))
   for (const child of descriptorList(body, 'manifests')) {
-    edges.push({ kind: 'manifest', digest: descriptorDigest(child, 'manifests'), required: true })
+    edges.push({ kind: 'manifest', ...parseDescriptor(child, 'manifests'), required: true })
   }
   return edges
 }
 
 function layerEdges(body: JsonObject, field: string): Edge[] {
   return descriptorList(body, field).map((layer) => {
-    const digest = descriptorDigest(layer, field)
+    const descriptor = parseDescriptor(layer, field)
     const { mediaType, urls } = layer as JsonObject
     const foreign = typeof mediaType === 'string' && isForeignLayer(mediaType)
     const elsewhere = Array.isArray(urls) && urls.length > 0
-    return { kind: 'layer', digest, required: !foreign && !elsewhere }
+    return { kind: 'layer', ...descriptor, required: !foreign && !elsewhere }
   })
 }
 
@@ -214,7 +227,7 @@ function descriptorList(body: JsonObject, field: string): unknown[] {
   return list
 }
 
-function descriptorDigest(descriptor: unknown, field: string): Digest {
+function parseDescriptor(descriptor: unknown, field: string): { digest: Digest; size: number } {
   if (!isObject(descriptor)) throw invalid(`has something in "${field}" that is not a descriptor`)
   checkSpelling(descriptor, DESCRIPTOR_FIELD_OF_FOLDED)
   const digest = typeof descriptor.digest === 'string' ? parseDigest(descriptor.digest) : undefined
@@ -223,5 +236,5 @@ function descriptorDigest(descriptor: unknown, field: string): Digest {
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
     throw invalid(`has a descriptor in "${field}" with a malformed size`)
   }
-  return digest
+  return { digest, size: size as number }
 }

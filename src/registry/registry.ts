@@ -1,10 +1,26 @@
 import type { TagCondition } from '../metadata/command.ts'
 import type {
   BlobRecord,
+  Change,
+  ChangePage,
+  ChangeQuery,
+  HoldersPage,
+  ListedManifest,
+  ManifestCursor,
+  ManifestFilters,
+  ManifestPage,
+  ManifestQuery,
   ManifestRecord,
+  ManifestSort,
   Page,
+  PastTagsPage,
   ReferrersPage,
   ReferrersQuery,
+  RepositoryDeletion,
+  RepositoryEntry,
+  RepositoryQuery,
+  RepositoryState,
+  TagChange,
 } from '../metadata/metadata-store.ts'
 import type { Digest, HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
@@ -26,7 +42,31 @@ import { type BlobPusher, blobPusher } from './push-blob.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
-export type { BlobBytes, BlobRecord, ManifestRecord, Page, ReferrersQuery, Swept, TagCondition }
+export type {
+  BlobBytes,
+  BlobRecord,
+  Change,
+  ChangePage,
+  ChangeQuery,
+  HoldersPage,
+  ListedManifest,
+  ManifestCursor,
+  ManifestFilters,
+  ManifestPage,
+  ManifestQuery,
+  ManifestRecord,
+  ManifestSort,
+  Page,
+  PastTagsPage,
+  ReferrersQuery,
+  RepositoryDeletion,
+  RepositoryEntry,
+  RepositoryQuery,
+  RepositoryState,
+  Swept,
+  TagChange,
+  TagCondition,
+}
 
 /** Blobs of a repository. */
 export interface Blobs {
@@ -42,7 +82,7 @@ export interface Blobs {
 
 /** Uploads into a repository. */
 export interface Uploads extends BlobPusher {
-  start(repository: RepositoryName, algorithm?: HashAlgorithm): string
+  start(repository: RepositoryName, algorithm?: HashAlgorithm): Promise<string>
   status(repository: RepositoryName, id: string): Promise<{ offset: number }>
   cancel(repository: RepositoryName, id: string): Promise<void>
 }
@@ -56,12 +96,55 @@ export interface Manifests {
   deleteTag(repository: RepositoryName, tag: Tag, condition: TagCondition): Promise<void>
   referrers(query: ReferrersQuery): Promise<ReferrersPage>
   tags(repository: RepositoryName, after: string, limit: number): Promise<Page<Tag>>
+  list(query: ManifestQuery): Promise<ManifestPage>
+  /** @returns the tags that it had when it was deleted */
+  undelete(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<Tag[]>
+  purge(repository: RepositoryName, digest: Digest): Promise<void>
 }
 
 /** Repositories of the registry. */
 export interface Repositories {
   exists(name: RepositoryName): Promise<boolean>
   list(after: string, limit: number): Promise<Page<RepositoryName>>
+  state(name: RepositoryName): Promise<RepositoryState>
+  children(query: RepositoryQuery): Promise<Page<RepositoryEntry>>
+  delete(name: RepositoryName): Promise<RepositoryDeletion>
+  /** What became of the last repository of this name that was deleted. */
+  deletion(name: RepositoryName): Promise<RepositoryDeletion>
+}
+
+/** What tags of a repository were. */
+export interface History {
+  /** Changes of a tag before a revision, newest first. */
+  tag(repository: RepositoryName, tag: Tag, page: { before: number; limit: number }): Promise<Page<TagChange>>
+  tagsAt(repository: RepositoryName, when: When, page: { after: string; limit: number }): Promise<PastTagsPage>
+  /** @returns the digest that the tag points to now */
+  rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Digest>
+}
+
+/** A point of a repository's history: a revision, or milliseconds since the epoch. */
+export type When = { revision: number; time?: never } | { time: number; revision?: never }
+
+/** What a tag is to be again: a manifest of the repository, or what it was at a revision. */
+export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision: number; digest?: never }) & {
+  condition: TagCondition
+}
+
+/** What happens in the registry. */
+export interface Changes {
+  /** Refuses to leave out what was forgotten. */
+  read(query: ChangeQuery): Promise<ChangePage>
+  bounds(): Promise<{ floor: number; last: number }>
+  /** Resolves when there are changes of the registry behind a sequence number, or the signal is aborted. */
+  wait(after: number, signal: AbortSignal): Promise<void>
+}
+
+/** Where content is. */
+export interface Contents {
+  /** Looks at no more than twice `limit` rows. @param after the id of the repository that the page begins behind */
+  holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
+  /** Manifests of a repository that name it. */
+  namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
 }
 
 /**
@@ -72,8 +155,15 @@ export interface Registry {
   readonly uploads: Uploads
   readonly manifests: Manifests
   readonly repositories: Repositories
+  readonly history: History
+  readonly changes: Changes
+  readonly contents: Contents
   /** One round of the sweeper; see sweep.ts. */
   sweep(signal: AbortSignal): Promise<Swept>
+  /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
+  count(signal: AbortSignal): Promise<number>
+  /** Saves what is known but not stored yet: the last pulls. */
+  close(): Promise<void>
 }
 
 /** The registry over its own stores. */
