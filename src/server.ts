@@ -40,6 +40,7 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
   const app = createApp({
     registry,
     extensions: EXTENSIONS,
+    clock: Date.now,
     onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
     isReady: async () => !closing && (await answers(registry)),
     log,

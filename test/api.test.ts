@@ -22,7 +22,18 @@ import { watchAnswers } from './api/watch.ts'
 const ZEROS = `sha256:${'0'.repeat(64)}`
 
 /** Rows of the table of errors that no answer is made of yet. */
-const UNUSED: ErrorId[] = ['UNAVAILABLE']
+const UNUSED: ErrorId[] = [
+  'BODY_INVALID',
+  'BODY_TOO_LARGE',
+  'BODY_TYPE_UNSUPPORTED',
+  'CONTENT_GONE',
+  'HISTORY_PRUNED',
+  'MANIFEST_DELETED',
+  'MANIFEST_EXISTS',
+  'NOT_ACCEPTABLE',
+  'REPOSITORY_DELETING',
+  'UNAVAILABLE',
+]
 
 function committed(file: string): string {
   return readFileSync(new URL(`../docs/api/${file}`, import.meta.url), 'utf8')

@@ -11,7 +11,14 @@ import {
   type Operation,
 } from '../../src/oci/operation.ts'
 import { SCHEMAS, schemaNamed } from '../../src/oci/schema.ts'
-import { type Endpoint, errorsOf, GROUPS, listEndpoints, type PathParameterName } from './endpoints.ts'
+import {
+  type Endpoint,
+  errorsOf,
+  extensionSchemas,
+  GROUPS,
+  listEndpoints,
+  type PathParameterName,
+} from './endpoints.ts'
 
 /** Something in an OpenAPI document. */
 export type Json = Record<string, unknown>
@@ -44,7 +51,7 @@ export function makeDocument(): Json {
     paths,
     'x-other-paths': others,
     components: {
-      schemas: SCHEMAS,
+      schemas: { ...SCHEMAS, ...extensionSchemas() },
       parameters: Object.fromEntries(Object.keys(PATH_PARAMETERS).map(pathParameter)),
       headers,
       responses,
@@ -94,9 +101,10 @@ function operationObject(endpoint: Endpoint, method: string, operation: Operatio
 }
 
 function parametersOf({ query = {}, headers = [] }: Operation): Json[] {
-  const ofQuery = Object.entries(query).map(([name, { description, schema, repeated }]) => ({
+  const ofQuery = Object.entries(query).map(([name, { description, schema, repeated, required }]) => ({
     name,
     in: 'query',
+    ...(required && { required }),
     description,
     ...(repeated ? { schema: { type: 'array', items: schema } } : { schema }),
   }))
@@ -109,11 +117,13 @@ function contentObject(content: Readonly<Record<string, unknown>>): Json {
 
 function answerObject(
   status: number,
-  { description, headers = [], content }: Answer,
+  { description, headers = [], content, unmeasured }: Answer,
   common: readonly HeaderName[],
 ): Json {
-  const hasLength = status !== 204 && status !== 304
-  const names = [...(hasLength ? (['Content-Length'] as const) : []), ...common, ...headers]
+  const hasLength = status !== 204 && status !== 304 && unmeasured !== 'always'
+  const length: AnswerHeader =
+    unmeasured === 'of-head' && content === undefined ? 'Content-Length?' : 'Content-Length'
+  const names = [...(hasLength ? [length] : []), ...common, ...headers]
   return {
     description,
     ...(names.length > 0 && { headers: Object.fromEntries(names.map(headerReference)) }),

@@ -1,9 +1,11 @@
 import { endpointPath } from '../../src/extensions/extension.ts'
+import { wholeOperation } from '../../src/extensions/operation.ts'
 import { OPERATIONS, PATH_PARAMETERS, PROBES } from '../../src/oci/api.ts'
 import type { ErrorId } from '../../src/oci/error.ts'
 import { COMMON_HEADERS, type HeaderName } from '../../src/oci/header.ts'
 import { COMMON_ERRORS, headOf, type Operation } from '../../src/oci/operation.ts'
 import { ROUTES } from '../../src/oci/route.ts'
+import type { JsonSchema } from '../../src/oci/schema.ts'
 import { EXTENSIONS } from '../../src/server.ts'
 
 /** A path that the server answers, with all that it does there. */
@@ -61,6 +63,11 @@ export function errorsOf({ parameters }: Endpoint, errors: readonly ErrorId[]): 
   return [...new Set([...ofPath, ...errors, ...COMMON_ERRORS])]
 }
 
+/** The forms that extensions have beside those of the specification, by name. */
+export function extensionSchemas(): Readonly<Record<string, JsonSchema>> {
+  return Object.assign({}, ...EXTENSIONS.map(({ schemas }) => schemas))
+}
+
 function routeEndpoints(): Endpoint[] {
   return (Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[]).map((id) =>
     endpointAt(templateOf(ROUTES[id]), GROUP_OF[id], Object.entries(OPERATIONS[id])),
@@ -73,7 +80,8 @@ function extensionEndpoints(): Endpoint[] {
     for (const endpoint of extension.endpoints) {
       const level = endpoint.scope === 'registry' ? '/v2/' : '/v2/{name}/'
       const path = level + endpointPath(extension, endpoint)
-      const { method, operation } = endpoint
+      const { method } = endpoint
+      const operation = wholeOperation(endpoint)
       const operations = byPath.get(path) ?? []
       operations.push([method, operation])
       if (method === 'GET') operations.push(['HEAD', headOf(operation)])

@@ -9,7 +9,7 @@ import {
   type Operation,
 } from '../../src/oci/operation.ts'
 import { type JsonSchema, SCHEMAS } from '../../src/oci/schema.ts'
-import { type Endpoint, errorsOf, GROUPS, listEndpoints } from './endpoints.ts'
+import { type Endpoint, errorsOf, extensionSchemas, GROUPS, listEndpoints } from './endpoints.ts'
 
 const PREFACE = `# API
 
@@ -69,9 +69,9 @@ function operationParts(endpoint: Endpoint, method: string, operation: Operation
 
 function parameterRows({ parameters }: Endpoint, { query = {}, headers = [] }: Operation): string[][] {
   const inPath = parameters.map((name) => ({ name, where: 'path', ...PATH_PARAMETERS[name] }))
-  const inQuery = Object.entries(query).map(([name, { repeated, ...parameter }]) => ({
+  const inQuery = Object.entries(query).map(([name, { repeated, required, ...parameter }]) => ({
     name,
-    where: repeated ? 'query, any number' : 'query',
+    where: `query${repeated ? ', any number' : ''}${required ? ', required' : ''}`,
     ...parameter,
   }))
   const inHeaders = headers.map((name) => ({ name, where: 'header', ...REQUEST_HEADERS[name] }))
@@ -114,7 +114,7 @@ function schemaParts(): string[] {
   return [
     '## Forms',
     'As JSON Schema.',
-    ...Object.entries(SCHEMAS).flatMap(([name, schema]) => [
+    ...Object.entries({ ...SCHEMAS, ...extensionSchemas() }).flatMap(([name, schema]) => [
       `### ${name}`,
       `\`\`\`json\n${JSON.stringify(schema, null, 2)}\n\`\`\``,
     ]),

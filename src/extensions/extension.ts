@@ -1,6 +1,8 @@
 import type { Operation } from '../oci/operation.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { JsonSchema } from '../oci/schema.ts'
+import type { Registry, TagCondition } from '../registry/registry.ts'
+import type { ExtensionAnswer } from './answer.ts'
 
 /** What the registry's clients may be allowed to do; each endpoint says which of it it needs. */
 export type Action = 'pull' | 'push' | 'delete' | 'catalog'
@@ -8,17 +10,15 @@ export type Action = 'pull' | 'push' | 'delete' | 'catalog'
 /** A request to an extension's endpoint. */
 export interface ExtensionRequest {
   readonly query: URLSearchParams
+  /** What the answer will be sent in: one of the endpoint's media types. */
+  readonly mediaType: string
   /** The value of a header by its lower-case name. */
   header(name: string): string | undefined
+  /** What `If-Match` and `If-None-Match` want a tag to be, for endpoints that write one. */
+  readonly tagCondition: TagCondition
+  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  readonly signal: AbortSignal
   readonly body: AsyncIterable<Uint8Array>
-}
-
-/** What an endpoint answers; status 200 and `application/json` unless it says otherwise. */
-export interface ExtensionAnswer {
-  status?: number
-  headers?: Record<string, string>
-  json: unknown
-  mediaType?: string
 }
 
 /** What an endpoint works with: what the registry's own handlers have, and nothing else. */
@@ -28,6 +28,12 @@ export interface ExtensionContext {
   extensions: readonly Extension[]
   /** The repository in the path; undefined at registry level. */
   repository?: RepositoryName
+  /** Whether who asks may pull from a repository: for answers that tell of others than the one in the path. */
+  mayPull(repository: RepositoryName): Promise<boolean>
+  /** Text that differs where what two clients may see does. */
+  visibility: string
+  /** Milliseconds since the epoch. */
+  clock(): number
 }
 
 /** One method at `/v2/[<name>/]_<extension>/<component>/<module>`. HEAD is answered wherever GET is. */
@@ -37,6 +43,13 @@ export interface Endpoint {
   component: string
   module: string
   action: Action
+  /** What the answer can be sent in, the best first: the client's `Accept` chooses. Plain JSON, whatever it accepts, if absent. */
+  mediaTypes?: readonly [string, ...string[]]
+  /**
+   * Another path below the repository, for a GET whose `Accept` is this media type and nothing else: a path that manifests have, of a tag
+   * that keeps its meaning for everyone else.
+   */
+  alias?: { path: `manifests/${string}`; mediaType: string }
   /** What it takes, answers and refuses, for `docs/api`. */
   operation: Operation
   /** Refuses by a RegistryError, as the registry does. */
@@ -54,6 +67,8 @@ export interface Extension {
   /** Where its endpoints are documented: an absolute URL. */
   url: string
   endpoints: readonly Endpoint[]
+  /** The forms of its answers and bodies, for `docs/api` and `docs/extensions/schemas`; names are unique in the whole API. */
+  schemas?: Readonly<Record<string, JsonSchema>>
 }
 
 /** An endpoint's path as discovery gives it: `_<extension>/<component>/<module>`. */

@@ -2,13 +2,8 @@ import { RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { Operation } from '../oci/operation.ts'
 import { schemaNamed } from '../oci/schema.ts'
-import {
-  type Endpoint,
-  type Extension,
-  type ExtensionAnswer,
-  type ExtensionContext,
-  endpointPath,
-} from './extension.ts'
+import { type ExtensionAnswer, jsonAnswer } from './answer.ts'
+import { type Endpoint, type Extension, type ExtensionContext, endpointPath } from './extension.ts'
 
 const SPECIFICATION = 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md'
 
@@ -58,7 +53,7 @@ async function discover({ registry, extensions, repository }: ExtensionContext):
   }
   const scope = repository === undefined ? 'registry' : 'repository'
   const offered = extensions.map((extension) => describe(extension, scope))
-  return { json: { extensions: offered.filter(({ endpoints }) => endpoints.length > 0) } }
+  return jsonAnswer({ extensions: offered.filter(({ endpoints }) => endpoints.length > 0) })
 }
 
 function describe(extension: Extension, scope: Endpoint['scope']): { endpoints: string[] } {

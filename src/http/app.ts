@@ -4,7 +4,7 @@ import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
 import type { Registry } from '../registry/registry.ts'
 import { blobMethods } from './blobs.ts'
 import { refuseCrossSite } from './cross-site.ts'
-import { type ExtensionParams, extensionMethods } from './extensions.ts'
+import { type ExtensionParams, extensionMethods, resolveAlias } from './extensions.ts'
 import type { Handler, Methods } from './handler.ts'
 import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
 import { manifestMethods } from './manifests.ts'
@@ -32,6 +32,8 @@ export interface HttpAppParts {
   extensions: readonly Extension[]
   /** Whether only this machine can reach the registry. */
   onlyLoopback: boolean
+  /** Milliseconds since the epoch. */
+  clock(): number
   /** Whether requests can be answered; false while the server shuts down. */
   isReady(): Promise<boolean>
   log: HttpLog
@@ -83,8 +85,9 @@ function failed({ log }: HttpAppParts, { method, path }: HttpRequest, thrown: un
 
 async function dispatch(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
   refuseCrossSite(request, parts.onlyLoopback)
-  const route = parseRoute(request.path)
-  if (route === undefined) throw new RegistryError('ROUTE_UNKNOWN')
+  const parsed = parseRoute(request.path)
+  if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
+  const route = resolveAlias(parts.extensions, parsed, request)
   const params = parsePathParameters(route.params)
   const methods = methodsOf(parts, route, params)
   const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
@@ -96,14 +99,12 @@ async function dispatch(parts: HttpAppParts, request: HttpRequest): Promise<Http
 type AnyHandler = (registry: Registry, request: HttpRequest, params: unknown) => Promise<HttpResponse>
 
 function methodsOf(
-  { extensions }: HttpAppParts,
+  parts: HttpAppParts,
   { id }: Route,
   params: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, AnyHandler>> {
   const isExtension = id === 'registryExtension' || id === 'repositoryExtension'
-  const methods = isExtension
-    ? extensionMethods(extensions, params as unknown as ExtensionParams)
-    : METHODS[id]
+  const methods = isExtension ? extensionMethods(parts, params as unknown as ExtensionParams) : METHODS[id]
   return methods as Readonly<Record<string, AnyHandler>>
 }
 

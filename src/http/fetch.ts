@@ -16,6 +16,7 @@ function toHttpRequest(request: Request): HttpRequest {
     path: url.pathname,
     query: url.searchParams,
     header: (name) => request.headers.get(name) ?? undefined,
+    signal: request.signal,
     body: request.body ?? noBytes(),
   }
 }

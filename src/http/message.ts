@@ -14,14 +14,16 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** The value of a header by its lower-case name; several of one name joined by commas. */
   header(name: string): string | undefined
+  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  readonly signal: AbortSignal
   /** Can be read once. Throws PeerGoneError if the client breaks off. */
   readonly body: AsyncIterable<Uint8Array>
 }
 
-/** What a response carries: bytes, a part of a file, or a stream whose length the headers tell. */
+/** What a response carries: bytes, a part of a file, or a stream, whose length the headers tell if it has one. */
 export type HttpBody = BlobBytes | { type: 'stream'; chunks: AsyncIterable<Uint8Array> }
 
-/** A response, whoever sends it. `Content-Length` is always among the headers, except where a status forbids it. */
+/** A response, whoever sends it. `Content-Length` is among the headers, except where a status forbids it or it isn't known. */
 export interface HttpResponse {
   status: number
   headers: Record<string, string>

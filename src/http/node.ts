@@ -57,6 +57,7 @@ export async function listen(
       ? createServer(OPTIONS)
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
   let closing = false
+  const ending = new AbortController()
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
@@ -64,7 +65,7 @@ export async function listen(
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     if (closing) response.setHeader('Connection', 'close')
     turns.take(request, response, () =>
-      handle(app, request, response, goOn).catch((error: unknown) => {
+      handle(app, { request, response, ending: ending.signal }, goOn).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
@@ -83,6 +84,7 @@ export async function listen(
     },
     close: () => {
       closing = true
+      ending.abort()
       return stopped(server, turns)
     },
   }
@@ -110,18 +112,22 @@ function stopped(server: Server, turns: ConnectionTurns): Promise<void> {
   })
 }
 
-async function handle(
-  app: HttpApp,
-  request: IncomingMessage,
-  response: ServerResponse,
-  goOn: () => void,
-): Promise<void> {
+/** A request with its response. */
+interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+  /** Aborted when the server is closing. */
+  ending: AbortSignal
+}
+
+async function handle(app: HttpApp, exchange: Exchange, goOn: () => void): Promise<void> {
+  const { request, response } = exchange
   let wentOn = false
   const body = requestBody(request, () => {
     wentOn = true
     goOn()
   })
-  const answer = await answerOf(app, request, body)
+  const answer = await answerOf(app, exchange, body)
   if (response.destroyed) return await discard(answer)
   const waitsToGoOn = request.headers.expect !== undefined && !wentOn
   const isEarly = !request.complete
@@ -132,12 +138,12 @@ async function handle(
 
 async function answerOf(
   app: HttpApp,
-  request: IncomingMessage,
+  exchange: Exchange,
   body: AsyncIterable<Uint8Array>,
 ): Promise<HttpResponse> {
-  const problem = problemOf(request)
+  const problem = problemOf(exchange.request)
   if (problem !== undefined) return errorResponse(new RegistryError(problem))
-  return await app(toHttpRequest(request, body))
+  return await app(toHttpRequest(exchange, body))
 }
 
 /** What Node would refuse without a body that says why, or not at all. */
@@ -153,7 +159,10 @@ async function discard({ body }: HttpResponse): Promise<void> {
   if (body?.type === 'file') await body.close()
 }
 
-function toHttpRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>): HttpRequest {
+function toHttpRequest(
+  { request, response, ending }: Exchange,
+  body: AsyncIterable<Uint8Array>,
+): HttpRequest {
   // A proxy may send the absolute form.
   const target = (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
   const mark = target.indexOf('?')
@@ -170,6 +179,16 @@ function toHttpRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>
       const value = request.headers[name]
       return Array.isArray(value) ? value.join(', ') : value
     },
+    get signal() {
+      return AbortSignal.any([ending, goneSignal(response)])
+    },
     body,
   }
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  if (response.destroyed) return AbortSignal.abort()
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  return gone.signal
 }

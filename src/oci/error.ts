@@ -5,6 +5,13 @@
 export const ERRORS = {
   BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN', message: 'blob is not known to this repository' },
   BLOB_NEEDED: { status: 405, code: 'DENIED', message: 'a manifest of this repository needs this blob' },
+  BODY_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'body is not what this endpoint takes' },
+  BODY_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'body is larger than 64 KiB' },
+  BODY_TYPE_UNSUPPORTED: {
+    status: 415,
+    code: 'UNSUPPORTED',
+    message: 'body must be JSON, and Content-Type must say so',
+  },
   CONTENT_GONE: {
     status: 409,
     code: 'MANIFEST_BLOB_UNKNOWN',
@@ -67,6 +74,11 @@ export const ERRORS = {
   },
   NAME_INVALID: { status: 400, code: 'NAME_INVALID', message: 'repository name is malformed' },
   NAME_UNKNOWN: { status: 404, code: 'NAME_UNKNOWN', message: 'repository is not known to this registry' },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    code: 'UNSUPPORTED',
+    message: 'this endpoint has no answer of a media type that Accept allows',
+  },
   PARAMETER_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'a query parameter is malformed' },
   PRECONDITION_FAILED: {
     status: 412,

@@ -10,7 +10,8 @@ export const HEADERS = {
   'Accept-Ranges': { description: 'That parts can be asked for.', schema: { const: 'bytes' } },
   Allow: { description: 'The methods that this endpoint answers.', schema: { type: 'string' } },
   'Cache-Control': {
-    description: 'Content by digest never changes; a tag has to be asked for each time.',
+    description:
+      'Content by digest never changes; a tag has to be asked for each time, and events are for now only.',
     schema: { type: 'string', pattern: '\\bno-transform$' },
   },
   'Content-Length': {
@@ -32,7 +33,8 @@ export const HEADERS = {
   },
   'Docker-Upload-UUID': { description: 'The id of the upload.', schema: schemaNamed('UploadId') },
   ETag: {
-    description: 'The digest of the content, in quotes.',
+    description:
+      'The digest of the content, in quotes; of a list, what differs from that of any other state of it.',
     schema: { type: 'string', pattern: '^"[^"]+:[^"]+"$' },
   },
   Link: {
@@ -44,8 +46,8 @@ export const HEADERS = {
     schema: { type: 'string', pattern: '^/v2/[^?#]+$' },
   },
   'OCI-Filters-Applied': {
-    description: 'That the list was filtered.',
-    schema: { const: 'artifactType' },
+    description: 'The parameters that the list was filtered by, between commas.',
+    schema: { type: 'string', pattern: '^[A-Za-z]+(?:,[A-Za-z]+)*$' },
   },
   'OCI-Subject': {
     description: 'The subject of the manifest. Absent if it has none.',
@@ -58,6 +60,10 @@ export const HEADERS = {
   Range: {
     description: 'The bytes that the upload has, both ends included. An upload without bytes says `0-0` too.',
     schema: { type: 'string', pattern: '^0-\\d+$' },
+  },
+  Vary: {
+    description: 'That `Accept` chooses the media type.',
+    schema: { const: 'Accept' },
   },
   'X-Content-Type-Options': {
     description: 'Keeps a browser from guessing another media type.',

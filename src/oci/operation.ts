@@ -14,6 +14,10 @@ export interface Parameter {
   schema: JsonSchema
   /** Whether it may be given more than once. */
   repeated?: true
+  /** Whether nothing is answered without it. */
+  required?: true
+  /** Whether it narrows what a list holds: then `OCI-Filters-Applied` names it. */
+  filter?: true
 }
 
 /** A header of an answer: always there, or with a question mark only in the cases that the answer's description tells. */
@@ -28,6 +32,11 @@ export interface Answer {
   headers?: readonly AnswerHeader[]
   /** No body if absent. */
   content?: Content
+  /**
+   * Where `Content-Length` is missing: `of-head` if HEAD may not know what GET would read, `always` of a stream. Present if absent, but for
+   * what has no body by its status.
+   */
+  unmeasured?: 'of-head' | 'always'
 }
 
 /**

@@ -1,16 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { resolveAlias } from '../../src/http/extensions.ts'
 import { parseRoute, ROUTES } from '../../src/oci/route.ts'
+import { EXTENSIONS } from '../../src/server.ts'
 
 /** An answer as it went out. */
 export interface SentAnswer {
   method: string
   /** As the request line has it. */
   target: string
+  /** The header of the request. */
+  accept?: string | undefined
   status: number
   /** By lower-case name. */
   headers: Readonly<Record<string, string>>
-  /** Undefined if it wasn't sent whole. */
+  /** Undefined if it wasn't sent whole; of a stream of events, which the client ends, what was. */
   body: Uint8Array | undefined
 }
 
@@ -76,8 +80,8 @@ export function misfitsOf(sent: SentAnswer): string[] {
 }
 
 /** What the description says that a request may be answered. */
-function answersTo({ method, target }: SentAnswer): Answers {
-  const item = description.paths[templateOf(pathOf(target))]
+function answersTo({ method, target, accept }: SentAnswer): Answers {
+  const item = description.paths[templateOf(pathOf(target), { method, accept })]
   if (item === undefined) return description['x-other-paths']
   return item[method.toLowerCase()]?.responses ?? item['x-other-methods']
 }
@@ -86,9 +90,13 @@ function pathOf(target: string): string {
   return target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? ''
 }
 
-function templateOf(path: string): string {
-  const route = parseRoute(path)
-  if (route === undefined) return path
+function templateOf(path: string, request: { method: string; accept: string | undefined }): string {
+  const parsed = parseRoute(path)
+  if (parsed === undefined) return path
+  const route = resolveAlias(EXTENSIONS, parsed, {
+    method: request.method,
+    header: (name) => (name === 'accept' ? request.accept : undefined),
+  })
   const isExtension = 'extension' in route.params
   return ROUTES[route.id].replace(/:([a-z]+)/g, (_, name: string) => {
     const value = (route.params as Record<string, string>)[name] ?? ''
@@ -134,8 +142,20 @@ function bodyMisfits({ content = {} }: Answer, { method, headers, body }: SentAn
   const declared = content[type] ?? content['*/*']
   if (declared === undefined) return [`has the type ${sentType}`]
   if (method === 'HEAD') return body?.length ? ['has a body'] : []
+  if (type === 'text/event-stream' && body !== undefined) return eventMisfits(declared.schema, body)
   const isJson = content[type] !== undefined && /[/+]json$/.test(type)
   return isJson && body !== undefined ? jsonMisfits(declared.schema, body) : []
+}
+
+/** What is wrong with the events of a stream, of which the last may have been cut. */
+function eventMisfits(schema: object, body: Uint8Array): string[] {
+  const events = Buffer.from(body).toString().split('\n\n').slice(0, -1)
+  return events
+    .filter((event) => !event.startsWith(':'))
+    .flatMap((event) => {
+      const [, data] = /^(?:id: .+\n)?event: .+\ndata: (.+)$/.exec(event) ?? []
+      return data === undefined ? [`has the event ${event}`] : jsonMisfits(schema, Buffer.from(data))
+    })
 }
 
 function jsonMisfits(schema: object, body: Uint8Array): string[] {

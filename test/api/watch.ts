@@ -23,8 +23,8 @@ subscribe('http.server.response.created', (message) => {
   const recorded = record(response)
   response.once('close', () => {
     if (!response.headersSent) return
-    const { method = '', url = '' } = request
-    misfits.push(...misfitsOf({ ...recorded(), method, target: url }))
+    const { method = '', url = '', headers } = request
+    misfits.push(...misfitsOf({ ...recorded(), method, target: url, accept: headers.accept }))
   })
 })
 
@@ -42,10 +42,14 @@ export function watchProgram(): readonly string[] {
 }
 
 /** Holds one answer that came without a port against the description. */
-export async function assertDescribed(method: string, target: string, answer: Response): Promise<void> {
+export async function assertDescribed(
+  { method, url, headers: sent }: Request,
+  answer: Response,
+): Promise<void> {
   const { status, headers } = answer
   const body = new Uint8Array(await answer.arrayBuffer())
-  assertFits(misfitsOf({ method, target, status, headers: Object.fromEntries(headers), body }))
+  const accept = sent.get('accept') ?? undefined
+  assertFits(misfitsOf({ method, target: url, accept, status, headers: Object.fromEntries(headers), body }))
 }
 
 function assertFits(misfits: readonly string[]): void {
@@ -79,9 +83,10 @@ function record(response: ServerResponse): () => Omit<SentAnswer, 'method' | 'ta
     },
   })
   const isWhole = () => response.writableFinished && size <= MAX_BODY
+  const isStream = () => headers['content-type'] === 'text/event-stream'
   return () => ({
     status: response.statusCode,
     headers,
-    body: isWhole() ? Buffer.concat(chunks) : undefined,
+    body: isWhole() || isStream() ? Buffer.concat(chunks) : undefined,
   })
 }

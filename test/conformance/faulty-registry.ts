@@ -42,6 +42,7 @@ export async function openFaulty(
     createApp({
       registry,
       extensions: [ociExtension],
+      clock: Date.now,
       onlyLoopback: true,
       isReady: async () => true,
       log: SILENT,
@@ -64,6 +65,7 @@ export function sendTo(app: HttpApp): Send {
       path: pathname,
       query: searchParams,
       header: (name) => headers.get(name) ?? undefined,
+      signal: new AbortController().signal,
       body: Readable.from(request.body?.length ? [request.body] : []),
     })
     return {

@@ -6,6 +6,7 @@ import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import { localRegistry, type Swept } from '../../src/registry/registry.ts'
+import { EXTENSIONS } from '../../src/server.ts'
 import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
 
@@ -14,7 +15,12 @@ export const RETENTION = { uploads: 10_000, unusedBlobs: 100_000, garbage: 1_000
 
 /** A registry with real stores, over HTTP without a port, whose clock only the test moves. */
 export interface ClockedRegistry {
-  request(method: string, path: string, body?: Uint8Array | string): Promise<Response>
+  request(
+    method: string,
+    path: string,
+    body?: Uint8Array | string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Response>
   /** Lets time pass. */
   pass(milliseconds: number): void
   sweep(): Promise<Swept>
@@ -37,16 +43,26 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
     random: randomBytes,
   })
   const log = { debug() {}, error: (fields: object) => console.error(fields) }
-  const app = createApp({ registry, extensions: [], onlyLoopback: true, isReady: async () => true, log })
+  const app = createApp({
+    registry,
+    extensions: EXTENSIONS,
+    clock: () => now,
+    onlyLoopback: true,
+    isReady: async () => true,
+    log,
+  })
   const answer = toFetch(app)
   const sweep = () => registry.sweep(new AbortController().signal)
   return {
-    async request(method, path, body) {
+    async request(method, path, body, headers = {}) {
       const url = new URL(path, 'http://registry.test')
-      const answered = await answer(
-        new Request(url, { method, ...(body !== undefined && { body: Buffer.from(body) }) }),
-      )
-      await assertDescribed(method, path, answered.clone())
+      const request = new Request(url, {
+        method,
+        headers,
+        ...(body !== undefined && { body: Buffer.from(body) }),
+      })
+      const answered = await answer(request)
+      await assertDescribed(request, answered.clone())
       return answered
     },
     pass(milliseconds) {

@@ -1,0 +1,104 @@
+import { type Digest, parseDigest } from '../oci/digest.ts'
+import { parseTag, type Tag } from '../oci/reference.ts'
+import { schemaNamed } from '../oci/schema.ts'
+import { TextError } from '../oci/text-error.ts'
+import { parseTime } from '../oci/time.ts'
+import type { QueryParameter } from './query.ts'
+
+const MAX_SHOWN = 100
+
+/** The `n` of a list: at least 1, and at most a maximum, which stands where it is absent. */
+export function limitParameter(maximum: number): QueryParameter<number> {
+  return {
+    description: `How many to list at most; ${maximum} at once. A page may be shorter; whether another follows, \`Link\` says.`,
+    schema: { type: 'integer', minimum: 1 },
+    parse(text) {
+      if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Math.min(Number(text), maximum)
+      throw new TextError('is no whole number from 1 on', text, 0)
+    },
+  }
+}
+
+/** The `cursor` of a list, which its reader parses. */
+export const CURSOR: QueryParameter<string> = {
+  description: 'Where a `Link` goes on; it means nothing to a client.',
+  schema: { type: 'string' },
+  parse: (text) => text,
+}
+
+/** A parameter that is one of a few words. */
+export function wordParameter<const Word extends string>(
+  words: readonly Word[],
+  description: string,
+): QueryParameter<Word> {
+  return {
+    description,
+    schema: { type: 'string', enum: words },
+    parse(text) {
+      const word = words.find((one) => one === text)
+      if (word !== undefined) return word
+      throw new TextError(`is ${quoted(text)}, not one of ${words.join(', ')}`, text, 0)
+    },
+  }
+}
+
+/** A parameter that is `true` or `false`. */
+export function flagParameter(description: string): QueryParameter<boolean> {
+  return {
+    description,
+    schema: { type: 'boolean' },
+    parse(text) {
+      if (text === 'true' || text === 'false') return text === 'true'
+      throw new TextError(`is ${quoted(text)}, not true or false`, text, 0)
+    },
+  }
+}
+
+/** A parameter that is a time; read in milliseconds since the epoch. */
+export function timeParameter(description: string): QueryParameter<number> {
+  return { description, schema: { type: 'string', format: 'date-time' }, parse: parseTime }
+}
+
+/** A parameter that is a digest. */
+export function digestParameter(description: string): QueryParameter<Digest> {
+  return {
+    description,
+    schema: schemaNamed('Digest'),
+    parse(text) {
+      const digest = parseDigest(text)
+      if (digest !== undefined) return digest
+      throw new TextError(`is ${quoted(text)}, not <algorithm>:<lower-case hexadecimal digits>`, text, 0)
+    },
+  }
+}
+
+/** A parameter that is a tag. */
+export function tagParameter(description: string): QueryParameter<Tag> {
+  return {
+    description,
+    schema: schemaNamed('Tag'),
+    parse(text) {
+      const tag = parseTag(text)
+      if (tag !== undefined) return tag
+      const grammar =
+        'up to 128 letters, digits, underscores, dots and dashes that begin with none of the last two'
+      throw new TextError(`is ${quoted(text)}, not ${grammar}`, text, 0)
+    },
+  }
+}
+
+/** A parameter that is a media type. An unencoded plus, as in "+json", arrives as a space. */
+export function mediaTypeParameter(description: string): QueryParameter<string> {
+  return {
+    description,
+    schema: { type: 'string' },
+    parse(text) {
+      if (text !== '') return text.replaceAll(' ', '+')
+      throw new TextError('is empty', text, 0)
+    },
+  }
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, MAX_SHOWN))
+}
