@@ -336,7 +336,10 @@ export interface LogReads {
 /** Reads for counting what is in repositories. */
 export interface CountReads {
   /** Repositories that have changed since they were counted, and where to go on in the change log. */
-  pending(at: number, limit: number): Promise<{ repositories: { repository: number; due: number }[]; cursor: number }>
+  pending(
+    at: number,
+    limit: number,
+  ): Promise<{ repositories: { repository: number; due: number }[]; cursor: number }>
   /** Counts a repository by its id, in small steps; undefined if it is not there, or the signal is aborted. */
   count(repository: number, signal: AbortSignal): Promise<Omit<RepositoryCount, 'at' | 'took'> | undefined>
 }

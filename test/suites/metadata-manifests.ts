@@ -45,7 +45,7 @@ function testMissing(getStore: GetStore): void {
         edge('layer', layer),
         edge('layer', elsewhere),
         edge('manifest', layer),
-        { kind: 'layer', digest: newDigest(), required: false },
+        { kind: 'layer', digest: newDigest(), size: 20, required: false },
       ],
       tags: tags('v1', 'v2'),
     })
@@ -93,7 +93,7 @@ function testKinds(getStore: GetStore): void {
   test('layers that lie elsewhere, and the subject, need not be there', async () => {
     const store = getStore()
     const repository = newRepository()
-    const edges = [{ kind: 'layer' as const, digest: newDigest(), required: false }]
+    const edges = [{ kind: 'layer' as const, digest: newDigest(), size: 20, required: false }]
     const outcome = await commitOne(store, manifestCommand(repository, { edges, subject: newDigest() }))
     assert.deepEqual(outcome, { result: 'stored' })
   })

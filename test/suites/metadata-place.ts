@@ -72,8 +72,8 @@ export async function putBlob(store: MetadataStore, repository: RepositoryName):
 }
 
 /** Content that a manifest names and needs. */
-export function edge(kind: EdgeKind, digest: Digest): Edge {
-  return { kind, digest, required: true }
+export function edge(kind: EdgeKind, digest: Digest, size = 20): Edge {
+  return { kind, digest, size, required: true }
 }
 
 /** A command that puts a manifest of random bytes without edges or tags, unless told otherwise. */

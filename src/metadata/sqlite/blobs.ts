@@ -1,30 +1,31 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, Outcome, PutBlob } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
-import { ensureRepository, findRepository } from './repositories.ts'
+import { ensureRepository, findRepository, isBeingDeleted } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { closeUpload } from './uploads.ts'
 
 /** @see PutBlob */
 export function putBlob(statements: Statements, command: PutBlob): Outcome<PutBlob> {
+  if (isBeingDeleted(statements, command.repository)) return { result: 'repository-deleting' }
   if (command.upload !== undefined) {
     const closed = closeUpload(statements, command.upload, command)
     if (closed !== 'closed') return { result: closed }
   }
   const repository = ensureRepository(statements, command.repository, command.at)
+  if (repository === undefined) return { result: 'repository-deleting' }
   storeContent(statements, command.digest, command.size, command.content, command.at)
   linkBlob(statements, repository, command.digest, command.at)
   return { result: 'stored' }
 }
 
 function linkBlob(statements: Statements, repository: number, digest: Digest, at: number): void {
-  const needed = manifestThatNeeds(statements, repository, digest) !== undefined
   statements.run(
     `INSERT INTO links (repository, digest, unused) VALUES (?, ?, ?)
      ON CONFLICT DO UPDATE SET unused = excluded.unused`,
     repository,
     digest,
-    needed ? null : at,
+    isNamed(statements, repository, digest) ? null : at,
   )
 }
 
@@ -42,17 +43,47 @@ export function manifestThatNeeds(
   return row?.parent as Digest | undefined
 }
 
+/** Whether a manifest of the repository names this digest, also one that was deleted and can be brought back. */
+function isNamed(statements: Statements, repository: number, digest: Digest): boolean {
+  const row = statements.get(
+    `SELECT 1 FROM edges WHERE repository = ?1 AND child = ?2
+     UNION ALL SELECT 1 FROM grave_edges WHERE repository = ?1 AND child = ?2 LIMIT 1`,
+    repository,
+    digest,
+  )
+  return row !== undefined
+}
+
+/** A blob that nothing names any more counts as unused from now on. */
+export function releaseLink(statements: Statements, repository: number, digest: Digest, at: number): void {
+  if (isNamed(statements, repository, digest)) return
+  statements.run('UPDATE links SET unused = ? WHERE repository = ? AND digest = ?', at, repository, digest)
+}
+
+/** Takes a blob that nothing names any more out of the repository. */
+export function unlinkUnnamed(statements: Statements, repository: number, digest: Digest, at: number): void {
+  if (isNamed(statements, repository, digest)) return
+  statements.run('DELETE FROM links WHERE repository = ? AND digest = ?', repository, digest)
+  dropUnheldContent(statements, digest, at)
+}
+
 /** @see MountBlob */
 export function mountBlob(statements: Statements, command: MountBlob): Outcome<MountBlob> {
   if (!isLinked(statements, command)) return { result: 'unknown' }
   const repository = ensureRepository(statements, command.repository, command.at)
+  if (repository === undefined) return { result: 'repository-deleting' }
   linkBlob(statements, repository, command.digest, command.at)
   return { result: 'mounted' }
 }
 
 function isLinked(statements: Statements, { from, digest }: MountBlob): boolean {
   if (from === undefined) {
-    return statements.get('SELECT 1 FROM links WHERE digest = ? LIMIT 1', digest) !== undefined
+    // Rows of a deleted repository may still be there.
+    const row = statements.get(
+      'SELECT 1 FROM links l JOIN repositories r ON r.id = l.repository WHERE l.digest = ? LIMIT 1',
+      digest,
+    )
+    return row !== undefined
   }
   const source = findRepository(statements, from)
   if (source === undefined) return false

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { ContentPlace } from '../command.ts'
+import type { ContentPlace, ForgetGarbage, Outcome } from '../command.ts'
 import type { Statements } from './statements.ts'
 
 /** Queues a key of the blob store for deletion. */
@@ -43,13 +43,20 @@ export function storeContent(
   discardKey(statements, found.key as string, at)
 }
 
-/** Removes content that is in no repository any more; its key is queued for deletion. */
+/** Removes content that is in no repository any more, not even deleted; its key is queued for deletion. */
 export function dropUnheldContent(statements: Statements, digest: Digest, at: number): void {
   const held = statements.get(
-    `SELECT 1 FROM links WHERE digest = ?1 UNION ALL SELECT 1 FROM manifests WHERE digest = ?1 LIMIT 1`,
+    `SELECT 1 FROM links WHERE digest = ?1 UNION ALL SELECT 1 FROM manifests WHERE digest = ?1
+     UNION ALL SELECT 1 FROM graves WHERE digest = ?1 LIMIT 1`,
     digest,
   )
   if (held !== undefined) return
   const row = statements.get('DELETE FROM contents WHERE digest = ? RETURNING key', digest)
   if (typeof row?.key === 'string') discardKey(statements, row.key, at)
+}
+
+/** @see ForgetGarbage */
+export function forgetGarbage(statements: Statements, { keys }: ForgetGarbage): Outcome<ForgetGarbage> {
+  for (const key of keys) statements.run('DELETE FROM garbage WHERE key = ?', key)
+  return { result: 'done' }
 }

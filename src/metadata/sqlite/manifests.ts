@@ -1,15 +1,27 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge } from '../../oci/manifest.ts'
-import type { Tag } from '../../oci/reference.ts'
-import type { DeleteManifest, DeleteTag, Outcome, PutManifest, TagCondition } from '../command.ts'
-import { manifestThatNeeds } from './blobs.ts'
+import type {
+  DeleteManifest,
+  DescribeManifests,
+  Outcome,
+  PurgeManifest,
+  PutManifest,
+  RecordPulls,
+} from '../command.ts'
+import { manifestThatNeeds, releaseLink, unlinkUnnamed } from './blobs.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
-import { ensureRepository, findRepository, recordChange } from './repositories.ts'
+import { buryManifest, forgetGrave } from './graves.ts'
+import { ensureRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
+import { conditionHolds, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
+import { totalSize } from './total-size.ts'
 
 /** @see PutManifest */
 export function putManifest(statements: Statements, command: PutManifest): Outcome<PutManifest> {
   const found = findRepository(statements, command.repository)
+  if (found === undefined && isBeingDeleted(statements, command.repository)) {
+    return { result: 'repository-deleting' }
+  }
   const missing = missingContent(statements, found, command.edges)
   if (missing.length > 0) return { result: 'missing', digests: missing }
   const holds = command.tags.every((tag) =>
@@ -18,8 +30,9 @@ export function putManifest(statements: Statements, command: PutManifest): Outco
   if (!holds) return { result: 'precondition-failed' }
 
   const repository = found ?? ensureRepository(statements, command.repository, command.at)
+  if (repository === undefined) return { result: 'repository-deleting' }
   storeManifest(statements, repository, command)
-  for (const tag of command.tags) setTag(statements, repository, tag, command.digest, command.at)
+  for (const tag of command.tags) pointTag(statements, repository, tag, command)
   return { result: 'stored' }
 }
 
@@ -35,65 +48,81 @@ function missingContent(
   return [...new Set(missing.map((edge) => edge.digest))]
 }
 
-function isPresent(statements: Statements, repository: number, edge: Edge): boolean {
-  const blob = statements.get(
-    'SELECT 1 FROM links WHERE repository = ? AND digest = ?',
-    repository,
-    edge.digest,
-  )
-  if (blob !== undefined) return true
+function isPresent(
+  statements: Statements,
+  repository: number,
+  { kind, digest }: Pick<Edge, 'kind' | 'digest'>,
+): boolean {
+  if (hasRow(statements, 'links', repository, digest)) return true
   // Build caches put blobs in an index, so there it may be either; elsewhere a manifest is no blob.
-  return edge.kind === 'manifest' && hasManifest(statements, repository, edge.digest)
-}
-
-function hasManifest(statements: Statements, repository: number, digest: Digest): boolean {
-  const row = statements.get(
-    'SELECT 1 FROM manifests WHERE repository = ? AND digest = ?',
-    repository,
-    digest,
-  )
-  return row !== undefined
+  return kind === 'manifest' && hasRow(statements, 'manifests', repository, digest)
 }
 
 function storeManifest(statements: Statements, repository: number, command: PutManifest): void {
-  storeContent(statements, command.digest, command.bytes.length, { bytes: command.bytes }, command.at)
+  const { digest } = command
+  storeContent(statements, digest, command.bytes.length, { bytes: command.bytes }, command.at)
   const found = statements.get(
     'SELECT media_type FROM manifests WHERE repository = ? AND digest = ?',
     repository,
-    command.digest,
+    digest,
   )
   // The same bytes under another media type are something that a reader sees; the same push again is nothing.
   if (found !== undefined && found.media_type === command.mediaType) return
+  const position = recordChange(statements, repository, {
+    kind: 'manifest-pushed',
+    subject: digest,
+    new: digest,
+    at: command.at,
+  })
+  if (found !== undefined) {
+    statements.run(
+      'UPDATE manifests SET media_type = ? WHERE repository = ? AND digest = ?',
+      command.mediaType,
+      repository,
+      digest,
+    )
+    return
+  }
+  insertManifest(statements, repository, position, command)
+  for (const edge of command.edges) addEdge(statements, repository, digest, edge)
+  forgetGrave(statements, repository, digest)
+}
+
+function insertManifest(
+  statements: Statements,
+  repository: number,
+  position: number,
+  command: PutManifest,
+): void {
+  const { bytes, edges, annotations, labels } = command
   statements.run(
-    `INSERT INTO manifests (repository, digest, media_type, artifact_type, size, subject, annotations, pushed)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET media_type = excluded.media_type`,
+    `INSERT INTO manifests (repository, digest, media_type, artifact_type, size, subject, annotations, pushed,
+       position, total_size, labels, platform)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     repository,
     command.digest,
     command.mediaType,
     command.artifactType ?? null,
-    command.bytes.length,
+    bytes.length,
     command.subject ?? null,
-    command.annotations ? JSON.stringify(command.annotations) : null,
+    annotations ? JSON.stringify(annotations) : null,
     command.at,
+    position,
+    totalSize(statements, repository, { size: bytes.length, edges }),
+    labels ? JSON.stringify(labels) : null,
+    command.platform ?? null,
   )
-  for (const edge of command.edges) addEdge(statements, repository, command.digest, edge)
-  recordChange(statements, repository, {
-    kind: 'manifest-pushed',
-    subject: command.digest,
-    new: command.digest,
-    at: command.at,
-  })
 }
 
 function addEdge(statements: Statements, repository: number, parent: Digest, edge: Edge): void {
-  const { digest: child, kind } = edge
+  const { digest: child, kind, size } = edge
   statements.run(
-    'INSERT OR IGNORE INTO edges (repository, parent, child, kind) VALUES (?, ?, ?, ?)',
+    'INSERT OR IGNORE INTO edges (repository, parent, child, kind, size) VALUES (?, ?, ?, ?, ?)',
     repository,
     parent,
     child,
     kind,
+    size,
   )
   statements.run(
     'UPDATE links SET unused = NULL WHERE repository = ? AND digest = ? AND unused IS NOT NULL',
@@ -102,78 +131,88 @@ function addEdge(statements: Statements, repository: number, parent: Digest, edg
   )
 }
 
-function tagDigest(statements: Statements, repository: number | undefined, tag: Tag): Digest | undefined {
-  if (repository === undefined) return undefined
-  const row = statements.get('SELECT digest FROM tags WHERE repository = ? AND name = ?', repository, tag)
-  return row?.digest as Digest | undefined
-}
-
-function conditionHolds(current: Digest | undefined, { ifMatch, ifNoneMatch }: TagCondition): boolean {
-  const matches = (list: '*' | readonly string[]) =>
-    current !== undefined && (list === '*' || list.includes(current))
-  if (ifMatch !== undefined && !matches(ifMatch)) return false
-  return ifNoneMatch === undefined || !matches(ifNoneMatch)
-}
-
-function setTag(statements: Statements, repository: number, tag: Tag, digest: Digest, at: number): void {
-  const old = tagDigest(statements, repository, tag)
-  if (old === digest) return
-  statements.run(
-    `INSERT INTO tags (repository, name, digest, updated) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET digest = excluded.digest, updated = excluded.updated`,
-    repository,
-    tag,
-    digest,
-    at,
-  )
-  recordChange(statements, repository, { kind: 'tag-set', subject: tag, old, new: digest, at })
-}
-
-/** @see DeleteTag */
-export function deleteTag(statements: Statements, command: DeleteTag): Outcome<DeleteTag> {
-  const repository = findRepository(statements, command.repository)
-  const digest = tagDigest(statements, repository, command.tag)
-  if (repository === undefined || digest === undefined) return { result: 'unknown' }
-  if (!conditionHolds(digest, command.condition)) return { result: 'precondition-failed' }
-  removeTag(statements, repository, command.tag, digest, command.at)
-  return { result: 'deleted' }
-}
-
-function removeTag(statements: Statements, repository: number, tag: Tag, digest: Digest, at: number): void {
-  statements.run('DELETE FROM tags WHERE repository = ? AND name = ?', repository, tag)
-  recordChange(statements, repository, { kind: 'tag-removed', subject: tag, old: digest, at })
-}
-
 /** @see DeleteManifest */
 export function deleteManifest(statements: Statements, command: DeleteManifest): Outcome<DeleteManifest> {
   const { digest, at } = command
   const repository = findRepository(statements, command.repository)
-  if (repository === undefined || !hasManifest(statements, repository, digest)) return { result: 'unknown' }
+  if (repository === undefined || !hasRow(statements, 'manifests', repository, digest)) {
+    return { result: 'unknown' }
+  }
   const by = manifestThatNeeds(statements, repository, digest)
   if (by !== undefined) return { result: 'needed', by }
 
-  const tags = statements.all('SELECT name FROM tags WHERE repository = ? AND digest = ?', repository, digest)
-  for (const tag of tags) removeTag(statements, repository, tag.name as Tag, digest, at)
-  statements.run('DELETE FROM manifests WHERE repository = ? AND digest = ?', repository, digest)
-  dropEdges(statements, repository, digest, at)
+  const tags = removeTagsOf(statements, repository, digest, at)
+  if (command.keep) buryManifest(statements, repository, digest, { tags, at })
+  for (const child of removeRows(statements, repository, digest)) {
+    releaseLink(statements, repository, child, at)
+  }
   recordChange(statements, repository, { kind: 'manifest-deleted', subject: digest, old: digest, at })
   dropUnheldContent(statements, digest, at)
   return { result: 'deleted' }
 }
 
-function dropEdges(statements: Statements, repository: number, parent: Digest, at: number): void {
+/** Removes a manifest and what is known of it. @returns what it named */
+function removeRows(statements: Statements, repository: number, digest: Digest): Digest[] {
+  statements.run('DELETE FROM manifests WHERE repository = ? AND digest = ?', repository, digest)
+  statements.run('DELETE FROM pulls WHERE repository = ? AND digest = ?', repository, digest)
   const children = statements.all(
     'DELETE FROM edges WHERE repository = ? AND parent = ? RETURNING child',
     repository,
-    parent,
+    digest,
   )
-  for (const { child } of children) {
-    if (manifestThatNeeds(statements, repository, child as Digest) !== undefined) continue
+  return children.map(({ child }) => child as Digest)
+}
+
+/** @see PurgeManifest */
+export function purgeManifest(statements: Statements, command: PurgeManifest): Outcome<PurgeManifest> {
+  const { digest, at } = command
+  const repository = findRepository(statements, command.repository)
+  if (repository === undefined) return { result: 'unknown' }
+  const isLive = hasRow(statements, 'manifests', repository, digest)
+  if (!isLive && !hasRow(statements, 'graves', repository, digest)) return { result: 'unknown' }
+  const by = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
+  if (by !== undefined) return { result: 'needed', by }
+
+  removeTagsOf(statements, repository, digest, at)
+  const children = isLive
+    ? removeRows(statements, repository, digest)
+    : forgetGrave(statements, repository, digest)
+  for (const child of children) unlinkUnnamed(statements, repository, child, at)
+  recordChange(statements, repository, { kind: 'manifest-purged', subject: digest, old: digest, at })
+  dropUnheldContent(statements, digest, at)
+  return { result: 'purged' }
+}
+
+/** @see RecordPulls */
+export function recordPulls(statements: Statements, { pulls }: RecordPulls): Outcome<RecordPulls> {
+  for (const { repository, digest, at } of pulls) {
     statements.run(
-      'UPDATE links SET unused = ? WHERE repository = ? AND digest = ?',
+      `INSERT INTO pulls (repository, digest, pulled)
+       SELECT m.repository, m.digest, ? FROM repositories r JOIN manifests m ON m.repository = r.id
+       WHERE r.name = ? AND m.digest = ?
+       ON CONFLICT DO UPDATE SET pulled = max(pulled, excluded.pulled)`,
       at,
       repository,
-      child as string,
+      digest,
     )
   }
+  return { result: 'done' }
+}
+
+/** @see DescribeManifests */
+export function describeManifests(
+  statements: Statements,
+  command: DescribeManifests,
+): Outcome<DescribeManifests> {
+  for (const { repository, digest, labels, platform } of command.manifests) {
+    statements.run(
+      'UPDATE manifests SET labels = ?, platform = ? WHERE repository = ? AND digest = ?',
+      labels ? JSON.stringify(labels) : null,
+      platform ?? null,
+      repository,
+      digest,
+    )
+    statements.run('DELETE FROM undescribed WHERE repository = ? AND digest = ?', repository, digest)
+  }
+  return { result: 'done' }
 }

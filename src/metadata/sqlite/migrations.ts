@@ -100,6 +100,110 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE garbage (key TEXT PRIMARY KEY, queued INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX garbage_by_queued ON garbage (queued);
   `,
+  `
+  CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO marks VALUES ('pruned-changes', 0), ('counted-changes', 0);
+
+  ALTER TABLE manifests ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE manifests ADD COLUMN total_size INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE manifests ADD COLUMN labels TEXT;
+  ALTER TABLE manifests ADD COLUMN platform TEXT;
+  ALTER TABLE edges ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE pushes (
+    repository INTEGER NOT NULL, digest TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO pushes SELECT repository, subject, max(revision) FROM changes WHERE kind = 'manifest-pushed' GROUP BY 1, 2;
+  UPDATE manifests SET position = coalesce(
+    (SELECT revision FROM pushes p WHERE p.repository = manifests.repository AND p.digest = manifests.digest), 0);
+  DROP TABLE pushes;
+  UPDATE edges SET size = coalesce((SELECT size FROM contents WHERE digest = edges.child), 0);
+  UPDATE manifests SET total_size = size + coalesce((
+    WITH RECURSIVE reached (digest, size) AS (
+      SELECT child, size FROM edges e WHERE e.repository = manifests.repository AND e.parent = manifests.digest
+      UNION
+      SELECT e.child, e.size FROM reached r JOIN edges e ON e.repository = manifests.repository AND e.parent = r.digest
+    ) SELECT sum(size) FROM reached), 0);
+  CREATE INDEX manifests_by_position ON manifests (repository, position);
+  CREATE INDEX manifests_by_total_size ON manifests (repository, total_size, digest);
+
+  CREATE TABLE undescribed (
+    repository INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO undescribed SELECT DISTINCT repository, parent FROM edges WHERE kind = 'config';
+
+  CREATE TABLE pulls (
+    repository INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    pulled INTEGER NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX pulls_by_time ON pulls (repository, pulled, digest);
+
+  CREATE TABLE graves (
+    repository INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    artifact_type TEXT,
+    size INTEGER NOT NULL,
+    subject TEXT,
+    annotations TEXT,
+    pushed INTEGER NOT NULL,
+    total_size INTEGER NOT NULL,
+    labels TEXT,
+    platform TEXT,
+    deleted INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX graves_by_digest ON graves (digest);
+  CREATE INDEX graves_by_deleted ON graves (deleted);
+
+  CREATE TABLE grave_edges (
+    repository INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    child TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    was_here INTEGER NOT NULL,
+    PRIMARY KEY (repository, parent, child, kind)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX grave_edges_by_child ON grave_edges (repository, child);
+
+  CREATE INDEX changes_of_tags ON changes (repository, subject, revision) WHERE kind IN ('tag-set', 'tag-removed');
+
+  ALTER TABLE repositories ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE repositories ADD COLUMN pruned_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE repositories ADD COLUMN pruned_sequence INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE deleted_repositories (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    deleted INTEGER NOT NULL,
+    pruned INTEGER NOT NULL,
+    total INTEGER,
+    removed INTEGER NOT NULL,
+    finished INTEGER
+  ) STRICT;
+  CREATE INDEX deleted_repositories_by_name ON deleted_repositories (name, id);
+  CREATE INDEX unfinished_deletions ON deleted_repositories (id) WHERE finished IS NULL;
+  CREATE INDEX uploads_by_repository ON uploads (repository);
+
+  CREATE TABLE counts (
+    repository INTEGER PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    tags INTEGER NOT NULL,
+    manifests INTEGER NOT NULL,
+    blobs INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    took INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE uncounted (repository INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
+  CREATE INDEX uncounted_by_due ON uncounted (due);
+  `,
 ]
 
 /**

@@ -1,76 +1,60 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
-import type { Reference, RepositoryName, Tag } from '../../oci/reference.ts'
+import type { Reference, RepositoryName } from '../../oci/reference.ts'
 import type {
   BlobRecord,
-  Change,
   ManifestRecord,
   MetadataStore,
-  Page,
   ReferrersPage,
   ReferrersQuery,
+  UndescribedManifest,
 } from '../metadata-store.ts'
+import { changeBounds, listChanges, readChanges } from './change-reads.ts'
+import { ChangeWatch } from './change-watch.ts'
+import { contentReads } from './content-reads.ts'
+import { countReads } from './count-reads.ts'
+import { listManifests } from './manifest-list.ts'
 import { findRepository } from './repositories.ts'
+import { repositoryReads } from './repository-reads.ts'
 import type { Row, Statements } from './statements.ts'
+import { tagReads } from './tag-reads.ts'
 import { findUpload } from './uploads.ts'
 
 const MAX_REFERRERS_LOOKED_AT = 10_000
 
 /** The reads of a metadata store on a connection of their own. */
-export type Reads = Omit<MetadataStore, 'commit' | 'close'>
+export type Reads = Omit<MetadataStore, 'commit' | 'close'> & {
+  /** Lets all go who wait for something. */
+  close(): void
+}
 
 /** Makes the reads over a connection that sees what the writer has committed. */
 export function sqliteReads(statements: Statements): Reads {
+  const watch = new ChangeWatch(() => changeBounds(statements).last)
   return {
     secret: statements.get(`SELECT value FROM settings WHERE name = 'secret'`)?.value as Uint8Array,
-    repositories: {
-      exists: async (name) => findRepository(statements, name) !== undefined,
-      list: async (after, limit) => listRepositories(statements, after, limit),
-    },
-    tags: { list: async (repository, after, limit) => listTags(statements, repository, after, limit) },
+    repositories: repositoryReads(statements),
+    tags: tagReads(statements),
     manifests: {
       find: async (repository, reference) => findManifest(statements, repository, reference),
       read: async (repository, reference) => readManifest(statements, repository, reference),
       referrers: async (query) => listReferrers(statements, query),
+      list: async (query) => listManifests(statements, query),
+      undescribed: async (limit) => listUndescribed(statements, limit),
     },
     blobs: { find: async (repository, digest) => findBlob(statements, repository, digest) },
+    contents: contentReads(statements),
     uploads: { find: async (id) => findUpload(statements, id) },
     log: {
       changes: async (after, limit) => listChanges(statements, after, limit),
+      read: async (query) => readChanges(statements, query),
+      bounds: async () => changeBounds(statements),
+      changed: (after, signal) => watch.changed(after, signal),
       garbage: async (before, limit) => listGarbage(statements, before, limit),
     },
+    counts: countReads(statements),
+    close: () => watch.close(),
   }
-}
-
-function page<T>(rows: Row[], column: string, limit: number): Page<T> {
-  const items = rows.slice(0, limit).map((row) => row[column] as T)
-  return { items, more: rows.length > limit }
-}
-
-function listRepositories(statements: Statements, after: string, limit: number): Page<RepositoryName> {
-  const rows = statements.all(
-    'SELECT name FROM repositories WHERE name > ? ORDER BY name LIMIT ?',
-    after,
-    limit + 1,
-  )
-  return page(rows, 'name', limit)
-}
-
-function listTags(
-  statements: Statements,
-  repository: RepositoryName,
-  after: string,
-  limit: number,
-): Page<Tag> | undefined {
-  const id = findRepository(statements, repository)
-  if (id === undefined) return undefined
-  const rows = statements.all(
-    'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?',
-    id,
-    after,
-    limit + 1,
-  )
-  return page(rows, 'name', limit)
 }
 
 const MANIFEST_OF_DIGEST = `FROM repositories r JOIN manifests m ON m.repository = r.id AND m.digest = ?2 WHERE r.name = ?1`
@@ -167,7 +151,10 @@ function findBlob(
     repository,
     digest,
   )
-  if (row === undefined) return undefined
+  return row && blobOf(row)
+}
+
+function blobOf(row: Row): BlobRecord {
   return {
     size: row.size as number,
     content: row.key === null ? { bytes: row.bytes as Uint8Array } : { key: row.key as string },
@@ -175,16 +162,21 @@ function findBlob(
   }
 }
 
-function listChanges(statements: Statements, after: number, limit: number): Change[] {
-  const rows = statements.all(
-    `SELECT c.sequence, r.name AS repository, c.revision, c.at, c.kind, c.subject, c.old, c.new, c.actor
-     FROM changes c JOIN repositories r ON r.id = c.repository WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?`,
-    after,
-    limit,
-  )
+function listUndescribed(statements: Statements, limit: number): UndescribedManifest[] {
+  const rows = statements.all('SELECT repository, digest FROM undescribed LIMIT ?', limit)
   return rows.map((row) => {
-    const present = Object.entries(row).filter(([, value]) => value !== null)
-    return Object.fromEntries(present) as unknown as Change
+    const config = statements.get(
+      `SELECT c.size, c.key, c.bytes, l.unused FROM edges e
+       JOIN links l ON l.repository = e.repository AND l.digest = e.child JOIN contents c ON c.digest = l.digest
+       WHERE e.repository = ? AND e.parent = ? AND e.kind = 'config' LIMIT 1`,
+      row.repository as number,
+      row.digest as Digest,
+    )
+    return {
+      repository: row.repository as number,
+      digest: row.digest as Digest,
+      ...(config && { config: blobOf(config) }),
+    }
   })
 }
 

@@ -8,10 +8,17 @@ export function findRepository(statements: Statements, name: RepositoryName): nu
   return statements.get('SELECT id FROM repositories WHERE name = ?', name)?.id as number | undefined
 }
 
-/** The id of a repository, which is created if there is none of this name. */
-export function ensureRepository(statements: Statements, name: RepositoryName, at: number): number {
+/**
+ * The id of a repository, which is created if there is none of this name; undefined while one of this name is being deleted.
+ */
+export function ensureRepository(
+  statements: Statements,
+  name: RepositoryName,
+  at: number,
+): number | undefined {
   const found = findRepository(statements, name)
   if (found !== undefined) return found
+  if (isBeingDeleted(statements, name)) return undefined
   const row = statements.get(
     'INSERT INTO repositories (name, revision, created, updated) VALUES (?, 0, ?, ?) RETURNING id',
     name,
@@ -23,25 +30,40 @@ export function ensureRepository(statements: Statements, name: RepositoryName, a
   return id
 }
 
-/** Appends to the change log and raises the repository's revision; its time never goes back. */
+/** Whether a deleted repository of this name still has rows. */
+export function isBeingDeleted(statements: Statements, name: RepositoryName): boolean {
+  const row = statements.get(
+    'SELECT finished FROM deleted_repositories WHERE name = ? ORDER BY id DESC LIMIT 1',
+    name,
+  )
+  return row !== undefined && row.finished === null
+}
+
+/**
+ * Appends to the change log and raises the repository's revision; its time never goes back.
+ *
+ * @returns the new revision
+ */
 export function recordChange(
   statements: Statements,
   repository: number,
   change: { kind: ChangeKind; subject: string; old?: Digest | undefined; new?: Digest; at: number },
-): void {
+): number {
   const row = statements.get(
     'UPDATE repositories SET revision = revision + 1, updated = max(updated, ?) WHERE id = ? RETURNING revision, updated',
     change.at,
     repository,
   )
+  const revision = row?.revision as number
   statements.run(
     'INSERT INTO changes (repository, revision, at, kind, subject, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)',
     repository,
-    row?.revision as number,
+    revision,
     row?.updated as number,
     change.kind,
     change.subject,
     change.old ?? null,
     change.new ?? null,
   )
+  return revision
 }

@@ -25,11 +25,12 @@ export async function sqliteMetadata({ path }: { path: string }): Promise<Metada
 }
 
 function assemble(database: DatabaseSync, writer: WriterClient): MetadataStore {
-  const reads = sqliteReads(prepareStatements(database))
+  const { close: endReads, ...reads } = sqliteReads(prepareStatements(database))
   return {
     ...reads,
     commit: (commands) => writer.commit(commands) as Promise<never>,
     async close() {
+      endReads()
       await writer.close()
       if (database.isOpen) database.close()
     },

@@ -1,10 +1,16 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { Command, Outcome } from '../command.ts'
+import type { Command, Outcome, Outcomes } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
-import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
+import { forgetGarbage } from './contents.ts'
+import { saveCounts } from './counts.ts'
+import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
+import { expireDeleted, undeleteManifest } from './graves.ts'
+import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { migrate, schemaVersion } from './migrations.ts'
+import { pruneChanges } from './pruning.ts'
 import { prepareStatements, type Statements } from './statements.ts'
+import { deleteTag, setTag } from './tags.ts'
 import { endUpload, expireUploads, openUpload, releaseUpload, saveUpload } from './uploads.ts'
 
 /** What became of one call of `commit`: an outcome for each command, or why the store failed. */
@@ -102,38 +108,43 @@ function applyCommands(statements: Statements, commands: readonly Command[]): Co
   }
 }
 
+type Handlers = {
+  readonly [Type in Command['type']]: (
+    statements: Statements,
+    command: Extract<Command, { type: Type }>,
+  ) => Outcomes[Type]
+}
+
+const HANDLERS: Handlers = {
+  putBlob,
+  mountBlob,
+  deleteBlob,
+  keepBlob,
+  putManifest,
+  deleteManifest,
+  undeleteManifest,
+  purgeManifest,
+  expireDeleted,
+  describeManifests,
+  recordPulls,
+  setTag,
+  deleteTag,
+  openUpload,
+  saveUpload,
+  releaseUpload,
+  endUpload,
+  expireUploads,
+  collectBlobs,
+  pruneChanges,
+  deleteRepository,
+  dropDeletedRepositories,
+  saveCounts,
+  forgetGarbage,
+}
+
 function applyCommand(statements: Statements, command: Command): Outcome {
-  switch (command.type) {
-    case 'putBlob':
-      return putBlob(statements, command)
-    case 'mountBlob':
-      return mountBlob(statements, command)
-    case 'deleteBlob':
-      return deleteBlob(statements, command)
-    case 'keepBlob':
-      return keepBlob(statements, command)
-    case 'putManifest':
-      return putManifest(statements, command)
-    case 'deleteManifest':
-      return deleteManifest(statements, command)
-    case 'deleteTag':
-      return deleteTag(statements, command)
-    case 'openUpload':
-      return openUpload(statements, command)
-    case 'saveUpload':
-      return saveUpload(statements, command)
-    case 'releaseUpload':
-      return releaseUpload(statements, command)
-    case 'endUpload':
-      return endUpload(statements, command)
-    case 'expireUploads':
-      return expireUploads(statements, command)
-    case 'collectBlobs':
-      return collectBlobs(statements, command)
-    case 'forgetGarbage':
-      for (const key of command.keys) statements.run('DELETE FROM garbage WHERE key = ?', key)
-      return { result: 'done' }
-  }
+  const handle = HANDLERS[command.type] as (statements: Statements, command: Command) => Outcome
+  return handle(statements, command)
 }
 
 /** The result code without its extension; undefined if the error isn't SQLite's. */

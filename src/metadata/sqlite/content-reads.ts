@@ -1,0 +1,56 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { ContentHolder, ContentReads, HoldersPage } from '../metadata-store.ts'
+import { findRepository } from './repositories.ts'
+import { inSnapshot } from './snapshot.ts'
+import type { Statements } from './statements.ts'
+
+/** Reads of content by digest. */
+export function contentReads(statements: Statements): ContentReads {
+  return {
+    holders: async (digest, after, limit) =>
+      inSnapshot(statements, () => listHolders(statements, digest, after, limit)),
+    namedBy: async (repository, digest, limit) => listNaming(statements, repository, digest, limit),
+  }
+}
+
+/** Rows of a repository that is being deleted are passed over, so a page may be short. */
+function listHolders(statements: Statements, digest: Digest, after: number, limit: number): HoldersPage {
+  const rows = (['blob', 'manifest'] as const).flatMap((as) => {
+    const found = statements.all(
+      `SELECT repository FROM ${as === 'blob' ? 'links' : 'manifests'} WHERE digest = ? AND repository > ?
+       ORDER BY repository LIMIT ?`,
+      digest,
+      after,
+      limit,
+    )
+    return found.map((row) => ({ id: row.repository as number, as }))
+  })
+  const ids = [...new Set(rows.map(({ id }) => id))].sort((one, two) => one - two).slice(0, limit)
+  const last = ids.at(-1)
+  const holders = ids.flatMap((id): ContentHolder[] => {
+    const name = statements.get('SELECT name FROM repositories WHERE id = ?', id)?.name
+    if (name === undefined) return []
+    // Where it is both it is served as a manifest, with its media type.
+    const as = rows.some((row) => row.id === id && row.as === 'manifest') ? 'manifest' : 'blob'
+    return [{ id, repository: name as RepositoryName, as }]
+  })
+  return last === undefined || ids.length < limit ? { holders } : { holders, next: last }
+}
+
+function listNaming(
+  statements: Statements,
+  repository: RepositoryName,
+  digest: Digest,
+  limit: number,
+): Digest[] {
+  const id = findRepository(statements, repository)
+  if (id === undefined) return []
+  const rows = statements.all(
+    'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?',
+    id,
+    digest,
+    limit,
+  )
+  return rows.map((row) => row.parent as Digest)
+}

@@ -1,0 +1,121 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { DeleteRepository, DropDeletedRepositories, Outcome } from '../command.ts'
+import { dropUnheldContent } from './contents.ts'
+import { findRepository, recordChange } from './repositories.ts'
+import type { Statements } from './statements.ts'
+
+/** @see DeleteRepository */
+export function deleteRepository(
+  statements: Statements,
+  { repository: name, at }: DeleteRepository,
+): Outcome<DeleteRepository> {
+  const repository = findRepository(statements, name)
+  if (repository === undefined) return { result: 'unknown' }
+  recordChange(statements, repository, { kind: 'repository-deleted', subject: '', at })
+  statements.run(
+    `INSERT INTO deleted_repositories (id, name, deleted, pruned, total, removed)
+     SELECT id, name, ?, pruned, (SELECT tags + manifests + blobs FROM counts WHERE repository = id), 0
+     FROM repositories WHERE id = ?`,
+    at,
+    repository,
+  )
+  statements.run('DELETE FROM repositories WHERE id = ?', repository)
+  statements.run(
+    'INSERT OR IGNORE INTO garbage (key, queued) SELECT key, ? FROM uploads WHERE repository = ? AND key IS NOT NULL',
+    at,
+    name,
+  )
+  statements.run('INSERT OR IGNORE INTO ended_uploads (id) SELECT id FROM uploads WHERE repository = ?', name)
+  statements.run('DELETE FROM uploads WHERE repository = ?', name)
+  return { result: 'deleted' }
+}
+
+/** Removes up to `limit` rows of one kind. */
+type Step = (statements: Statements, repository: number, limit: number, at: number) => number
+
+/** Tables whose rows hold no content. */
+function rowsOf(table: string, column: string, condition = ''): Step {
+  return (statements, repository, limit) =>
+    statements.run(
+      `DELETE FROM ${table} WHERE repository = ?1 AND ${column} IN
+       (SELECT ${column} FROM ${table} WHERE repository = ?1 ${condition} ORDER BY repository, ${column} LIMIT ?2)`,
+      repository,
+      limit,
+    )
+}
+
+function contentOf(table: 'manifests' | 'graves' | 'links'): Step {
+  return (statements, repository, limit, at) => {
+    const rows = statements.all(
+      `SELECT digest FROM ${table} WHERE repository = ? ORDER BY digest LIMIT ?`,
+      repository,
+      limit,
+    )
+    for (const { digest } of rows) {
+      statements.run(`DELETE FROM ${table} WHERE repository = ? AND digest = ?`, repository, digest as Digest)
+      dropUnheldContent(statements, digest as Digest, at)
+    }
+    return rows.length
+  }
+}
+
+/** A manifest names many: by parent, so that one step has no more rows than its limit, whatever they are. */
+function edgesOf(table: 'edges' | 'grave_edges'): Step {
+  return (statements, repository, limit) =>
+    statements.run(
+      `DELETE FROM ${table} WHERE repository = ?1 AND (parent, child, kind) IN
+       (SELECT parent, child, kind FROM ${table} WHERE repository = ?1 ORDER BY parent, child, kind LIMIT ?2)`,
+      repository,
+      limit,
+    )
+}
+
+/** What a client counts: tags, manifests and blobs. */
+const COUNTED: readonly Step[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
+
+const OTHERS: readonly Step[] = [
+  rowsOf('pulls', 'digest'),
+  rowsOf('undescribed', 'digest'),
+  edgesOf('edges'),
+  contentOf('graves'),
+  edgesOf('grave_edges'),
+  // Rows that say what a tag was where the log begins; all behind that go when it is pruned further.
+  rowsOf('changes', 'revision', 'AND revision <= (SELECT pruned FROM deleted_repositories WHERE id = ?1)'),
+]
+
+/** @see DropDeletedRepositories */
+export function dropDeletedRepositories(
+  statements: Statements,
+  { limit, at }: DropDeletedRepositories,
+): Outcome<DropDeletedRepositories> {
+  const row = statements.get('SELECT id FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1')
+  if (row === undefined) return { result: 'done', count: 0, more: false }
+  const repository = row.id as number
+  const run = (steps: readonly Step[], most: number) =>
+    steps.reduce((left, step) => (left > 0 ? left - step(statements, repository, left, at) : 0), most)
+  const afterCounted = run(COUNTED, limit)
+  statements.run(
+    'UPDATE deleted_repositories SET removed = removed + ? WHERE id = ?',
+    limit - afterCounted,
+    repository,
+  )
+  const left = run(OTHERS, afterCounted)
+  if (left > 0) finish(statements, repository, at)
+  return { result: 'done', count: limit - left, more: true }
+}
+
+function finish(statements: Statements, repository: number, at: number): void {
+  statements.run('DELETE FROM counts WHERE repository = ?', repository)
+  statements.run('DELETE FROM uncounted WHERE repository = ?', repository)
+  statements.run('UPDATE deleted_repositories SET finished = ? WHERE id = ?', at, repository)
+  dropUnnamed(statements, repository)
+}
+
+/** A deleted repository is known as long as the change log tells of it. */
+export function dropUnnamed(statements: Statements, repository: number): void {
+  statements.run(
+    `DELETE FROM deleted_repositories WHERE id = ?1 AND finished IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM changes WHERE repository = ?1)`,
+    repository,
+  )
+}

@@ -1,0 +1,74 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { Statements } from './statements.ts'
+
+const MAX_STEPS_OF_A_MANIFEST = 10_000
+const MAX_STEPS_OF_A_PAGE = 100_000
+
+/**
+ * Which manifests of a repository a tag reaches: those that it points to, what they name, and what refers to any of these. It remembers
+ * what it found, so one is for one page.
+ */
+export class TagReach {
+  readonly #statements: Statements
+  readonly #repository: number
+  readonly #known = new Map<Digest, boolean>()
+  #steps = 0
+
+  constructor(statements: Statements, repository: number) {
+    this.#statements = statements
+    this.#repository = repository
+  }
+
+  /** Whether it was asked as much as one page may ask. */
+  get isSpent(): boolean {
+    return this.#steps >= MAX_STEPS_OF_A_PAGE
+  }
+
+  /** Whether a tag reaches a manifest. Where finding out would take too long it says yes: nobody deletes it then. */
+  reaches(digest: Digest): boolean {
+    const known = this.#known.get(digest)
+    if (known !== undefined) return known
+    const seen = new Set([digest])
+    let isReached = false
+    // A set goes on with what is added to it while it is read.
+    for (const next of seen) {
+      this.#steps++
+      const reached = this.#known.get(next)
+      isReached = reached === true || seen.size > MAX_STEPS_OF_A_MANIFEST
+      if (isReached || (reached === undefined && this.#isTagged(next))) {
+        isReached = true
+        break
+      }
+      if (reached === undefined) this.#addAbove(next, seen)
+    }
+    if (isReached) this.#known.set(digest, true)
+    else for (const unreached of seen) this.#known.set(unreached, false)
+    return isReached
+  }
+
+  #isTagged(digest: Digest): boolean {
+    const row = this.#statements.get(
+      'SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1',
+      this.#repository,
+      digest,
+    )
+    return row !== undefined
+  }
+
+  /** A manifest is reached by what names it, and by what it refers to. */
+  #addAbove(digest: Digest, seen: Set<Digest>): void {
+    const parents = this.#statements.all(
+      'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? LIMIT ?',
+      this.#repository,
+      digest,
+      MAX_STEPS_OF_A_MANIFEST + 1,
+    )
+    for (const { parent } of parents) seen.add(parent as Digest)
+    const row = this.#statements.get(
+      'SELECT subject FROM manifests WHERE repository = ? AND digest = ?',
+      this.#repository,
+      digest,
+    )
+    if (typeof row?.subject === 'string') seen.add(row.subject as Digest)
+  }
+}

@@ -1,0 +1,42 @@
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { Statements } from './statements.ts'
+
+/** What is known of a repository's part of the change log: all behind `pruned`, up to `revision`. */
+export interface RepositoryLog {
+  id: number
+  revision: number
+  pruned: number
+  prunedAt: number
+  prunedSequence: number
+}
+
+/** Finds the log of a repository. */
+export function findLog(statements: Statements, name: RepositoryName): RepositoryLog | undefined {
+  const row = statements.get(
+    `SELECT id, revision, pruned, pruned_at AS prunedAt, pruned_sequence AS prunedSequence
+     FROM repositories WHERE name = ?`,
+    name,
+  )
+  return row as unknown as RepositoryLog | undefined
+}
+
+/** The last revision whose time or sequence is not behind a value; both rise with the revision, so an index of it does for all three. */
+export function lastRevision(
+  statements: Statements,
+  log: RepositoryLog,
+  column: 'at' | 'sequence',
+  value: number,
+): number {
+  let [low, high] = [log.pruned, log.revision]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    const row = statements.get(
+      `SELECT ${column} AS found FROM changes WHERE repository = ? AND revision = ?`,
+      log.id,
+      middle,
+    )
+    if (row !== undefined && (row.found as number) <= value) low = middle
+    else high = middle - 1
+  }
+  return low
+}
