@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type Config, ConfigError, isLoopback } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
+import type { Extension } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
+import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
 import { listen, type TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
@@ -18,7 +20,7 @@ export interface StowageServer {
 }
 
 /** Every extension that there is. */
-export const EXTENSIONS = [ociExtension]
+export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
 const GARBAGE_MS = 60_000
 
 /**

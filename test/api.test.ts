@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { createConfig, lintFromString } from '@redocly/openapi-core'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { makeDocument } from '../scripts/api/document.ts'
 import { listEndpoints, templateOf } from '../scripts/api/endpoints.ts'
 import { makePage } from '../scripts/api/page.ts'
+import { makeSchemas } from '../scripts/api/schemas.ts'
 import { endpointPath } from '../src/extensions/extension.ts'
 import { METHODS } from '../src/http/app.ts'
 import { parseDigest } from '../src/oci/digest.ts'
@@ -30,7 +32,6 @@ const UNUSED: ErrorId[] = [
   'HISTORY_PRUNED',
   'MANIFEST_DELETED',
   'MANIFEST_EXISTS',
-  'NOT_ACCEPTABLE',
   'REPOSITORY_DELETING',
   'UNAVAILABLE',
 ]
@@ -42,6 +43,31 @@ function committed(file: string): string {
 test('what docs/api holds is what the data gives', () => {
   assert.deepEqual(JSON.parse(committed('openapi.json')), makeDocument(), 'npm run api makes it anew')
   assert.equal(committed('README.md'), makePage(), 'npm run api makes it anew')
+})
+
+test('what docs/extensions/schemas holds is what the extensions have', () => {
+  const folder = new URL('../docs/extensions/schemas/', import.meta.url)
+  const files = readdirSync(folder).map((file) => [
+    file,
+    JSON.parse(readFileSync(new URL(file, folder), 'utf8')),
+  ])
+  assert.deepEqual(Object.fromEntries(files), makeSchemas(), 'npm run api makes it anew')
+  for (const [file, schema] of files) {
+    assert.doesNotThrow(
+      () => new Ajv2020({ strictTypes: false }).addFormat('date-time', true).compile(schema),
+      file,
+    )
+  }
+})
+
+test('an endpoint of an extension answers in the media types that its operation describes', () => {
+  for (const { endpoints } of EXTENSIONS) {
+    for (const { operation, mediaTypes } of endpoints) {
+      if (mediaTypes === undefined) continue
+      const described = Object.values(operation.answers).flatMap(({ content = {} }) => Object.keys(content))
+      assert.deepEqual([...new Set(described)].sort(), [...mediaTypes].sort(), operation.id)
+    }
+  }
 })
 
 test('the linter finds nothing in the description', async () => {

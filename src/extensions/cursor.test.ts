@@ -12,8 +12,8 @@ test('a cursor is read as it was written, and nothing of it stands in it in plai
 test('a cursor of another list or order is refused as that', () => {
   const cursor = formatCursor('manifests:size', [1])
   assert.throws(() => parseCursor(cursor, 'manifests:-size', ['number']), {
-    name: 'TextError',
-    message: /is of another list or order \("manifests:size", not "manifests:-size"\)/,
+    id: 'PARAMETER_INVALID',
+    message: /^"cursor" is of another list or order \(manifests:size, not manifests:-size\)/,
   })
 })
 
@@ -40,7 +40,7 @@ test('what this registry never wrote is refused', () => {
   ]) {
     assert.throws(
       () => parseCursor(text, 'x', ['number', 'string']),
-      { message: /is no cursor of this registry/ },
+      { message: /^"cursor" is none of this registry/ },
       text,
     )
   }

@@ -1,4 +1,5 @@
-import { TextError } from '../oci/text-error.ts'
+import type { RegistryError } from '../oci/error.ts'
+import { parameterError } from './query.ts'
 
 type Scalar = string | number
 type Kind = 'string' | 'number'
@@ -20,10 +21,10 @@ export function formatCursor(list: string, values: readonly Scalar[]): string {
 }
 
 /**
- * Reads a cursor.
+ * Reads the parameter `cursor`.
  *
  * @param kinds of its values, in their order
- * @throws TextError if it is none of this list
+ * @throws RegistryError PARAMETER_INVALID if it is none of this list
  */
 export function parseCursor<const Kinds extends readonly Kind[]>(
   text: string,
@@ -33,12 +34,12 @@ export function parseCursor<const Kinds extends readonly Kind[]>(
   const [version, ofList, ...values] = decode(text)
   const known = version === VERSION && typeof ofList === 'string'
   if (known && ofList !== list) {
-    const problem = `is of another list or order ("${ofList}", not "${list}"); follow the Link headers as they are`
-    throw new TextError(problem, text, 0)
+    const problem = `is of another list or order (${ofList.slice(0, 100)}, not ${list}); follow Link headers as they are`
+    throw parameterError('cursor', problem)
   }
   const fits = values.length === kinds.length && values.every((value, index) => isOf(value, kinds[index]))
   // Text that was changed may still decode to the same.
-  if (!known || !fits || formatCursor(list, values as Scalar[]) !== text) throw malformed(text)
+  if (!known || !fits || formatCursor(list, values as Scalar[]) !== text) throw malformed()
   return values as Scalars<Kinds>
 }
 
@@ -47,16 +48,16 @@ function isOf(value: unknown, kind: Kind | undefined): boolean {
 }
 
 function decode(text: string): unknown[] {
-  if (text === '' || text.length > MAX_LENGTH) throw malformed(text)
+  if (text === '' || text.length > MAX_LENGTH) throw malformed()
   try {
     const decoded: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
     if (Array.isArray(decoded)) return decoded
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  throw malformed(text)
+  throw malformed()
 }
 
-function malformed(text: string): TextError {
-  return new TextError('is no cursor of this registry; leave it out to begin at the first page', text, 0)
+function malformed(): RegistryError {
+  return parameterError('cursor', 'is none of this registry; leave it out to begin at the first page')
 }

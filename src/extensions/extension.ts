@@ -36,10 +36,14 @@ export interface ExtensionContext {
   clock(): number
 }
 
-/** One method at `/v2/[<name>/]_<extension>/<component>/<module>`. HEAD is answered wherever GET is. */
-export interface Endpoint {
+/** What an endpoint of a repository works with. */
+export interface RepositoryContext extends ExtensionContext {
+  repository: RepositoryName
+}
+
+interface EndpointOf<Scope extends string, Context> {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  scope: 'registry' | 'repository'
+  scope: Scope
   component: string
   module: string
   action: Action
@@ -50,11 +54,14 @@ export interface Endpoint {
    * that keeps its meaning for everyone else.
    */
   alias?: { path: `manifests/${string}`; mediaType: string }
-  /** What it takes, answers and refuses, for `docs/api`. */
+  /** What it takes, answers and refuses, for `docs/api`; {@link wholeOperation} adds what follows from the rest. */
   operation: Operation
   /** Refuses by a RegistryError, as the registry does. */
-  handle(context: ExtensionContext, request: ExtensionRequest): Promise<ExtensionAnswer>
+  handle(context: Context, request: ExtensionRequest): Promise<ExtensionAnswer>
 }
+
+/** One method at `/v2/[<name>/]_<extension>/<component>/<module>`. HEAD is answered wherever GET is. */
+export type Endpoint = EndpointOf<'registry', ExtensionContext> | EndpointOf<'repository', RepositoryContext>
 
 /**
  * A namespace of the API, as data; the list in server.ts is all the wiring there is.

@@ -6,6 +6,7 @@ import {
   type ExtensionContext,
   type ExtensionRequest,
   findEndpoints,
+  type RepositoryContext,
 } from '../extensions/extension.ts'
 import { chooseMediaType } from '../oci/accept.ts'
 import { RegistryError } from '../oci/error.ts'
@@ -74,16 +75,15 @@ function methodOf(endpoint: Endpoint, path: string, surroundings: Surroundings):
     const mediaType = mediaTypeOf(endpoint, request)
     // Nobody is refused anything yet, so all see the same.
     const visibility = ''
-    const answer = await endpoint.handle(
-      {
-        ...surroundings,
-        registry,
-        ...(name && { repository: name }),
-        mayPull: async () => true,
-        visibility,
-      },
-      extensionRequest(request, mediaType),
-    )
+    const context = {
+      ...surroundings,
+      registry,
+      ...(name && { repository: name }),
+      mayPull: async () => true,
+      visibility,
+    }
+    // The path of an endpoint of a repository has its name.
+    const answer = await endpoint.handle(context as RepositoryContext, extensionRequest(request, mediaType))
     const level = name === undefined ? '/v2' : `/v2/${name}`
     const exchange = { request, endpoint, path: `${level}/${path}`, mediaType, visibility }
     return await toResponse(answer, exchange)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { resolveAlias } from '../../src/http/extensions.ts'
 import { parseRoute, ROUTES } from '../../src/oci/route.ts'
+import { formatTime, parseTime } from '../../src/oci/time.ts'
 import { EXTENSIONS } from '../../src/server.ts'
 
 /** An answer as it went out. */
@@ -57,6 +58,7 @@ const description: Description = JSON.parse(readFileSync(FILE, 'utf8'))
 // Strict but for types, which stand beside a `$ref` only there.
 const validators = new Ajv2020({ strictTypes: false, coerceTypes: true, allErrors: true })
 validators.addKeyword('components')
+validators.addFormat('date-time', (text) => formatTime(parseTime(text)) === text)
 
 const compiled = new WeakMap<object, ValidateFunction>()
 

@@ -1,0 +1,6 @@
+import type { Section } from '../../oci/operation.ts'
+
+/** Where a page of `docs/extensions` is, seen from `docs/api`. */
+export function pageSection(title: string, page: string): Section {
+  return { title, url: `../extensions/${page}.md` }
+}

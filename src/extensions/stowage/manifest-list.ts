@@ -1,0 +1,97 @@
+import { MEDIA_TYPES } from '../../oci/media-type.ts'
+import type { ManifestSort } from '../../registry/registry.ts'
+import type { ExtensionAnswer } from '../answer.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
+import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { CURSOR, limitParameter, wordParameter } from '../parameters.ts'
+import { readQuery } from '../query.ts'
+import { pageSection } from './documentation.ts'
+import { indexOf, listOf } from './listed-manifest.ts'
+import { MANIFEST_FILTERS, manifestFilters } from './manifest-filters.ts'
+import { ownMediaType, ownMediaTypes } from './media-types.ts'
+import { repositoryState } from './state.ts'
+
+const MAX_MANIFESTS = 1000
+/** Clients of indexes read no more than 4 MiB. */
+const MAX_BYTES = 3 * 1024 * 1024
+
+const ORDERS = [...['pushed', '-pushed', 'pulled', '-pulled'], ...['size', '-size', 'digest', '-digest']] as (
+  | ManifestSort
+  | `-${ManifestSort}`
+)[]
+
+const QUERY = {
+  ...MANIFEST_FILTERS,
+  sort: wordParameter(
+    ORDERS,
+    'The order: of first pushes if absent, of last pulls, of `totalSize`, or of digests; with a dash, the other way round.',
+  ),
+  fields: { ...wordParameter(['pulledAt'], 'What to show beside the rest.'), repeated: true },
+  n: limitParameter(MAX_MANIFESTS),
+  cursor: CURSOR,
+} as const
+
+/** `GET /v2/<name>/_stowage/manifests/list`. */
+export const manifestListEndpoint: Endpoint = {
+  method: 'GET',
+  scope: 'repository',
+  component: 'manifests',
+  module: 'list',
+  action: 'pull',
+  mediaTypes: [...ownMediaTypes('manifests'), MEDIA_TYPES.ociIndex],
+  alias: { path: 'manifests/list', mediaType: ownMediaType('manifests') },
+  operation: {
+    id: 'listManifests',
+    summary: 'List the manifests of a repository, tagged or not',
+    description:
+      'Also at `/v2/{name}/manifests/list`, if `Accept` is exactly the first media type. A filtered page looks at no more than 10,000 ' +
+      'manifests. What is sorted, filtered or shown by pulls has no `ETag`.',
+    section: pageSection('Manifest list', 'manifest-list'),
+    query: QUERY,
+    answers: {
+      200: {
+        description: 'One page, which may be short or empty with another behind it.',
+        headers: ['ETag?'],
+        content: {
+          ...contentIn(ownMediaTypes('manifests'), { $ref: '#/components/schemas/ManifestList' }),
+          ...contentIn([MEDIA_TYPES.ociIndex], { $ref: '#/components/schemas/ManifestIndex' }),
+        },
+      },
+    },
+    errors: ['NAME_UNKNOWN'],
+  },
+  handle: listManifests,
+}
+
+async function listManifests(
+  { registry, repository }: RepositoryContext,
+  { query, mediaType }: ExtensionRequest,
+): Promise<ExtensionAnswer> {
+  const { sort: order = 'pushed', fields, n, cursor, ...filters } = readQuery(query, QUERY)
+  const list = `manifests:${order}`
+  const position = cursor === undefined ? undefined : parseCursor(cursor, list, ['number', 'string'])
+  const sort = order.replace('-', '') as ManifestSort
+  const showsPulls = fields.includes('pulledAt')
+  const dependsOnPulls = showsPulls || sort === 'pulled' || filters.pulledBefore !== undefined
+  return {
+    type: 'json',
+    ...(!dependsOnPulls && { state: () => repositoryState(registry, repository) }),
+    async read() {
+      const { manifests, next } = await registry.manifests.list({
+        repository,
+        sort,
+        descending: order !== sort,
+        filters: manifestFilters(filters),
+        ...(position && { after: { key: position[0], digest: position[1] } }),
+        limit: n ?? MAX_MANIFESTS,
+        maxBytes: MAX_BYTES,
+      })
+      const isIndex = mediaType === MEDIA_TYPES.ociIndex
+      return {
+        json: isIndex ? indexOf(manifests) : listOf(repository, manifests, showsPulls),
+        next: next && formatCursor(list, [next.key, next.digest]),
+      }
+    },
+  }
+}
