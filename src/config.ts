@@ -21,9 +21,13 @@ const address = z.string().transform((text, context) => {
 })
 
 const duration = z.string().transform((text, context) => {
+  if (text === '0') return 0
   const match = /^(\d{1,9})([smhd])$/.exec(text)
   if (match !== null) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
-  context.addIssue({ code: 'custom', message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d' })
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d; or 0',
+  })
   return z.NEVER
 })
 
@@ -40,6 +44,8 @@ const schema = z
     tlsKey: z.string().optional(),
     uploadExpiry: duration,
     unusedBlobExpiry: duration,
+    keepDeleted: duration,
+    keepHistory: duration,
   })
   .superRefine((settings, context) => {
     if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
@@ -67,6 +73,8 @@ export const DEFAULTS = {
   allowAnonymous: false,
   uploadExpiry: '24h',
   unusedBlobExpiry: '24h',
+  keepDeleted: '7d',
+  keepHistory: '365d',
 } as const satisfies Settings
 
 /** Whether only this machine can reach an address. */

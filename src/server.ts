@@ -8,6 +8,7 @@ import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
 import { listen, type TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
+import { repeatCounts } from './registry/counter.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
 
@@ -34,7 +35,13 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
   const folder = await openDataFolder(config.data)
   const registry = localRegistry({
     ...folder,
-    retention: { uploads: config.uploadExpiry, unusedBlobs: config.unusedBlobExpiry, garbage: GARBAGE_MS },
+    retention: {
+      uploads: config.uploadExpiry,
+      unusedBlobs: config.unusedBlobExpiry,
+      deletedManifests: config.keepDeleted,
+      history: config.keepHistory,
+      garbage: GARBAGE_MS,
+    },
     clock: Date.now,
     random: randomBytes,
   })
@@ -53,6 +60,7 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
   })
   const stopWatching = tlsPaths && tls && watch(tlsPaths, tls, node.setTls, log)
   const stopSweeping = repeatSweeps(registry, log)
+  const stopCounting = repeatCounts(registry, log)
   return {
     url: urlOf(config, node.address.port),
     async close() {
@@ -60,6 +68,8 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
       stopWatching?.()
       await node.close()
       await stopSweeping()
+      await stopCounting()
+      await registry.close()
       await folder.close()
     },
   }

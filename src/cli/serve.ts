@@ -32,6 +32,16 @@ export function serveCommand(): Command {
         DEFAULTS.unusedBlobExpiry,
       ),
     )
+    .addOption(
+      setting('--keep-deleted <time>', 'keep deleted manifests for an undelete for so long; 0: not').default(
+        DEFAULTS.keepDeleted,
+      ),
+    )
+    .addOption(
+      setting('--keep-history <time>', 'keep the history of tags and changes for so long').default(
+        DEFAULTS.keepHistory,
+      ),
+    )
     .action(serve)
 }
 

@@ -34,7 +34,7 @@ const start: Handler<'uploads'> = async (registry, request, { name }) => {
     await registry.uploads.pushWhole(name, digest, request.body)
     return blobCreated(name, digest)
   }
-  const upload = registry.uploads.start(name, algorithmParameter(request.query))
+  const upload = await registry.uploads.start(name, algorithmParameter(request.query))
   return emptyResponse(202, uploadHeaders(name, upload, 0))
 }
 

@@ -322,7 +322,8 @@ export interface Outcomes {
   undeleteManifest:
     | { result: 'restored'; previousTags: Tag[] }
     | { result: 'missing'; digests: Digest[] }
-    | { result: 'exists' | 'unknown' }
+    | { result: 'exists' }
+    | { result: 'unknown' }
   purgeManifest: { result: 'purged' | 'unknown' } | { result: 'needed'; by: Digest }
   /** `more` if the limit ended it. */
   expireDeleted: { result: 'done'; count: number; more: boolean }

@@ -333,13 +333,20 @@ export interface LogReads {
   garbage(before: number, limit: number): Promise<string[]>
 }
 
+/** Repositories that have changed since they were counted. */
+export interface PendingCounts {
+  /** By id, each with the time before which it should not be counted again. */
+  repositories: { repository: number; due: number }[]
+  /** The sequence up to which changes were looked at. */
+  cursor: number
+  /** Whether the limit ended it. */
+  more: boolean
+}
+
 /** Reads for counting what is in repositories. */
 export interface CountReads {
-  /** Repositories that have changed since they were counted, and where to go on in the change log. */
-  pending(
-    at: number,
-    limit: number,
-  ): Promise<{ repositories: { repository: number; due: number }[]; cursor: number }>
+  /** Looks at the changes behind the last counted, at most `limit`, and at repositories that are due. */
+  pending(at: number, limit: number): Promise<PendingCounts>
   /** Counts a repository by its id, in small steps; undefined if it is not there, or the signal is aborted. */
   count(repository: number, signal: AbortSignal): Promise<Omit<RepositoryCount, 'at' | 'took'> | undefined>
 }

@@ -48,7 +48,12 @@ export async function openBlob(
   return await openBlob(parts, repository, digest, { blob: again, range })
 }
 
-/** Makes a blob of another repository part of this one. @returns whether it could be found */
+/**
+ * Makes a blob of another repository part of this one.
+ *
+ * @returns whether it could be found
+ * @throws RegistryError REPOSITORY_DELETING
+ */
 export async function mountBlob(
   parts: RegistryParts,
   repository: RepositoryName,
@@ -58,6 +63,7 @@ export async function mountBlob(
   const [outcome] = await parts.metadata.commit([
     { type: 'mountBlob', repository, digest, ...(from && { from }), at: parts.clock() },
   ])
+  if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   return outcome.result === 'mounted'
 }
 

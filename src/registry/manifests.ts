@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/error.ts'
 import { MAX_MANIFEST_SIZE, parseManifest } from '../oci/manifest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import { createHasher } from './hasher.ts'
+import { readImageConfig } from './image-config.ts'
 import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
 
@@ -31,17 +32,21 @@ export interface PushedManifest {
 /**
  * Stores a manifest byte for byte and sets tags to it, all in one step.
  *
- * @throws RegistryError MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN or PRECONDITION_FAILED
+ * @throws RegistryError MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED
+ *   or REPOSITORY_DELETING
  * @see OCI Distribution Specification, "Pushing Manifests"
  */
 export async function pushManifest(parts: RegistryParts, push: ManifestPush): Promise<PushedManifest> {
   const { repository, bytes, tags, condition } = push
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
-  const manifest = parseManifest(bytes, push.contentType)
+  const { imageConfig, ...manifest } = parseManifest(bytes, push.contentType)
+  const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
+  const at = parts.clock()
   const [outcome] = await parts.metadata.commit([
-    { type: 'putManifest', repository, digest, bytes, ...manifest, tags, condition, at: parts.clock() },
+    { type: 'putManifest', repository, digest, bytes, ...manifest, ...described, tags, condition, at },
   ])
+  if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'missing') {
     const shown = outcome.digests.slice(0, MAX_MISSING_SHOWN)
@@ -94,22 +99,72 @@ async function manifestUnknown(
   return await nameOrElse(parts, repository, 'MANIFEST_UNKNOWN', { details: [reference] })
 }
 
-/** Deletes a manifest with its tags. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED */
+/** Deletes a manifest with its tags; it can be brought back for a while. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED */
 export async function deleteManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
 ): Promise<void> {
   const [outcome] = await parts.metadata.commit([
-    { type: 'deleteManifest', repository, digest, at: parts.clock() },
+    {
+      type: 'deleteManifest',
+      repository,
+      digest,
+      keep: parts.retention.deletedManifests > 0,
+      at: parts.clock(),
+    },
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
-  if (outcome.result === 'needed') {
-    throw new RegistryError('MANIFEST_NEEDED', {
-      message: `manifest ${outcome.by} of this repository needs this manifest; delete that first`,
-      details: [{ digest, neededBy: outcome.by }],
-    })
-  }
+  if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
+}
+
+function manifestNeeded(digest: Digest, by: Digest): RegistryError {
+  return new RegistryError('MANIFEST_NEEDED', {
+    message: `manifest ${by} of this repository needs this manifest; delete that first`,
+    details: [{ digest, neededBy: by }],
+  })
+}
+
+/**
+ * Brings a deleted manifest back, with those below it that were deleted too, and sets tags to it.
+ *
+ * @returns the tags that it had when it was deleted
+ * @throws RegistryError MANIFEST_EXISTS, MANIFEST_UNKNOWN, NAME_UNKNOWN, or CONTENT_GONE naming what is not there any more
+ */
+export async function undeleteManifest(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  digest: Digest,
+  tags: readonly Tag[],
+): Promise<Tag[]> {
+  const [outcome] = await parts.metadata.commit([
+    { type: 'undeleteManifest', repository, digest, tags, at: parts.clock() },
+  ])
+  if (outcome.result === 'restored') return outcome.previousTags
+  if (outcome.result === 'exists') throw new RegistryError('MANIFEST_EXISTS', { details: [{ digest }] })
+  if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
+  const shown = outcome.digests.slice(0, MAX_MISSING_SHOWN)
+  throw new RegistryError('CONTENT_GONE', {
+    message: 'the manifest cannot be brought back: content that it names is not kept any more',
+    details: shown.map((missing) => ({ digest: missing })),
+  })
+}
+
+/**
+ * Removes a manifest for good, deleted before or not, with the content that only it named in its repository.
+ *
+ * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED
+ */
+export async function purgeManifest(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<void> {
+  const [outcome] = await parts.metadata.commit([
+    { type: 'purgeManifest', repository, digest, at: parts.clock() },
+  ])
+  if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
+  if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
 }
 
 /** Removes a tag; its manifest stays. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or PRECONDITION_FAILED */

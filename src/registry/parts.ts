@@ -7,6 +7,10 @@ export interface Retention {
   uploads: number
   /** How long a blob that no manifest of its repository names is kept. */
   unusedBlobs: number
+  /** How long a deleted manifest can be brought back; 0 if not at all. */
+  deletedManifests: number
+  /** How long the change log tells of what happened. */
+  history: number
   /** How long the bytes of a key stay after nothing leads to it any more, for those who are about to open it. */
   garbage: number
 }
@@ -16,6 +20,8 @@ export interface RegistryParts {
   blobs: BlobStore
   metadata: MetadataStore
   retention: Retention
+  /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */
+  pullsInterval?: number
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */

@@ -131,6 +131,7 @@ async function complete(
     },
   ])
   if (outcome.result === 'upload-unknown') throw new RegistryError('UPLOAD_UNKNOWN')
+  if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'upload-changed') throw new RegistryError('UPLOAD_BUSY')
 }
 

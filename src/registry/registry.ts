@@ -23,22 +23,35 @@ import type {
   TagChange,
 } from '../metadata/metadata-store.ts'
 import type { Digest, HashAlgorithm } from '../oci/digest.ts'
-import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobBytes } from '../storage/blob-store.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
+import { countRepositories } from './counts.ts'
+import { findDeletion, RepositoryDeleter, refuseDeleting } from './deletion.ts'
+import {
+  type Changes,
+  changesOf,
+  type History,
+  historyOf,
+  type RollbackTarget,
+  type When,
+} from './history.ts'
 import {
   deleteManifest,
   deleteTag,
   findManifest,
   type ManifestPush,
   type PushedManifest,
+  purgeManifest,
   pushManifest,
   readManifest,
+  undeleteManifest,
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
+import { PullLog } from './pulls.ts'
 import { type BlobPusher, blobPusher } from './push-blob.ts'
+import { nameUnknown } from './repositories.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
@@ -48,6 +61,8 @@ export type {
   Change,
   ChangePage,
   ChangeQuery,
+  Changes,
+  History,
   HoldersPage,
   ListedManifest,
   ManifestCursor,
@@ -63,9 +78,11 @@ export type {
   RepositoryEntry,
   RepositoryQuery,
   RepositoryState,
+  RollbackTarget,
   Swept,
   TagChange,
   TagCondition,
+  When,
 }
 
 /** Blobs of a repository. */
@@ -113,32 +130,6 @@ export interface Repositories {
   deletion(name: RepositoryName): Promise<RepositoryDeletion>
 }
 
-/** What tags of a repository were. */
-export interface History {
-  /** Changes of a tag before a revision, newest first. */
-  tag(repository: RepositoryName, tag: Tag, page: { before: number; limit: number }): Promise<Page<TagChange>>
-  tagsAt(repository: RepositoryName, when: When, page: { after: string; limit: number }): Promise<PastTagsPage>
-  /** @returns the digest that the tag points to now */
-  rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Digest>
-}
-
-/** A point of a repository's history: a revision, or milliseconds since the epoch. */
-export type When = { revision: number; time?: never } | { time: number; revision?: never }
-
-/** What a tag is to be again: a manifest of the repository, or what it was at a revision. */
-export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision: number; digest?: never }) & {
-  condition: TagCondition
-}
-
-/** What happens in the registry. */
-export interface Changes {
-  /** Refuses to leave out what was forgotten. */
-  read(query: ChangeQuery): Promise<ChangePage>
-  bounds(): Promise<{ floor: number; last: number }>
-  /** Resolves when there are changes of the registry behind a sequence number, or the signal is aborted. */
-  wait(after: number, signal: AbortSignal): Promise<void>
-}
-
 /** Where content is. */
 export interface Contents {
   /** Looks at no more than twice `limit` rows. @param after the id of the repository that the page begins behind */
@@ -168,6 +159,9 @@ export interface Registry {
 
 /** The registry over its own stores. */
 export function localRegistry(parts: RegistryParts): Registry {
+  const { metadata } = parts
+  const pulls = new PullLog(parts)
+  const deleter = new RepositoryDeleter(parts)
   return {
     blobs: {
       find: (repository, digest) => findBlob(parts, repository, digest),
@@ -175,39 +169,75 @@ export function localRegistry(parts: RegistryParts): Registry {
       mount: (repository, digest, from) => mountBlob(parts, repository, digest, from),
       delete: (repository, digest) => deleteBlob(parts, repository, digest),
     },
-    uploads: {
-      ...blobPusher(parts),
-      start: (repository, algorithm) => startUpload(parts, repository, algorithm),
-      status: async (repository, id) => {
-        const { record } = await findQuietUpload(parts, repository, id)
-        return { offset: record.offset }
-      },
-      cancel: (repository, id) => cancelUpload(parts, repository, id),
-    },
-    manifests: {
-      find: (repository, reference) => findManifest(parts, repository, reference),
-      read: (repository, reference) => readManifest(parts, repository, reference),
-      push: (push) => pushManifest(parts, push),
-      delete: (repository, digest) => deleteManifest(parts, repository, digest),
-      deleteTag: (repository, tag, condition) => deleteTag(parts, repository, tag, condition),
-      referrers: (query) => parts.metadata.manifests.referrers(query),
-      tags: (repository, after, limit) => listTags(parts, repository, after, limit),
-    },
+    uploads: uploadsOf(parts),
+    manifests: manifestsOf(parts, pulls),
     repositories: {
-      exists: (name) => parts.metadata.repositories.exists(name),
-      list: (after, limit) => parts.metadata.repositories.list(after, limit),
+      exists: (name) => metadata.repositories.exists(name),
+      list: (after, limit) => metadata.repositories.list(after, limit),
+      state: async (name) => (await metadata.repositories.state(name)) ?? nameUnknown(name),
+      children: (query) => metadata.repositories.children(query),
+      delete: (name) => deleter.delete(name),
+      deletion: (name) => findDeletion(parts, name),
+    },
+    history: historyOf(parts),
+    changes: changesOf(parts),
+    contents: {
+      holders: (digest, after, limit) => metadata.contents.holders(digest, after, limit),
+      namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
     },
     sweep: (signal) => sweep(parts, signal),
+    count: (signal) => countRepositories(parts, signal),
+    async close() {
+      await deleter.close()
+      await pulls.save()
+    },
   }
 }
 
-async function listTags(
-  parts: RegistryParts,
-  repository: RepositoryName,
-  after: string,
-  limit: number,
-): Promise<Page<Tag>> {
-  const page = await parts.metadata.tags.list(repository, after, limit)
-  if (page === undefined) throw new RegistryError('NAME_UNKNOWN', { details: [{ name: repository }] })
-  return page
+function uploadsOf(parts: RegistryParts): Uploads {
+  const pusher = blobPusher(parts)
+  return {
+    async append(repository, id, chunk) {
+      await refuseDeleting(parts, repository)
+      return await pusher.append(repository, id, chunk)
+    },
+    async finish(repository, id, digest, chunk) {
+      await refuseDeleting(parts, repository)
+      await pusher.finish(repository, id, digest, chunk)
+    },
+    async pushWhole(repository, digest, body) {
+      await refuseDeleting(parts, repository)
+      await pusher.pushWhole(repository, digest, body)
+    },
+    async start(repository, algorithm) {
+      await refuseDeleting(parts, repository)
+      return startUpload(parts, repository, algorithm)
+    },
+    async status(repository, id) {
+      const { record } = await findQuietUpload(parts, repository, id)
+      return { offset: record.offset }
+    },
+    cancel: (repository, id) => cancelUpload(parts, repository, id),
+  }
+}
+
+function manifestsOf(parts: RegistryParts, pulls: PullLog): Manifests {
+  const { metadata } = parts
+  return {
+    find: (repository, reference) => findManifest(parts, repository, reference),
+    async read(repository, reference) {
+      const found = await readManifest(parts, repository, reference)
+      pulls.add(repository, found.digest)
+      return found
+    },
+    push: (push) => pushManifest(parts, push),
+    delete: (repository, digest) => deleteManifest(parts, repository, digest),
+    deleteTag: (repository, tag, condition) => deleteTag(parts, repository, tag, condition),
+    referrers: (query) => metadata.manifests.referrers(query),
+    tags: async (repository, after, limit) =>
+      (await metadata.tags.list(repository, after, limit)) ?? nameUnknown(repository),
+    list: async (query) => (await metadata.manifests.list(query)) ?? nameUnknown(query.repository),
+    undelete: (repository, digest, tags) => undeleteManifest(parts, repository, digest, tags),
+    purge: (repository, digest) => purgeManifest(parts, repository, digest),
+  }
 }

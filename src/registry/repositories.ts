@@ -2,6 +2,11 @@ import { type ErrorId, type ErrorOptions, RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
 
+/** @throws RegistryError NAME_UNKNOWN */
+export function nameUnknown(name: RepositoryName): never {
+  throw new RegistryError('NAME_UNKNOWN', { details: [{ name }] })
+}
+
 /** The error for something that is not there: that the repository isn't, or the given one. */
 export async function nameOrElse(
   parts: RegistryParts,

@@ -16,6 +16,8 @@ const FLAGS = [
   '--tls-key',
   '--upload-expiry',
   '--unused-blob-expiry',
+  '--keep-deleted',
+  '--keep-history',
 ]
 
 test('the help of serve lists each flag with its variable, and what stands where none is given', async (t) => {
@@ -101,6 +103,8 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--upload-expiry', '90'], /--upload-expiry must be a whole number and a unit/],
   [['--upload-expiry', '-1h'], /--upload-expiry must be a whole number and a unit/],
   [['--unused-blob-expiry', '1.5d'], /--unused-blob-expiry must be a whole number and a unit/],
+  [['--keep-deleted', '7'], /--keep-deleted must be .*; or 0$/m],
+  [['--keep-history', '00'], /--keep-history must be a whole number and a unit/],
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
   [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
   [['--no-such-flag'], /--no-such-flag/],

@@ -33,7 +33,7 @@ export async function openFaulty(
   const registry = localRegistry({
     metadata,
     blobs: memoryBlobStore(),
-    retention: { uploads: HOUR, unusedBlobs: HOUR, garbage: HOUR },
+    retention: { uploads: HOUR, unusedBlobs: HOUR, deletedManifests: 0, history: HOUR, garbage: HOUR },
     clock: Date.now,
     random: randomBytes,
   })

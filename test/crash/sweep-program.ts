@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000
 const folder = await openDataFolder(process.argv[2] ?? '')
 const registry = localRegistry({
   ...folder,
-  retention: { uploads: DAY_MS, unusedBlobs: DAY_MS, garbage: 0 },
+  retention: { uploads: DAY_MS, unusedBlobs: DAY_MS, deletedManifests: DAY_MS, history: DAY_MS, garbage: 0 },
   clock: Date.now,
   random: randomBytes,
 })

@@ -11,7 +11,13 @@ import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
 
 /** Times of a registry whose clock the test sets, in milliseconds. */
-export const RETENTION = { uploads: 10_000, unusedBlobs: 100_000, garbage: 1_000 }
+export const RETENTION = {
+  uploads: 10_000,
+  unusedBlobs: 100_000,
+  deletedManifests: 0,
+  history: 10_000_000,
+  garbage: 1_000,
+}
 
 /** A registry with real stores, over HTTP without a port, whose clock only the test moves. */
 export interface ClockedRegistry {

@@ -1,5 +1,5 @@
 import type { RepositoryCount } from '../command.ts'
-import type { CountReads } from '../metadata-store.ts'
+import type { CountReads, PendingCounts } from '../metadata-store.ts'
 import { readMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
 
@@ -15,11 +15,7 @@ export function countReads(statements: Statements): CountReads {
   }
 }
 
-function listPending(
-  statements: Statements,
-  at: number,
-  limit: number,
-): { repositories: { repository: number; due: number }[]; cursor: number } {
+function listPending(statements: Statements, at: number, limit: number): PendingCounts {
   const mark = readMark(statements, 'counted-changes')
   const changes = statements.all(
     'SELECT sequence, repository FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?',
@@ -37,7 +33,11 @@ function listPending(
     const id = repository as number
     if (!found.has(id)) found.set(id, dueOf(statements, id))
   }
-  return { repositories: [...found].map(([repository, time]) => ({ repository, due: time })), cursor }
+  return {
+    repositories: [...found].map(([repository, time]) => ({ repository, due: time })),
+    cursor,
+    more: changes.length === limit || due.length === limit,
+  }
 }
 
 function dueOf(statements: Statements, repository: number): number {

@@ -1,0 +1,70 @@
+import type { RepositoryDeletion } from '../metadata/metadata-store.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { RegistryParts } from './parts.ts'
+import { nameUnknown } from './repositories.ts'
+
+const BATCH = 500
+
+/** Refuses to push to a repository that is being deleted. @throws RegistryError REPOSITORY_DELETING */
+export async function refuseDeleting(parts: RegistryParts, repository: RepositoryName): Promise<void> {
+  const deletion = await parts.metadata.repositories.deletion(repository)
+  if (deletion !== undefined && deletion.finished === undefined)
+    throw new RegistryError('REPOSITORY_DELETING')
+}
+
+/** What became of the last repository of a name that was deleted. @throws RegistryError NAME_UNKNOWN */
+export async function findDeletion(parts: RegistryParts, name: RepositoryName): Promise<RepositoryDeletion> {
+  const deletion = await parts.metadata.repositories.deletion(name)
+  return deletion ?? nameUnknown(name)
+}
+
+/** Deletes repositories: at once for all who ask, and then row by row, between other writes. */
+export class RepositoryDeleter {
+  readonly #parts: RegistryParts
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Deletes a repository with all that is in it; one that is being deleted already is no error.
+   *
+   * @throws RegistryError NAME_UNKNOWN
+   */
+  async delete(name: RepositoryName): Promise<RepositoryDeletion> {
+    const { metadata, clock } = this.#parts
+    const [outcome] = await metadata.commit([{ type: 'deleteRepository', repository: name, at: clock() }])
+    const deletion = await findDeletion(this.#parts, name)
+    if (outcome.result === 'unknown' && deletion.finished !== undefined) return nameUnknown(name)
+    // The sweeper goes on with what this leaves.
+    this.#running ??= dropDeleted(this.#parts, this.#stop.signal)
+      .then(() => {})
+      .catch(() => {})
+      .finally(() => {
+        this.#running = undefined
+      })
+    return deletion
+  }
+
+  /** Stops between two steps. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+}
+
+/** Removes what is left of deleted repositories, in small steps. @returns how many rows that were */
+export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Promise<number> {
+  let total = 0
+  for (let more = true; more && !signal.aborted; ) {
+    const [outcome] = await parts.metadata.commit([
+      { type: 'dropDeletedRepositories', limit: BATCH, at: parts.clock() },
+    ])
+    total += outcome.count
+    more = outcome.more
+  }
+  return total
+}

@@ -1,0 +1,119 @@
+import type { TagCondition } from '../metadata/command.ts'
+import type { ChangePage, ChangeQuery, Page, PastTagsPage, TagChange } from '../metadata/metadata-store.ts'
+import type { Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { RepositoryName, Tag } from '../oci/reference.ts'
+import type { RegistryParts } from './parts.ts'
+import { nameUnknown } from './repositories.ts'
+
+/** A point of a repository's history: a revision, or milliseconds since the epoch. */
+export type When = { revision: number; time?: never } | { time: number; revision?: never }
+
+/** What a tag is to be again: a manifest of the repository, or what it was at a revision. */
+export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision: number; digest?: never }) & {
+  condition: TagCondition
+}
+
+/** What tags of a repository were. */
+export interface History {
+  /** Changes of a tag before a revision, newest first. */
+  tag(repository: RepositoryName, tag: Tag, page: { before: number; limit: number }): Promise<Page<TagChange>>
+  tagsAt(
+    repository: RepositoryName,
+    when: When,
+    page: { after: string; limit: number },
+  ): Promise<PastTagsPage>
+  /** @returns the digest that the tag points to now */
+  rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Digest>
+}
+
+/** What happens in the registry. */
+export interface Changes {
+  /** Refuses to leave out what was forgotten. */
+  read(query: ChangeQuery): Promise<ChangePage>
+  bounds(): Promise<{ floor: number; last: number }>
+  /** Resolves when there are changes of the registry behind a sequence number, or the signal is aborted. */
+  wait(after: number, signal: AbortSignal): Promise<void>
+}
+
+/** The history of tags. */
+export function historyOf(parts: RegistryParts): History {
+  return {
+    tag: async (repository, tag, page) =>
+      (await parts.metadata.tags.history(repository, tag, page)) ?? nameUnknown(repository),
+    tagsAt: (repository, when, page) => readTagsAt(parts, repository, when, page),
+    rollback: (repository, tag, to) => rollBack(parts, repository, tag, to),
+  }
+}
+
+async function readTagsAt(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  when: When,
+  page: { after: string; limit: number },
+): Promise<PastTagsPage> {
+  const found = await parts.metadata.tags.at(repository, when, page)
+  if (found === undefined) return nameUnknown(repository)
+  if (found === 'pruned') throw new RegistryError('HISTORY_PRUNED')
+  return found
+}
+
+async function rollBack(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  tag: Tag,
+  to: RollbackTarget,
+): Promise<Digest> {
+  const digest = to.digest ?? (await digestAt(parts, repository, tag, to.revision))
+  const [outcome] = await parts.metadata.commit([
+    { type: 'setTag', repository, tag, digest, condition: to.condition, at: parts.clock() },
+  ])
+  if (outcome.result === 'set') return digest
+  if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
+  if (outcome.result === 'deleted') throw new RegistryError('MANIFEST_DELETED', { details: [{ digest }] })
+  if (!(await parts.metadata.repositories.exists(repository))) return nameUnknown(repository)
+  throw to.digest === undefined
+    ? new RegistryError('CONTENT_GONE', {
+        message: `the manifest that this tag pointed to at revision ${to.revision} is not kept any more`,
+        details: [{ digest }],
+      })
+    : new RegistryError('MANIFEST_UNKNOWN', { details: [{ digest }] })
+}
+
+async function digestAt(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  tag: Tag,
+  revision: number,
+): Promise<Digest> {
+  // The state at a revision may be one that was forgotten, which only this read knows of.
+  await readTagsAt(parts, repository, { revision }, { after: '', limit: 0 })
+  const page = await parts.metadata.tags.history(repository, tag, { before: revision + 1, limit: 1 })
+  const digest = page?.items[0]?.digest
+  if (digest !== undefined) return digest
+  throw new RegistryError('MANIFEST_UNKNOWN', {
+    message: `tag was not there at revision ${revision}`,
+    details: [{ tag }],
+  })
+}
+
+/** The change log. */
+export function changesOf(parts: RegistryParts): Changes {
+  return {
+    read: (query) => readChanges(parts, query),
+    bounds: () => parts.metadata.log.bounds(),
+    wait: (after, signal) => parts.metadata.log.changed(after, signal),
+  }
+}
+
+async function readChanges(parts: RegistryParts, query: ChangeQuery): Promise<ChangePage> {
+  const page = await parts.metadata.log.read(query)
+  if (page === undefined) {
+    throw new RegistryError('NAME_UNKNOWN', { details: [{ name: query.repository }] })
+  }
+  if (query.after >= page.floor) return page
+  throw new RegistryError('HISTORY_PRUNED', {
+    message: `changes up to sequence ${page.floor} are not kept any more; list what there is, and go on behind ${page.last}`,
+    details: [{ floor: page.floor, last: page.last }],
+  })
+}

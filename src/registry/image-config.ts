@@ -1,0 +1,103 @@
+import type { BlobRecord } from '../metadata/metadata-store.ts'
+import type { Digest } from '../oci/digest.ts'
+import { parseJson } from '../oci/json.ts'
+import type { Labels } from '../oci/label-selector.ts'
+import { parsePlatform } from '../oci/platform.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { RegistryParts } from './parts.ts'
+
+const MAX_CONFIG_SIZE = 4 * 1024 * 1024
+/** Labels are kept for each manifest: one config may not fill the store by way of many small manifests. */
+const MAX_LABELS_SIZE = 64 * 1024
+
+/** What an image config says of its image; empty where it says nothing that can be understood. */
+export interface ImageDescription {
+  labels?: Labels
+  /** `os/architecture[/variant]` */
+  platform?: string
+}
+
+/** Reads the config of an image that is being pushed. Whatever is wrong with it, that is no reason to refuse the image. */
+export async function readImageConfig(
+  parts: Pick<RegistryParts, 'metadata' | 'blobs'>,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<ImageDescription> {
+  try {
+    const blob = await parts.metadata.blobs.find(repository, digest)
+    return blob === undefined ? {} : await describeConfig(parts, blob)
+  } catch {
+    return {}
+  }
+}
+
+/** Reads an image config where it is. @throws what the blob store does if it can't be read */
+export async function describeConfig(
+  { blobs }: Pick<RegistryParts, 'blobs'>,
+  { size, content }: BlobRecord,
+): Promise<ImageDescription> {
+  if (size === 0 || size > MAX_CONFIG_SIZE) return {}
+  const bytes = content.key === undefined ? content.bytes : await readAll(blobs, content.key, size)
+  return bytes === undefined ? {} : parseImageConfig(bytes)
+}
+
+async function readAll(
+  blobs: RegistryParts['blobs'],
+  key: string,
+  size: number,
+): Promise<Uint8Array | undefined> {
+  const opened = await blobs.open(key, { start: 0, end: size - 1 })
+  if (opened === undefined || opened.type === 'bytes') return opened?.bytes
+  try {
+    const buffer = new Uint8Array(opened.length)
+    for (let at = 0; at < buffer.length; ) {
+      const read = await opened.read(buffer.subarray(at), opened.start + at)
+      if (read === 0) return undefined
+      at += read
+    }
+    return buffer
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Reads the labels and the platform of an image config. @see OCI Image Specification, config.md */
+export function parseImageConfig(bytes: Uint8Array): ImageDescription {
+  const body = parseOrNothing(bytes)
+  if (!isObject(body)) return {}
+  const labels = labelsOf(body.config)
+  const platform = platformOf(body)
+  return { ...(labels && { labels }), ...(platform && { platform }) }
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parseOrNothing(bytes: Uint8Array): unknown {
+  try {
+    return parseJson(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function labelsOf(config: unknown): Labels | undefined {
+  const labels = isObject(config) ? config.Labels : undefined
+  if (!isObject(labels) || !Object.values(labels).every((value) => typeof value === 'string'))
+    return undefined
+  if (Object.keys(labels).length === 0 || JSON.stringify(labels).length > MAX_LABELS_SIZE) return undefined
+  return labels as Labels
+}
+
+function platformOf({ os, architecture, variant }: JsonObject): string | undefined {
+  const parts = [os, architecture, ...(variant === undefined || variant === '' ? [] : [variant])]
+  if (!parts.every((part) => typeof part === 'string' && part.length <= 64)) return undefined
+  try {
+    return parsePlatform(parts.join('/'))
+  } catch {
+    return undefined
+  }
+}

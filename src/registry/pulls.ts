@@ -1,0 +1,48 @@
+import type { RecordPulls } from '../metadata/command.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { RegistryParts } from './parts.ts'
+
+const INTERVAL_MS = 60_000
+const MAX_GATHERED = 10_000
+const BATCH = 500
+
+/**
+ * Gathers which manifests were pulled, and records it once a minute: a pull never waits for a write. What is gathered when the process
+ * is killed is lost.
+ */
+export class PullLog {
+  readonly #parts: Pick<RegistryParts, 'metadata' | 'clock' | 'pullsInterval'>
+  readonly #gathered = new Map<string, RecordPulls['pulls'][number]>()
+  #timer: NodeJS.Timeout | undefined
+  #saving: Promise<void> = Promise.resolve()
+
+  constructor(parts: Pick<RegistryParts, 'metadata' | 'clock' | 'pullsInterval'>) {
+    this.#parts = parts
+  }
+
+  /** Remembers that a manifest was pulled now. */
+  add(repository: RepositoryName, digest: Digest): void {
+    this.#gathered.set(`${repository}@${digest}`, { repository, digest, at: this.#parts.clock() })
+    if (this.#gathered.size >= MAX_GATHERED) void this.save()
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => void this.save(), this.#parts.pullsInterval ?? INTERVAL_MS)
+    this.#timer.unref()
+  }
+
+  /** Records what was gathered. If the store fails it is lost: pulls are no reason to fail anything. */
+  async save(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const pulls = [...this.#gathered.values()]
+    this.#gathered.clear()
+    this.#saving = this.#saving.then(() => this.#commit(pulls)).catch(() => {})
+    await this.#saving
+  }
+
+  async #commit(pulls: RecordPulls['pulls']): Promise<void> {
+    for (let start = 0; start < pulls.length; start += BATCH) {
+      await this.#parts.metadata.commit([{ type: 'recordPulls', pulls: pulls.slice(start, start + BATCH) }])
+    }
+  }
+}
