@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { endpointPath } from '../src/extensions/extension.ts'
+import { wholeOperation } from '../src/extensions/operation.ts'
+import { stowageExtension } from '../src/extensions/stowage/stowage.ts'
+import { ERRORS } from '../src/oci/error.ts'
+import { parseRoute } from '../src/oci/route.ts'
+import { assertPromised, readExamples, sendExample } from './pages/example.ts'
+import { fillTeamRegistry } from './pages/team-registry.ts'
+import { startStowage } from './stowage.ts'
+
+const FOLDER = new URL('../docs/extensions/', import.meta.url)
+const PAGES = readdirSync(FOLDER).filter((file) => file.endsWith('.md'))
+
+function read(page: string): string {
+  return readFileSync(new URL(page, FOLDER), 'utf8')
+}
+
+for (const page of PAGES) {
+  test(`what ${page} shows is what a registry answers`, async (t) => {
+    const { url } = await startStowage(t)
+    const memory = { digests: await fillTeamRegistry(url) }
+    const examples = readExamples(page, read(page))
+    assert.ok(examples.length > 0)
+    for (const example of examples) await assertPromised(example, await sendExample(url, example, memory))
+  })
+}
+
+test('each endpoint of ours has a page, which tells of its parameters and errors, and shows how it is answered', () => {
+  assert.ok(stowageExtension.endpoints.length > 2)
+  for (const endpoint of stowageExtension.endpoints) {
+    const { operation, method, scope } = endpoint
+    const page = operation.section?.url.replace('../extensions/', '') ?? ''
+    const text = read(page)
+    const path = endpointPath(stowageExtension, endpoint)
+    const level = scope === 'registry' ? '/v2/' : '/v2/<name>/'
+    assert.ok(
+      text.includes(`\`${method} ${level}${path}\``),
+      `${page} does not name ${method} ${level}${path}`,
+    )
+    for (const name of Object.keys(operation.query ?? {})) {
+      assert.match(text, new RegExp(`\`${name}=?`), `${page} does not tell of ${name}`)
+    }
+    for (const error of wholeOperation(endpoint).errors) {
+      const { status, code } = ERRORS[error]
+      assert.match(
+        text,
+        new RegExp(`^\\| ${status} \\| \`${code}\` \\|`, 'm'),
+        `${page} does not tell of ${error}`,
+      )
+    }
+    const shown = readExamples(page, text).filter((example) => {
+      const route = parseRoute(example.target.split('?', 1)[0] ?? '')
+      const isHere = route?.id === `${scope}Extension` && example.target.includes(path)
+      return isHere && example.method === method && example.answer.status < 300
+    })
+    assert.ok(shown.length > 0, `${page} shows no ${method} ${level}${path}`)
+  }
+})
+
+test('each form of an answer is led to from a page', () => {
+  const all = PAGES.map(read).join('\n')
+  for (const [name] of Object.entries(stowageExtension.schemas ?? {})) {
+    assert.ok(all.includes(`](schemas/${name}.json)`), `no page leads to the form ${name}`)
+  }
+})
+
+test('pages lead only to files that are there', () => {
+  for (const page of PAGES) {
+    for (const [, target = ''] of read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      assert.doesNotThrow(() => readFileSync(new URL(target, FOLDER)), `${page} leads to ${target}`)
+    }
+  }
+})
