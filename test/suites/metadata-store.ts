@@ -5,9 +5,11 @@ import { testCollection } from './metadata-collection.ts'
 import { testCommit } from './metadata-commit.ts'
 import { testLists } from './metadata-lists.ts'
 import { testLog } from './metadata-log.ts'
+import { testManifestList } from './metadata-manifest-list.ts'
 import { testManifests } from './metadata-manifests.ts'
 import type { MakeMetadataStore } from './metadata-place.ts'
 import { testReferrers } from './metadata-referrers.ts'
+import { testUndelete } from './metadata-undelete.ts'
 import { testUploadEnds } from './metadata-upload-ends.ts'
 import { testUploads } from './metadata-uploads.ts'
 
@@ -35,5 +37,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('ends of uploads', () => testUploadEnds(getStore))
     describe('lists', () => testLists(getStore))
     describe('the change log', () => testLog(getStore))
+    describe('lists of manifests', () => testManifestList(getStore))
+    describe('deleted manifests', () => testUndelete(getStore))
   })
 }
