@@ -3,12 +3,16 @@ import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import { testBlobs } from './metadata-blobs.ts'
 import { testCollection } from './metadata-collection.ts'
 import { testCommit } from './metadata-commit.ts'
+import { testContents } from './metadata-contents.ts'
+import { testFeed } from './metadata-feed.ts'
+import { testHistory } from './metadata-history.ts'
 import { testLists } from './metadata-lists.ts'
 import { testLog } from './metadata-log.ts'
 import { testManifestList } from './metadata-manifest-list.ts'
 import { testManifests } from './metadata-manifests.ts'
 import type { MakeMetadataStore } from './metadata-place.ts'
 import { testReferrers } from './metadata-referrers.ts'
+import { testRepositories } from './metadata-repositories.ts'
 import { testUndelete } from './metadata-undelete.ts'
 import { testUploadEnds } from './metadata-upload-ends.ts'
 import { testUploads } from './metadata-uploads.ts'
@@ -37,6 +41,10 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('ends of uploads', () => testUploadEnds(getStore))
     describe('lists', () => testLists(getStore))
     describe('the change log', () => testLog(getStore))
+    describe('the feed', () => testFeed(getStore))
+    describe('history', () => testHistory(getStore))
+    describe('repositories', () => testRepositories(getStore))
+    describe('contents', () => testContents(getStore))
     describe('lists of manifests', () => testManifestList(getStore))
     describe('deleted manifests', () => testUndelete(getStore))
   })
