@@ -224,13 +224,19 @@ test('JSON without a state, an empty answer and a refusal are answered as they a
 
 /** An endpoint whose stream goes on until nobody waits for it. */
 function endlessEndpoint() {
+  const waiting = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
   async function* events(signal: AbortSignal) {
-    yield { id: '1', event: 'change', data: { sequence: 1 } }
-    if (!signal.aborted) await once(signal, 'abort')
-    ended.resolve()
+    try {
+      yield { id: '1', event: 'change', data: { sequence: 1 } }
+      waiting.resolve()
+      if (!signal.aborted) await once(signal, 'abort')
+    } finally {
+      ended.resolve()
+    }
   }
   return {
+    waiting: waiting.promise,
     ended: ended.promise,
     endpoint: {
       ...ENDPOINT,
@@ -275,6 +281,22 @@ test('a stream ends, whole, when the server closes', async (t) => {
   assert.match(await text, /data: \{"sequence":1\}\n\n$/)
   await Promise.all([ended, closed])
   assert.deepEqual(failures, [])
+})
+
+test('a stream without a port ends when its reader cancels it, also while it waits', async (t) => {
+  const { endpoint, waiting, ended } = endlessEndpoint()
+  const { ask } = await serveEndpoints(t, [endpoint])
+  const answer = await ask(new Request('http://registry.test/v2/_test/test/stream'))
+  const reader = answer.body?.getReader()
+  assert.ok(reader !== undefined)
+  const texts = [await reader.read(), await reader.read()].map(({ value }) =>
+    String(Buffer.from(value ?? [])),
+  )
+  assert.match(texts.join(''), /data: \{"sequence":1\}/)
+  const last = reader.read()
+  await waiting
+  await Promise.all([reader.cancel(), ended])
+  assert.ok((await last).done)
 })
 
 test('HEAD of a stream has its head alone', async (t) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import type { Endpoint } from '../../src/extensions/extension.ts'
 import { createApp } from '../../src/http/app.ts'
+import { toFetch } from '../../src/http/fetch.ts'
 import { listen, type NodeServer } from '../../src/http/node.ts'
 import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
@@ -12,6 +13,8 @@ const HOUR = 3_600_000
 /** A server whose only extension is `_test`, with the endpoints of a test. */
 export interface ExtensionServer extends NodeServer {
   url: string
+  /** Asks without a port. */
+  ask(request: Request): Promise<Response>
   /** What the server logged as its own failures. */
   failures: object[]
 }
@@ -58,5 +61,5 @@ export async function serveEndpoints(
     await close()
     await metadata.close()
   })
-  return { ...server, close, url: `http://127.0.0.1:${server.address.port}`, failures }
+  return { ...server, close, ask: toFetch(app), url: `http://127.0.0.1:${server.address.port}`, failures }
 }
