@@ -219,6 +219,7 @@ export interface PruneChanges {
   type: 'pruneChanges'
   before: number
   limit: number
+  at: number
 }
 
 /** Deletes a repository with all that is in it. From then on no answer knows it; its rows go by {@link DropDeletedRepositories}. */

@@ -50,7 +50,7 @@ export async function sweep(parts: RegistryParts, signal: AbortSignal): Promise<
   const rows = await dropDeleted(parts, signal)
   const changes = await repeat(signal, async () => {
     const [outcome] = await metadata.commit([
-      { type: 'pruneChanges', before: at - retention.history, limit: BATCH },
+      { type: 'pruneChanges', before: at - retention.history, limit: BATCH, at },
     ])
     return outcome
   })

@@ -67,7 +67,7 @@ function removeTag(store: MetadataStore, repository: RepositoryName, tag: string
 /** Forgets all changes from before a time. @returns how many were looked at */
 async function prune(store: MetadataStore, before: number): Promise<number> {
   for (let total = 0; ; ) {
-    const { count, more } = await commitOne(store, { type: 'pruneChanges', before, limit: 3 })
+    const { count, more } = await commitOne(store, { type: 'pruneChanges', before, limit: 3, at: tick() })
     total += count
     if (!more) return total
   }
@@ -290,6 +290,27 @@ function testPrunedStates(getStore: GetStore): void {
     assert.equal(await prune(store, tick()), 0)
     const { floor, last } = await store.log.bounds()
     assert.equal(floor, last)
+  })
+
+  test('a clock that was wrong for a while keeps nothing longer, and makes nothing go that is young', async () => {
+    const store = getStore()
+    await prune(store, tick())
+    const [repository, ahead, behind] = [newRepository(), newRepository(), newRepository()]
+    const old = await putManifest(store, repository, { tags: tags('v') })
+    await putManifest(store, ahead, { at: tick() + 1e12 })
+    await putManifest(store, repository, { tags: tags('v') })
+    const horizon = tick()
+    await putManifest(store, repository, { tags: tags('w') })
+    await putManifest(store, behind, { at: 5 })
+    await prune(store, horizon)
+    assert.deepEqual(await changesOf(store, ahead), [])
+    assert.equal((await changesOf(store, behind)).length, 2)
+    const left = await changesOf(store, repository)
+    assert.deepEqual(
+      left.map(({ kind }) => kind),
+      ['tag-set', 'manifest-pushed', 'tag-set'],
+    )
+    assert.notEqual(left[0]?.new, old)
   })
 
   test('a repository that came later is known from its beginning', async () => {

@@ -340,7 +340,7 @@ function testAfterDeletion(getStore: GetStore): void {
     assert.deepEqual(kinds, ['repository-created', 'manifest-pushed', 'tag-set', 'repository-deleted'])
     const before = tick()
     for (let more = true; more; ) {
-      const pruned = await commitOne(store, { type: 'pruneChanges', before, limit: 100 })
+      const pruned = await commitOne(store, { type: 'pruneChanges', before, limit: 100, at: before })
       more = pruned.more
     }
     assert.deepEqual(await changesOf(store, repository), [])
@@ -353,7 +353,7 @@ function testAfterDeletion(getStore: GetStore): void {
     await putManifest(store, repository, { tags: tags('v1') })
     const before = tick()
     for (let more = true; more; ) {
-      const pruned = await commitOne(store, { type: 'pruneChanges', before, limit: 100 })
+      const pruned = await commitOne(store, { type: 'pruneChanges', before, limit: 100, at: before })
       more = pruned.more
     }
     assert.equal((await changesOf(store, repository)).length, 1)

@@ -12,9 +12,7 @@ export function pruneChanges(statements: Statements, command: PruneChanges): Out
     floor,
     command.limit,
   )
-  // The log's order is that of the registry: what is behind a younger change waits for it.
-  const young = rows.findIndex((row) => (row.at as number) >= command.before)
-  const old = young === -1 ? rows : rows.slice(0, young)
+  const old = rows.slice(0, oldOnes(rows, command))
   for (const row of old) {
     if ((row.sequence as number) > counted) countAgain(statements, row.repository as number)
     prune(statements, row)
@@ -22,6 +20,16 @@ export function pruneChanges(statements: Statements, command: PruneChanges): Out
   const last = old.at(-1)
   if (last !== undefined) setMark(statements, 'pruned-changes', last.sequence as number)
   return { result: 'done', count: old.length, more: old.length === command.limit }
+}
+
+/**
+ * How many changes at the beginning are old. What is behind a younger one waits for it; but one of the future was written by a clock
+ * that went wrong, and is as old as what follows.
+ */
+function oldOnes(rows: Row[], { before, at }: PruneChanges): number {
+  const young = rows.findIndex((row) => (row.at as number) >= before && (row.at as number) <= at)
+  const candidates = young === -1 ? rows : rows.slice(0, young)
+  return candidates.findLastIndex((row) => (row.at as number) < before) + 1
 }
 
 function countAgain(statements: Statements, repository: number): void {
