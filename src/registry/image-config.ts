@@ -2,11 +2,12 @@ import type { BlobRecord } from '../metadata/metadata-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import { parseJson } from '../oci/json.ts'
 import type { Labels } from '../oci/label-selector.ts'
-import { parsePlatform } from '../oci/platform.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
 
 const MAX_CONFIG_SIZE = 4 * 1024 * 1024
+/** As a client can name it in a filter. */
+const PLATFORM_PART = /^[A-Za-z0-9._-]{1,64}$/
 /** Labels are kept for each manifest: one config may not fill the store by way of many small manifests. */
 const MAX_LABELS_SIZE = 64 * 1024
 
@@ -93,11 +94,8 @@ function labelsOf(config: unknown): Labels | undefined {
 }
 
 function platformOf({ os, architecture, variant }: JsonObject): string | undefined {
-  const parts = [os, architecture, ...(variant === undefined || variant === '' ? [] : [variant])]
-  if (!parts.every((part) => typeof part === 'string' && part.length <= 64)) return undefined
-  try {
-    return parsePlatform(parts.join('/'))
-  } catch {
-    return undefined
-  }
+  const parts = [os, architecture, ...(variant ? [variant] : [])]
+  return parts.every((part) => typeof part === 'string' && PLATFORM_PART.test(part))
+    ? parts.join('/')
+    : undefined
 }

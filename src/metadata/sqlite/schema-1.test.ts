@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
-import { temporaryFolder } from '../../../test/stowage.ts'
+import { schema1File } from '../../../test/data-folders/schema-1.ts'
 import { commitOne, putManifest, sha256, tagged } from '../../../test/suites/metadata-place.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
 import type { ManifestQuery, MetadataStore } from '../metadata-store.ts'
-import { MIGRATIONS, migrate } from './migrations.ts'
 import { sqliteMetadata } from './store.ts'
 
 const repository = 'team/app' as RepositoryName
@@ -30,13 +26,7 @@ const list: ManifestQuery = {
 
 /** A store whose file was written by the program of schema 1. */
 async function oldStore(t: TestContext): Promise<MetadataStore> {
-  const path = join(await temporaryFolder(t), 'metadata.sqlite')
-  const rows = new URL('../../../test/data-folders/schema-1.sql', import.meta.url)
-  const database = new DatabaseSync(path)
-  migrate(database, MIGRATIONS.slice(0, 1))
-  database.exec(await readFile(rows, 'utf8'))
-  database.close()
-  const store = await sqliteMetadata({ path })
+  const store = await sqliteMetadata({ path: await schema1File(t) })
   t.after(() => store.close())
   return store
 }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf, placeRegistry, pushBlob, pushImage, until } from '../../test/suites/registry-place.ts'
+import type { RepositoryName, Tag } from '../oci/reference.ts'
+
+const repository = 'app' as RepositoryName
+
+/** What no push is let through by. */
+async function* bytes(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('x')
+}
+
+test('a deleted repository goes at once for who asks, and its bytes soon after', async (t) => {
+  const registry = await placeRegistry(t)
+  const digest = await pushImage(registry, repository, { tags: ['v1'] })
+  await registry.count(new AbortController().signal)
+  const deletion = await registry.repositories.delete(repository)
+  assert.equal(deletion.total, 4)
+  await assert.rejects(registry.manifests.read(repository, { digest }), { id: 'NAME_UNKNOWN' })
+  const ended = await until(
+    () => registry.repositories.deletion(repository),
+    ({ finished }) => finished !== undefined,
+  )
+  assert.deepEqual([ended.id, ended.removed], [deletion.id, 4])
+  await assert.rejects(registry.repositories.delete(repository), { id: 'NAME_UNKNOWN' })
+  await assert.rejects(registry.repositories.deletion('never' as RepositoryName), { id: 'NAME_UNKNOWN' })
+})
+
+test('while its rows go every push to a deleted repository is refused, and its uploads have ended', async (t) => {
+  const registry = await placeRegistry(t)
+  const blob = await pushBlob(registry, 'source' as RepositoryName, 'layer')
+  await pushImage(registry, repository)
+  const old = await registry.uploads.start(repository)
+  await registry.uploads.append(repository, old, { body: bytes() })
+  // By the command alone: nobody goes on with it before the sweeper does.
+  const at = registry.parts.clock()
+  await registry.parts.metadata.commit([{ type: 'deleteRepository', repository, at }])
+  const push = {
+    repository,
+    bytes: Buffer.from('{"schemaVersion":2}'),
+    contentType: 'a/b',
+    digest: undefined,
+    tags: ['v1' as Tag],
+    condition: {},
+  }
+  const digest = digestOf('x')
+  for (const refused of [
+    registry.uploads.start(repository),
+    registry.uploads.append(repository, old, { body: bytes() }),
+    registry.uploads.finish(repository, old, digest, { body: bytes() }),
+    registry.uploads.pushWhole(repository, digest, bytes()),
+    registry.blobs.mount(repository, blob.digest, 'source' as RepositoryName),
+    registry.manifests.push(push),
+  ]) {
+    await assert.rejects(refused, { id: 'REPOSITORY_DELETING', message: /try again when that is done/ })
+  }
+  assert.equal((await registry.repositories.delete(repository)).finished, undefined)
+  await registry.sweepNow()
+  assert.notEqual((await registry.repositories.deletion(repository)).finished, undefined)
+  await assert.rejects(registry.uploads.status(repository, old), { id: 'UPLOAD_UNKNOWN' })
+  await registry.manifests.push(push)
+  assert.equal((await registry.manifests.find(repository, { tag: 'v1' as Tag })).digest, digestOf(push.bytes))
+})
+
+test('a sweep goes on with what a stopped server left of a deleted repository', async (t) => {
+  const registry = await placeRegistry(t)
+  for (let index = 0; index < 3; index++) await pushImage(registry, repository)
+  await registry.parts.metadata.commit([{ type: 'deleteRepository', repository, at: registry.parts.clock() }])
+  assert.ok((await registry.sweepNow()).rows > 10)
+  assert.equal((await registry.sweepNow()).rows, 0)
+})
