@@ -18,7 +18,7 @@ import { parseRepositoryName, parseTag } from '../src/oci/reference.ts'
 import { ROUTES } from '../src/oci/route.ts'
 import { SCHEMAS } from '../src/oci/schema.ts'
 import { EXTENSIONS } from '../src/server.ts'
-import { misfitOf, misfitsOf, type SentAnswer } from './api/description.ts'
+import { eventMisfits, misfitOf, misfitsOf, type SentAnswer } from './api/description.ts'
 import { watchAnswers } from './api/watch.ts'
 
 const ZEROS = `sha256:${'0'.repeat(64)}`
@@ -234,6 +234,15 @@ test('an answer that is not as it is described is found, whatever differs', () =
   ] as const) {
     assert.match(misfitsOf(sent).join('\n'), problem)
   }
+})
+
+test('each whole event of a stream is held against the form of its data', () => {
+  const misfits = (text: string) => eventMisfits(SCHEMAS.TagList, Buffer.from(text)).join('\n')
+  const good = 'id: 1\nevent: change\ndata: {"name":"a","tags":[]}\n\n'
+  assert.equal(misfits(`:\n\n${good}:\n\n${good}id: 3\nevent: cha`), '')
+  assert.match(misfits(`${good}event: change\ndata: {"name":"a"}\n\n`), /must have required property 'tags'/)
+  assert.match(misfits(`${good}event: change\ndata: {\n\n`), /is not JSON/)
+  assert.match(misfits(`${good}event: change\n\n`), /has the event event: change/)
 })
 
 test('a watched server that sends what is not described fails its test', async () => {

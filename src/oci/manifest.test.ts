@@ -39,7 +39,13 @@ test('an OCI image names its config and its layers', () => {
   assert.deepEqual(edgesOf(manifest), ['config a', 'layer b', 'layer c'])
   assert.deepEqual(
     { ...manifest, edges: [] },
-    { mediaType: MEDIA_TYPES.ociManifest, artifactType: CONFIG, annotations: { a: 'b' }, edges: [] },
+    {
+      mediaType: MEDIA_TYPES.ociManifest,
+      artifactType: CONFIG,
+      annotations: { a: 'b' },
+      edges: [],
+      imageConfig: A,
+    },
   )
 })
 

@@ -149,8 +149,8 @@ function bodyMisfits({ content = {} }: Answer, { method, headers, body }: SentAn
   return isJson && body !== undefined ? jsonMisfits(declared.schema, body) : []
 }
 
-/** What is wrong with the events of a stream, of which the last may have been cut. */
-function eventMisfits(schema: object, body: Uint8Array): string[] {
+/** What is wrong with the events of a stream, of which the last may have been cut, by the schema of their data. */
+export function eventMisfits(schema: object, body: Uint8Array): string[] {
   const events = Buffer.from(body).toString().split('\n\n').slice(0, -1)
   return events
     .filter((event) => !event.startsWith(':'))
