@@ -330,8 +330,10 @@ export interface Outcomes {
   expireDeleted: { result: 'done'; count: number; more: boolean }
   describeManifests: { result: 'done' }
   recordPulls: { result: 'done' }
-  /** `deleted` if the manifest can be brought back. */
-  setTag: { result: 'set' | 'precondition-failed' | 'unknown' | 'deleted' }
+  /** Set from `old` on, as of a revision; `deleted` if the manifest can be brought back. */
+  setTag:
+    | { result: 'set'; old: Digest | undefined; revision: number }
+    | { result: 'precondition-failed' | 'unknown' | 'deleted' }
   deleteTag: { result: 'deleted' | 'unknown' | 'precondition-failed' }
   openUpload:
     | { result: 'opened'; upload: UploadRecord; key: string }

@@ -14,13 +14,15 @@ test('a tag is rolled back to a digest, or to what it was at a revision, if it i
   const { revision } = await registry.repositories.state(repository)
   const second = await pushImage(registry, repository, { tags: ['v1'] })
   const condition = {}
-  assert.equal(await registry.history.rollback(repository, v1, { revision, condition }), first)
+  const { revision: before } = await registry.repositories.state(repository)
+  const expected = { old: second, new: first, revision: before + 1 }
+  assert.deepEqual(await registry.history.rollback(repository, v1, { revision, condition }), expected)
   assert.equal((await registry.manifests.find(repository, { tag: v1 })).digest, first)
   const stale = { ifMatch: [second] }
   await assert.rejects(registry.history.rollback(repository, v1, { digest: second, condition: stale }), {
     id: 'PRECONDITION_FAILED',
   })
-  assert.equal(await registry.history.rollback(repository, v1, { digest: second, condition }), second)
+  assert.equal((await registry.history.rollback(repository, v1, { digest: second, condition })).new, second)
   const { items } = await registry.history.tag(repository, v1, { before: 1e9, limit: 10 })
   assert.deepEqual(
     items.map(({ digest }) => digest),

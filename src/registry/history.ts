@@ -14,6 +14,15 @@ export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision:
   condition: TagCondition
 }
 
+/** What became of a tag that was rolled back. */
+export interface Rollback {
+  /** Undefined if the tag was not there. */
+  old: Digest | undefined
+  new: Digest
+  /** Of the repository, once it was done. */
+  revision: number
+}
+
 /** What tags of a repository were. */
 export interface History {
   /** Changes of a tag before a revision, newest first. */
@@ -23,8 +32,7 @@ export interface History {
     when: When,
     page: { after: string; limit: number },
   ): Promise<PastTagsPage>
-  /** @returns the digest that the tag points to now */
-  rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Digest>
+  rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Rollback>
 }
 
 /** What happens in the registry. */
@@ -63,12 +71,12 @@ async function rollBack(
   repository: RepositoryName,
   tag: Tag,
   to: RollbackTarget,
-): Promise<Digest> {
+): Promise<Rollback> {
   const digest = to.digest ?? (await digestAt(parts, repository, tag, to.revision))
   const [outcome] = await parts.metadata.commit([
     { type: 'setTag', repository, tag, digest, condition: to.condition, at: parts.clock() },
   ])
-  if (outcome.result === 'set') return digest
+  if (outcome.result === 'set') return { old: outcome.old, new: digest, revision: outcome.revision }
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'deleted') throw new RegistryError('MANIFEST_DELETED', { details: [{ digest }] })
   if (!(await parts.metadata.repositories.exists(repository))) return nameUnknown(repository)

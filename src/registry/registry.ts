@@ -34,6 +34,7 @@ import {
   changesOf,
   type History,
   historyOf,
+  type Rollback,
   type RollbackTarget,
   type When,
 } from './history.ts'
@@ -78,6 +79,7 @@ export type {
   RepositoryEntry,
   RepositoryQuery,
   RepositoryState,
+  Rollback,
   RollbackTarget,
   Swept,
   TagChange,

@@ -212,11 +212,13 @@ function testSetTag(getStore: GetStore): void {
     const refused = await commitOne(store, { ...set, condition: { ifMatch: [old] } })
     assert.deepEqual(refused, { result: 'precondition-failed' })
     assert.equal(await tagged(store, repository, 'v'), now)
-    assert.deepEqual(await commitOne(store, { ...set, condition: { ifMatch: [now] } }), { result: 'set' })
+    const done = await commitOne(store, { ...set, condition: { ifMatch: [now] } })
     assert.equal(await tagged(store, repository, 'v'), old)
     const last = (await changesOf(store, repository)).at(-1)
     assert.deepEqual([last?.kind, last?.subject, last?.old, last?.new], ['tag-set', 'v', now, old])
-    assert.deepEqual(await commitOne(store, set), { result: 'set' })
+    const { revision } = last ?? {}
+    assert.deepEqual(done, { result: 'set', old: now, revision })
+    assert.deepEqual(await commitOne(store, set), { result: 'set', old, revision })
     assert.equal((await changesOf(store, repository)).at(-1)?.revision, last?.revision)
   })
 

@@ -51,11 +51,11 @@ export function setTag(statements: Statements, command: SetTag): Outcome<SetTag>
   if (!hasRow(statements, 'manifests', repository, digest)) {
     return { result: hasRow(statements, 'graves', repository, digest) ? 'deleted' : 'unknown' }
   }
-  if (!conditionHolds(tagDigest(statements, repository, tag), command.condition)) {
-    return { result: 'precondition-failed' }
-  }
+  const old = tagDigest(statements, repository, tag)
+  if (!conditionHolds(old, command.condition)) return { result: 'precondition-failed' }
   pointTag(statements, repository, tag, { digest, at })
-  return { result: 'set' }
+  const row = statements.get('SELECT revision FROM repositories WHERE id = ?', repository)
+  return { result: 'set', old, revision: row?.revision as number }
 }
 
 /** Whether a repository has a manifest, a deleted one, or a blob of a digest. */
