@@ -101,6 +101,11 @@ export const REQUEST_HEADERS = {
     description: 'The whole content unless this is its `ETag`.',
     schema: { type: 'string' },
   },
+  'Last-Event-ID': {
+    description:
+      'The `id` of the last event that was received: the stream goes on behind it, whatever `since` says.',
+    schema: { type: 'string', pattern: '^\\d{0,15}$' },
+  },
   Range: {
     description: 'Which bytes are wanted, `bytes=<first>-<last>`, or several such ranges between commas.',
     schema: { type: 'string', examples: ['bytes=0-1023'] },

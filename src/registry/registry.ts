@@ -4,6 +4,7 @@ import type {
   Change,
   ChangePage,
   ChangeQuery,
+  ContentHolder,
   HoldersPage,
   ListedManifest,
   ManifestCursor,
@@ -63,6 +64,7 @@ export type {
   ChangePage,
   ChangeQuery,
   Changes,
+  ContentHolder,
   History,
   HoldersPage,
   ListedManifest,
@@ -138,6 +140,8 @@ export interface Contents {
   holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
   /** Manifests of a repository that name it. */
   namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
+  /** The bytes of a manifest, for the registry's own use: that is no pull. */
+  manifest(repository: RepositoryName, digest: Digest): Promise<Uint8Array>
 }
 
 /**
@@ -186,6 +190,7 @@ export function localRegistry(parts: RegistryParts): Registry {
     contents: {
       holders: (digest, after, limit) => metadata.contents.holders(digest, after, limit),
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
+      manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
     sweep: (signal) => sweep(parts, signal),
     count: (signal) => countRepositories(parts, signal),

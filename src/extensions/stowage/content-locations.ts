@@ -1,0 +1,194 @@
+import type { Digest } from '../../oci/digest.ts'
+import { formatRoute } from '../../oci/route.ts'
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import type { ContentHolder } from '../../registry/registry.ts'
+import type { ExtensionAnswer } from '../answer.ts'
+import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { digestParameter } from '../parameters.ts'
+import { readQuery } from '../query.ts'
+import { type DescribedLocations, describedLocations, type ReadBudget } from './described-locations.ts'
+import { pageSection } from './documentation.ts'
+import { contentUnknown, findHeld, type HeldContent, listHolders } from './held-content.ts'
+import { ownMediaTypes } from './media-types.ts'
+
+const MAX_REPOSITORIES = 20
+const MAX_LOCATIONS = 100
+const MAX_MANIFESTS = 32
+const MAX_MANIFEST_BYTES = 8 * 1024 * 1024
+const MEDIA_TYPES = ownMediaTypes('content-locations')
+
+const QUERY = { digest: { ...digestParameter('Of the content.'), required: true } } as const
+
+/** The forms of locations. */
+export const LOCATION_SCHEMAS = {
+  ContentLocations: {
+    type: 'object',
+    description: 'Where some content can be had; what is fetched from there must be held against the digest.',
+    required: ['digest', 'locations'],
+    additionalProperties: false,
+    properties: {
+      digest: schemaNamed('Digest'),
+      size: { type: 'integer', minimum: 0, description: 'In bytes; absent if nothing here says it.' },
+      locations: {
+        type: 'array',
+        minItems: 1,
+        maxItems: MAX_LOCATIONS,
+        items: { $ref: '#/components/schemas/ContentLocation' },
+      },
+    },
+  },
+  ContentLocation: {
+    type: 'object',
+    description: 'One place where content is said to be.',
+    required: ['type', 'url', 'priority'],
+    additionalProperties: false,
+    properties: {
+      type: {
+        type: 'string',
+        enum: ['registry', 'descriptor', 'referrer'],
+        description: 'Who says so: this registry, a descriptor, or whoever registered it.',
+      },
+      url: {
+        type: 'string',
+        description: 'Absolute; of this registry a path, seen from where the answer came from.',
+      },
+      priority: {
+        type: 'integer',
+        minimum: 0,
+        description: 'The lower, the sooner this registry would try it.',
+      },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+interface Location {
+  type: 'registry' | 'descriptor' | 'referrer'
+  url: string
+  priority: number
+}
+
+const shared = {
+  method: 'GET',
+  component: 'content',
+  module: 'locations',
+  action: 'pull',
+  mediaTypes: MEDIA_TYPES,
+  handle: listLocations,
+} as const
+
+const operation: Endpoint['operation'] = {
+  id: 'listContentLocations',
+  summary: 'List where content can be had, inside of this registry and elsewhere',
+  description: 'The registry fetches nothing from elsewhere, and does not know whether it is there.',
+  section: pageSection('Content by digest', 'content'),
+  query: QUERY,
+  answers: {
+    200: {
+      description: 'At least one place, by priority.',
+      content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/ContentLocations' }),
+    },
+  },
+  errors: ['BLOB_UNKNOWN', 'STORAGE_FULL'],
+}
+
+/** `GET /v2/_stowage/content/locations`, and the same as seen from a repository. */
+export const contentLocationsEndpoints: readonly Endpoint[] = [
+  { ...shared, scope: 'registry', operation },
+  {
+    ...shared,
+    scope: 'repository',
+    operation: {
+      ...operation,
+      id: 'listRepositoryContentLocations',
+      summary: 'List where content can be had, as a repository knows it',
+      errors: ['NAME_UNKNOWN', ...operation.errors],
+    },
+  },
+]
+
+async function listLocations(
+  context: ExtensionContext,
+  { query }: ExtensionRequest,
+): Promise<ExtensionAnswer> {
+  const { digest } = readQuery(query, QUERY)
+  return {
+    type: 'json',
+    async read() {
+      const { held, size: heldSize } = await findAllHeld(context, digest)
+      const { descriptors, referrers, size = heldSize } = await describe(context, digest, held)
+      const locations = [
+        ...(context.repository === undefined && held.length > 0 ? [anywhere(digest)] : []),
+        ...held.map((one) => inRepository(one, digest, context)),
+        ...descriptors.map((url) => ({ type: 'descriptor' as const, url, priority: 2 })),
+        ...referrers.map((url) => ({ type: 'referrer' as const, url, priority: 3 })),
+      ]
+      if (locations.length === 0) throw contentUnknown(digest)
+      return { json: { digest, ...(size !== undefined && { size }), locations: distinct(locations) } }
+    },
+  }
+}
+
+/** The repositories that have it, that in the path before all others. */
+async function findAllHeld(
+  context: ExtensionContext,
+  digest: Digest,
+): Promise<{ held: HeldContent[]; size?: number }> {
+  const { registry, repository } = context
+  const holders: Pick<ContentHolder, 'repository' | 'as'>[] = await listHolders(context, digest)
+  if (repository !== undefined) {
+    // Throws if there is no such repository.
+    await registry.repositories.state(repository)
+    const own = (['manifest', 'blob'] as const).map((as) => ({ repository, as }))
+    const others = holders.filter((holder) => holder.repository !== repository)
+    holders.splice(0, holders.length, ...own, ...others)
+  }
+  const held: HeldContent[] = []
+  for (const holder of holders) {
+    if (held.length === MAX_REPOSITORIES) break
+    const found = await findHeld(registry, holder, digest)
+    if (found !== undefined && !held.some((one) => one.repository === found.repository)) held.push(found)
+  }
+  const [first] = held
+  return first === undefined ? { held } : { held, size: first.size }
+}
+
+/** What manifests say: those of the repository in the path, or else of all that have the content. */
+async function describe(
+  { registry, repository }: ExtensionContext,
+  digest: Digest,
+  held: readonly HeldContent[],
+): Promise<DescribedLocations> {
+  const budget: ReadBudget = { manifests: MAX_MANIFESTS, bytes: MAX_MANIFEST_BYTES }
+  const repositories = repository === undefined ? held.map((one) => one.repository) : [repository]
+  const found: DescribedLocations = { descriptors: [], referrers: [] }
+  for (const one of repositories) {
+    const { descriptors, referrers, size } = await describedLocations(
+      registry,
+      { repository: one, digest },
+      budget,
+    )
+    found.descriptors.push(...descriptors)
+    found.referrers.push(...referrers)
+    if (held.length === 0 && size !== undefined) found.size = size
+  }
+  return found
+}
+
+function anywhere(digest: Digest): Location {
+  return { type: 'registry', url: `/v2/_stowage/content/data?digest=${digest}`, priority: 0 }
+}
+
+function inRepository({ repository, as }: HeldContent, digest: Digest, context: ExtensionContext): Location {
+  const name = repository
+  const url =
+    as === 'blob'
+      ? formatRoute('blob', { name, digest })
+      : formatRoute('manifest', { name, reference: digest })
+  return { type: 'registry', url, priority: repository === context.repository ? 0 : 1 }
+}
+
+function distinct(locations: readonly Location[]): Location[] {
+  const byUrl = new Map(locations.toReversed().map((location) => [location.url, location]))
+  return locations.filter((location) => byUrl.get(location.url) === location).slice(0, MAX_LOCATIONS)
+}

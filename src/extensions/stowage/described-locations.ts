@@ -1,0 +1,97 @@
+import type { Digest } from '../../oci/digest.ts'
+import { parseJson } from '../../oci/json.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { isAbsence } from './held-content.ts'
+import { isLocationUrl } from './location-url.ts'
+
+/** The artifact type of manifests whose annotations tell where content is: a digest is the key, URLs between spaces are the value. */
+export const LOCATIONS_ARTIFACT_TYPE = 'application/vnd.stowage.locations.v1+json'
+
+const MAX_PARENTS = 16
+const MAX_REGISTRATIONS = 100
+const MAX_REGISTRATION_BYTES = 1024 * 1024
+const DESCRIPTOR_FIELDS = ['config', 'layers', 'blobs', 'manifests', 'subject'] as const
+
+/** What a request may still read in order to find locations. */
+export interface ReadBudget {
+  /** Manifests to read, and subjects whose referrers to list. */
+  manifests: number
+  /** Of manifests. */
+  bytes: number
+}
+
+/** Where the manifests of a repository say that content is. */
+export interface DescribedLocations {
+  /** In the `urls` of descriptors. */
+  descriptors: string[]
+  /** Registered for the content, or for a manifest that names it. */
+  referrers: string[]
+  /** As a descriptor has it. */
+  size?: number
+}
+
+/** Finds what the manifests of a repository tell of where content is, as far as the budget goes, which it takes from. */
+export async function describedLocations(
+  registry: Registry,
+  { repository, digest }: { repository: RepositoryName; digest: Digest },
+  budget: ReadBudget,
+): Promise<DescribedLocations> {
+  const found: DescribedLocations = { descriptors: [], referrers: [] }
+  const parents = await registry.contents.namedBy(repository, digest, MAX_PARENTS)
+  for (const subject of [digest, ...parents]) {
+    if (budget.manifests-- <= 0) break
+    found.referrers.push(...(await registeredFor(registry, { repository, subject }, digest)))
+    if (subject === digest) continue
+    const descriptors = await descriptorsOf(registry, { repository, manifest: subject }, budget)
+    for (const descriptor of descriptors.filter((one) => one.digest === digest)) {
+      found.descriptors.push(...urlsOf(descriptor))
+      if (typeof descriptor.size === 'number') found.size = descriptor.size
+    }
+  }
+  return found
+}
+
+async function registeredFor(
+  registry: Registry,
+  of: { repository: RepositoryName; subject: Digest },
+  digest: Digest,
+): Promise<string[]> {
+  const { descriptors } = await registry.manifests.referrers({
+    ...of,
+    artifactTypes: [LOCATIONS_ARTIFACT_TYPE],
+    after: '',
+    limit: MAX_REGISTRATIONS,
+    maxBytes: MAX_REGISTRATION_BYTES,
+  })
+  const texts = descriptors.flatMap(({ annotations }) => annotations?.[digest] ?? [])
+  return texts.flatMap((text) => text.split(/\s+/)).filter(isLocationUrl)
+}
+
+interface AnyDescriptor {
+  digest?: unknown
+  size?: unknown
+  urls?: unknown
+}
+
+async function descriptorsOf(
+  registry: Registry,
+  { repository, manifest }: { repository: RepositoryName; manifest: Digest },
+  budget: ReadBudget,
+): Promise<AnyDescriptor[]> {
+  try {
+    const { size } = await registry.manifests.find(repository, { digest: manifest })
+    if (size > budget.bytes) return []
+    budget.bytes -= size
+    // It was checked when it was pushed.
+    const body = parseJson(await registry.contents.manifest(repository, manifest)) as Record<string, unknown>
+    return DESCRIPTOR_FIELDS.flatMap((field) => (body[field] ?? []) as AnyDescriptor | AnyDescriptor[])
+  } catch (error) {
+    if (isAbsence(error)) return []
+    throw error
+  }
+}
+
+function urlsOf({ urls }: AnyDescriptor): string[] {
+  return Array.isArray(urls) ? urls.filter(isLocationUrl) : []
+}

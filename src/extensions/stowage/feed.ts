@@ -1,0 +1,135 @@
+import { ERRORS, RegistryError } from '../../oci/error.ts'
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { TextError } from '../../oci/text-error.ts'
+import { formatTime } from '../../oci/time.ts'
+import type { Change } from '../../registry/registry.ts'
+import type { ExtensionContext } from '../extension.ts'
+import type { QueryParameter } from '../query.ts'
+
+/** The most changes that are read at once. */
+export const MAX_CHANGES = 1000
+
+const SEQUENCE: JsonSchema = { type: 'integer', minimum: 0 }
+
+const KINDS: readonly Change['kind'][] = [
+  ...(['repository-created', 'repository-deleted'] as const),
+  ...(['manifest-pushed', 'manifest-deleted', 'manifest-restored', 'manifest-purged'] as const),
+  ...(['tag-set', 'tag-removed'] as const),
+]
+
+/** The forms of changes. */
+export const FEED_SCHEMAS = {
+  ChangeList: {
+    type: 'object',
+    description: 'Changes behind a sequence number, oldest first.',
+    required: ['changes', 'next', 'last'],
+    additionalProperties: false,
+    properties: {
+      changes: { type: 'array', items: { $ref: '#/components/schemas/Change' } },
+      next: { ...SEQUENCE, description: 'The `since` that goes on behind this answer.' },
+      last: {
+        ...SEQUENCE,
+        description: 'The newest sequence number of the registry: there is more if it is not `next`.',
+      },
+    },
+  },
+  Change: {
+    type: 'object',
+    description: 'One thing that happened to a repository.',
+    required: ['sequence', 'at', 'repository', 'revision', 'kind', 'subject'],
+    additionalProperties: false,
+    properties: {
+      sequence: { ...SEQUENCE, description: 'Rises with each change of the registry.' },
+      at: { type: 'string', format: 'date-time', description: 'Never goes back within a repository.' },
+      repository: schemaNamed('RepositoryName'),
+      revision: { ...SEQUENCE, description: 'Rises by one with each change of the repository.' },
+      kind: { type: 'string', enum: KINDS },
+      subject: {
+        type: 'string',
+        description: 'The tag, or the digest of the manifest; empty if it is the repository itself.',
+      },
+      old: {
+        ...schemaNamed('Digest'),
+        description: 'What the tag pointed to before; the manifest that is not there any more.',
+      },
+      new: {
+        ...schemaNamed('Digest'),
+        description: 'What the tag points to since; the manifest that is there since.',
+      },
+      actor: { type: 'string', description: 'Who did it, if that is known.' },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+/** The parameter `since` of a feed. */
+export const SINCE: QueryParameter<number> = {
+  description: 'The sequence number behind which to begin; behind the newest one if absent.',
+  schema: SEQUENCE,
+  parse(text) {
+    const sequence = parseSequence(text)
+    if (sequence !== undefined) return sequence
+    throw new TextError('is no sequence number, a whole number from 0 on', text, 0)
+  },
+}
+
+/** Reads a sequence number. */
+export function parseSequence(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+/** A page of changes that the caller may see. */
+export interface FeedPage {
+  changes: Change[]
+  /** The sequence number to go on behind. */
+  next: number
+  last: number
+}
+
+/**
+ * Reads changes behind a sequence number, or where the log ends now if there is none.
+ *
+ * @throws RegistryError HISTORY_PRUNED if that is a place from which nobody can go on, or NAME_UNKNOWN
+ */
+export async function readFeed(
+  context: ExtensionContext,
+  since: number | undefined,
+  limit: number,
+): Promise<FeedPage> {
+  const { registry, repository } = context
+  const after = since ?? (await registry.changes.bounds()).last
+  const { changes, floor, last } = await registry.changes.read({
+    ...(repository && { repository }),
+    after,
+    limit,
+  })
+  if (after > last) throw beyondEnd(after, { floor, last })
+  const next = changes.length < limit ? last : (changes.at(-1)?.sequence ?? last)
+  return { changes: await visible(context, changes), next, last }
+}
+
+/** Numbers are never taken back, so whoever has a higher one has it of another log: it is to begin again, as who is too late. */
+function beyondEnd(after: number, bounds: { floor: number; last: number }): RegistryError {
+  const { last } = bounds
+  return new RegistryError('HISTORY_PRUNED', {
+    message: `sequence ${after} is beyond the newest one, ${last}: this is not the log it was; list what there is, and go on behind ${last}`,
+    details: [bounds],
+  })
+}
+
+async function visible({ mayPull }: ExtensionContext, changes: readonly Change[]): Promise<Change[]> {
+  const repositories = [...new Set(changes.map(({ repository }) => repository))]
+  const allowed = await Promise.all(repositories.map(mayPull))
+  const seen = new Set(repositories.filter((_, index) => allowed[index]))
+  return changes.filter(({ repository }) => seen.has(repository))
+}
+
+/** A change as it is answered. */
+export function formatChange({ sequence, at, ...change }: Change): object {
+  return { sequence, at: formatTime(at), ...change }
+}
+
+/** What ends a stream that can't go on: the entry of an error body. */
+export function formatRefusal({ id, message, details }: RegistryError): object {
+  const [detail] = details
+  return { code: ERRORS[id].code, message, ...(detail !== undefined && { detail }) }
+}

@@ -1,0 +1,94 @@
+import type { Digest } from '../../oci/digest.ts'
+import { type ErrorId, RegistryError } from '../../oci/error.ts'
+import { MEDIA_TYPES } from '../../oci/media-type.ts'
+import type { ByteRange } from '../../oci/range.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { BlobBytes, ContentHolder, Registry } from '../../registry/registry.ts'
+import type { ExtensionContext } from '../extension.ts'
+
+/** A request looks at no more repositories than this. */
+const MAX_LOOKUPS = 100
+const ABSENT: readonly ErrorId[] = ['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN']
+
+/** Content as one repository has it. */
+export interface HeldContent {
+  repository: RepositoryName
+  as: ContentHolder['as']
+  mediaType: string
+  size: number
+  open(range: ByteRange): Promise<BlobBytes>
+}
+
+/**
+ * The repositories that have some content and that the caller may pull from, the oldest first. Of many it finds only those among the first
+ * hundred.
+ */
+export async function listHolders(
+  { registry, mayPull }: ExtensionContext,
+  digest: Digest,
+): Promise<ContentHolder[]> {
+  const { holders } = await registry.contents.holders(digest, 0, MAX_LOOKUPS)
+  const allowed = await Promise.all(holders.map(({ repository }) => mayPull(repository)))
+  return holders.filter((_, index) => allowed[index])
+}
+
+/** Finds content in a repository as it is served there; undefined if it has gone meanwhile. */
+export async function findHeld(
+  registry: Registry,
+  { repository, as }: Pick<ContentHolder, 'repository' | 'as'>,
+  digest: Digest,
+): Promise<HeldContent | undefined> {
+  try {
+    const held = as === 'manifest' ? findManifest : findBlob
+    return await held(registry, repository, digest)
+  } catch (error) {
+    if (isAbsence(error)) return undefined
+    throw error
+  }
+}
+
+async function findBlob(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<HeldContent> {
+  const blob = await registry.blobs.find(repository, digest)
+  return {
+    repository,
+    as: 'blob',
+    mediaType: MEDIA_TYPES.blob,
+    size: blob.size,
+    open: (range) => registry.blobs.open(repository, digest, { blob, range }),
+  }
+}
+
+async function findManifest(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<HeldContent> {
+  const { mediaType, size } = await registry.manifests.find(repository, { digest })
+  return {
+    repository,
+    as: 'manifest',
+    mediaType,
+    size,
+    async open({ start, end }) {
+      const { bytes } = await registry.manifests.read(repository, { digest })
+      return { type: 'bytes', bytes: bytes.subarray(start, end + 1) }
+    },
+  }
+}
+
+/** The refusal of a digest that nothing is known of, and of one that the caller may not know of. */
+export function contentUnknown(digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', {
+    message: 'content is not known to this registry',
+    details: [{ digest }],
+  })
+}
+
+/** Whether an error says that something is not there. */
+export function isAbsence(error: unknown): boolean {
+  return error instanceof RegistryError && ABSENT.includes(error.id)
+}
