@@ -52,6 +52,15 @@ export type Feature =
   | 'sha512'
   | 'ranges'
   | 'extensions'
+  | 'manifest list'
+  | 'repository list'
+  | 'tag history'
+  | 'manifest undelete'
+  | 'manifest purge'
+  | 'change feed'
+  | 'content by digest'
+  | 'content locations'
+  | 'repository deletion'
 
 /** The registry answered otherwise than it must. */
 export class Failure extends Error {

@@ -4,6 +4,7 @@ import { blobCases } from './cases/blobs.ts'
 import { chunkCases } from './cases/chunks.ts'
 import { clientCases } from './cases/clients.ts'
 import { extensionCases } from './cases/extensions.ts'
+import { stowageCases } from './cases/extensions-stowage.ts'
 import { hostileCases } from './cases/hostile.ts'
 import { manifestCases } from './cases/manifests.ts'
 import { mountCases } from './cases/mounts.ts'
@@ -28,6 +29,7 @@ export const CASES: readonly Case[] = [
   ...clientCases,
   ...hostileCases,
   ...extensionCases,
+  ...stowageCases,
 ]
 
 /** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */

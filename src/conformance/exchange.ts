@@ -7,6 +7,8 @@ export interface ProbeRequest {
   body?: Uint8Array
   /** Sends the body with `Transfer-Encoding: chunked` and no length. */
   streamed?: boolean
+  /** Ends the reading of the answer once this text is in its body: for answers without an end. */
+  until?: string
 }
 
 /** An answer, read whole up to a bound. */

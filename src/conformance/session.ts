@@ -88,7 +88,11 @@ async function exchange(
     const next = redirectOf(response, at)
     if (next === undefined) {
       const { status } = response
-      const whole = { status, headers: response.headers, body: await readBody(response, maxBody) }
+      const whole = {
+        status,
+        headers: response.headers,
+        body: await readBody(response, maxBody, request.until),
+      }
       return { ...whole, origin: new URL(at).origin }
     }
     await response.body?.cancel()
@@ -123,13 +127,18 @@ function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
   })
 }
 
-async function readBody(response: Response, maxBody: number): Promise<Uint8Array> {
+async function readBody(response: Response, maxBody: number, until?: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
+  const decoder = new TextDecoder()
   let size = 0
+  let text = ''
   for await (const chunk of response.body ?? []) {
     size += chunk.length
     if (size > maxBody) throw new Error(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
     chunks.push(chunk)
+    if (until === undefined) continue
+    text += decoder.decode(chunk, { stream: true })
+    if (text.includes(until)) break
   }
   const whole = new Uint8Array(size)
   let at = 0

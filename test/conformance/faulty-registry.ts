@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import type { Send } from '../../src/conformance/probe.ts'
 import { ociExtension } from '../../src/extensions/oci.ts'
+import { stowageExtension } from '../../src/extensions/stowage/stowage.ts'
 import { createApp } from '../../src/http/app.ts'
 import { readChunks } from '../../src/http/content.ts'
 import type { HttpApp, HttpBody, HttpRequest, HttpResponse } from '../../src/http/message.ts'
@@ -33,7 +34,7 @@ export async function openFaulty(
   const registry = localRegistry({
     metadata,
     blobs: memoryBlobStore(),
-    retention: { uploads: HOUR, unusedBlobs: HOUR, deletedManifests: 0, history: HOUR, garbage: HOUR },
+    retention: { uploads: HOUR, unusedBlobs: HOUR, deletedManifests: HOUR, history: HOUR, garbage: HOUR },
     clock: Date.now,
     random: randomBytes,
   })
@@ -41,7 +42,7 @@ export async function openFaulty(
   return fault(
     createApp({
       registry,
-      extensions: [ociExtension],
+      extensions: [ociExtension, stowageExtension],
       clock: Date.now,
       onlyLoopback: true,
       isReady: async () => true,
@@ -71,14 +72,17 @@ export function sendTo(app: HttpApp): Send {
     return {
       status: response.status,
       headers: new Headers(response.headers),
-      body: response.body === undefined ? new Uint8Array() : await bytesOf(response.body),
+      body: response.body === undefined ? new Uint8Array() : await bytesOf(response.body, request.until),
     }
   }
 }
 
-async function bytesOf(body: HttpBody): Promise<Uint8Array> {
+async function bytesOf(body: HttpBody, until?: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of body.type === 'stream' ? body.chunks : readChunks(body)) chunks.push(chunk)
+  for await (const chunk of body.type === 'stream' ? body.chunks : readChunks(body)) {
+    chunks.push(chunk)
+    if (until !== undefined && Buffer.concat(chunks).includes(until)) break
+  }
   return Buffer.concat(chunks)
 }
 

@@ -1,6 +1,6 @@
-import { type Case, Failure, NotSupported } from '../case.ts'
-import { isObject } from '../list.ts'
-import { type Probe, randomContent, requireJson, wantStatus } from '../probe.ts'
+import { type Case, Failure } from '../case.ts'
+import { discover } from '../discovery.ts'
+import { randomContent } from '../probe.ts'
 import { pushBlob } from '../upload.ts'
 
 const EXTENSION = {
@@ -11,11 +11,6 @@ const EXTENSION = {
 } as const
 
 const NAME = /^_[a-z0-9]+(?:[._-][a-z0-9]+)*$/
-
-interface Discovered {
-  name: string
-  endpoints: readonly unknown[]
-}
 
 /** Discovery of extensions: what the specification's own namespace says of all others. */
 export const extensionCases: readonly Case[] = [
@@ -70,21 +65,3 @@ export const extensionCases: readonly Case[] = [
     },
   },
 ]
-
-/** What is offered at a level of the API. A registry need not have extensions. */
-async function discover(probe: Probe, level: string): Promise<Discovered[]> {
-  const answer = await probe.send({ method: 'GET', target: `${level}/_oci/ext/discover` })
-  if ([400, 404, 405, 501].includes(answer.status)) throw new NotSupported(`status ${answer.status}`)
-  wantStatus(answer, 200)
-  const body = requireJson(answer)
-  const found = isObject(body) ? body.extensions : undefined
-  if (!Array.isArray(found)) throw new Failure('a list in "extensions"', JSON.stringify(body).slice(0, 200))
-  return found.map(readExtension)
-}
-
-function readExtension(found: unknown): Discovered {
-  const { name, url, endpoints } = isObject(found) ? found : {}
-  if (typeof name === 'string' && typeof url === 'string' && Array.isArray(endpoints))
-    return { name, endpoints }
-  throw new Failure('extensions with "name", "url" and "endpoints"', JSON.stringify(found).slice(0, 200))
-}
