@@ -16,7 +16,9 @@ export async function refuseDeleting(parts: RegistryParts, repository: Repositor
 /** What became of the last repository of a name that was deleted. @throws RegistryError NAME_UNKNOWN */
 export async function findDeletion(parts: RegistryParts, name: RepositoryName): Promise<RepositoryDeletion> {
   const deletion = await parts.metadata.repositories.deletion(name)
-  return deletion ?? nameUnknown(name)
+  if (deletion !== undefined) return deletion
+  const message = 'no repository of this name was deleted, as far back as the change log goes'
+  throw new RegistryError('NAME_UNKNOWN', { message, details: [{ name }] })
 }
 
 /** Deletes repositories: at once for all who ask, and then row by row, between other writes. */
@@ -37,8 +39,9 @@ export class RepositoryDeleter {
   async delete(name: RepositoryName): Promise<RepositoryDeletion> {
     const { metadata, clock } = this.#parts
     const [outcome] = await metadata.commit([{ type: 'deleteRepository', repository: name, at: clock() }])
-    const deletion = await findDeletion(this.#parts, name)
-    if (outcome.result === 'unknown' && deletion.finished !== undefined) return nameUnknown(name)
+    const deletion = await metadata.repositories.deletion(name)
+    const isThere = outcome.result === 'deleted' || deletion?.finished === undefined
+    if (deletion === undefined || !isThere) return nameUnknown(name)
     // The sweeper goes on with what this leaves.
     this.#running ??= dropDeleted(this.#parts, this.#stop.signal)
       .then(() => {})
