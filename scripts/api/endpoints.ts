@@ -1,4 +1,4 @@
-import { endpointPath } from '../../src/extensions/extension.ts'
+import { endpointPath, TAG_MODULE } from '../../src/extensions/extension.ts'
 import { wholeOperation } from '../../src/extensions/operation.ts'
 import { OPERATIONS, PATH_PARAMETERS, PROBES } from '../../src/oci/api.ts'
 import type { ErrorId } from '../../src/oci/error.ts'
@@ -79,7 +79,7 @@ function extensionEndpoints(): Endpoint[] {
   for (const extension of EXTENSIONS) {
     for (const endpoint of extension.endpoints) {
       const level = endpoint.scope === 'registry' ? '/v2/' : '/v2/{name}/'
-      const path = level + endpointPath(extension, endpoint)
+      const path = level + endpointPath(extension, endpoint).replace(TAG_MODULE, '{tag}')
       const { method } = endpoint
       const operation = wholeOperation(endpoint)
       const operations = byPath.get(path) ?? []

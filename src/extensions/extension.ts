@@ -4,12 +4,17 @@ import type { JsonSchema } from '../oci/schema.ts'
 import type { Registry, TagCondition } from '../registry/registry.ts'
 import type { ExtensionAnswer } from './answer.ts'
 
+/** A module that is any tag. No other endpoint may have the same component. */
+export const TAG_MODULE = '<tag>'
+
 /** What the registry's clients may be allowed to do; each endpoint says which of it it needs. */
 export type Action = 'pull' | 'push' | 'delete' | 'catalog'
 
 /** A request to an extension's endpoint. */
 export interface ExtensionRequest {
   readonly query: URLSearchParams
+  /** The last part of the path: the endpoint's own module, or the text that stands for its {@link TAG_MODULE}. */
+  readonly module: string
   /** What the answer will be sent in: one of the endpoint's media types. */
   readonly mediaType: string
   /** The value of a header by its lower-case name. */
@@ -45,7 +50,10 @@ interface EndpointOf<Scope extends string, Context> {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   scope: Scope
   component: string
+  /** Or {@link TAG_MODULE}. */
   module: string
+  /** Of a draft of the specification, which may change: only where drafts are asked for. */
+  draft?: true
   action: Action
   /** What the answer can be sent in, the best first: the client's `Accept` chooses. Plain JSON, whatever it accepts, if absent. */
   mediaTypes?: readonly [string, ...string[]]
@@ -91,7 +99,20 @@ export function findEndpoints(
 ): Endpoint[] {
   return extensions.flatMap((extension) =>
     extension.endpoints.filter(
-      (endpoint) => endpoint.scope === scope && endpointPath(extension, endpoint) === path,
+      (endpoint) => endpoint.scope === scope && isAt(endpointPath(extension, endpoint), path),
     ),
   )
+}
+
+function isAt(own: string, path: string): boolean {
+  if (!own.endsWith(TAG_MODULE)) return own === path
+  return path.startsWith(own.slice(0, -TAG_MODULE.length))
+}
+
+/** The same extensions as they are where nobody asked for drafts. */
+export function withoutDrafts(extensions: readonly Extension[]): Extension[] {
+  return extensions.map((extension) => ({
+    ...extension,
+    endpoints: extension.endpoints.filter(({ draft }) => !draft),
+  }))
 }

@@ -1,5 +1,11 @@
 import type { ErrorId } from '../oci/error.ts'
-import type { Answer, AnswerHeader, Content, Operation } from '../oci/operation.ts'
+import {
+  type Answer,
+  type AnswerHeader,
+  type Content,
+  type Operation,
+  WRITE_ERRORS,
+} from '../oci/operation.ts'
 import type { JsonSchema } from '../oci/schema.ts'
 import type { Endpoint } from './extension.ts'
 
@@ -10,9 +16,10 @@ export function contentIn(mediaTypes: readonly string[], schema: JsonSchema): Co
 
 /**
  * All that an endpoint takes, answers and refuses: its own operation, and what follows from how extensions are answered. An answer that
- * may have an `ETag` is conditional, a parameter `cursor` brings a `Link`, a filter `OCI-Filters-Applied`, a body its refusals.
+ * may have an `ETag` is conditional, a parameter `cursor` brings a `Link`, a filter `OCI-Filters-Applied`, a body its refusals; what
+ * changes something can be denied, and a draft be missing.
  */
-export function wholeOperation({ operation, mediaTypes }: Endpoint): Operation {
+export function wholeOperation({ operation, mediaTypes, method, draft }: Endpoint): Operation {
   const { query = {}, headers = [], errors } = operation
   const isConditional = Object.values(operation.answers).some(hasState)
   const more: AnswerHeader[] = [
@@ -34,6 +41,8 @@ export function wholeOperation({ operation, mediaTypes }: Endpoint): Operation {
     errors: [
       ...errors,
       ...impliedErrors(operation, { isConditional, isNegotiated: mediaTypes !== undefined }),
+      ...(method === 'GET' ? [] : WRITE_ERRORS),
+      ...(draft ? (['EXTENSION_UNKNOWN'] as const) : []),
     ],
   }
 }

@@ -71,7 +71,7 @@ export function extensionMethods(
 }
 
 function methodOf(endpoint: Endpoint, path: string, surroundings: Surroundings): ExtensionMethod {
-  return async (registry, request, { name }) => {
+  return async (registry, request, { name, module }) => {
     const mediaType = mediaTypeOf(endpoint, request)
     // Nobody is refused anything yet, so all see the same.
     const visibility = ''
@@ -83,7 +83,8 @@ function methodOf(endpoint: Endpoint, path: string, surroundings: Surroundings):
       visibility,
     }
     // The path of an endpoint of a repository has its name.
-    const answer = await endpoint.handle(context as RepositoryContext, extensionRequest(request, mediaType))
+    const asked = extensionRequest(request, { mediaType, module })
+    const answer = await endpoint.handle(context as RepositoryContext, asked)
     const level = name === undefined ? '/v2' : `/v2/${name}`
     const exchange = { request, endpoint, path: `${level}/${path}`, mediaType, visibility }
     return await toResponse(answer, exchange)
@@ -100,10 +101,13 @@ function mediaTypeOf({ mediaTypes }: Endpoint, request: HttpRequest): string {
   })
 }
 
-function extensionRequest(request: HttpRequest, mediaType: string): ExtensionRequest {
+function extensionRequest(
+  request: HttpRequest,
+  parts: Pick<ExtensionRequest, 'mediaType' | 'module'>,
+): ExtensionRequest {
   return {
+    ...parts,
     query: request.query,
-    mediaType,
     header: request.header,
     get tagCondition() {
       return tagCondition(request)

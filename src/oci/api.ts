@@ -89,6 +89,7 @@ const CHUNK_ERRORS = [
   'UPLOAD_OUT_OF_ORDER',
   'UPLOAD_BUSY',
   'SIZE_INVALID',
+  'REPOSITORY_DELETING',
 ] as const satisfies ErrorId[]
 
 const base: Operation = {
@@ -141,7 +142,7 @@ const startUpload: Operation = {
     201: BLOB_CREATED,
     202: { description: 'An upload has begun, and nothing is stored yet.', headers: UPLOAD_HEADERS },
   },
-  errors: ['DIGEST_INVALID', 'DIGEST_UNSUPPORTED', 'UPLOAD_UNKNOWN', ...WRITE_ERRORS],
+  errors: ['DIGEST_INVALID', 'DIGEST_UNSUPPORTED', 'UPLOAD_UNKNOWN', 'REPOSITORY_DELETING', ...WRITE_ERRORS],
 }
 
 const appendToUpload: Operation = {
@@ -243,6 +244,7 @@ const pushManifest: Operation = {
     'DIGEST_UNSUPPORTED',
     'TAG_INVALID',
     'PRECONDITION_FAILED',
+    'REPOSITORY_DELETING',
     ...WRITE_ERRORS,
   ],
 }
@@ -363,6 +365,11 @@ export const PATH_PARAMETERS = {
     description: 'The tag or the digest of the manifest.',
     schema: schemaNamed('Reference'),
     errors: ['TAG_INVALID', 'DIGEST_INVALID'],
+  },
+  tag: {
+    description: 'The tag.',
+    schema: schemaNamed('Tag'),
+    errors: ['TAG_INVALID'],
   },
   upload: {
     description: 'The upload, as the `Location` of each answer has it.',

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { findEndpoints, TAG_MODULE } from '../../src/extensions/extension.ts'
 import { resolveAlias } from '../../src/http/extensions.ts'
-import { parseRoute, ROUTES } from '../../src/oci/route.ts'
+import { parseRoute, ROUTES, type Route } from '../../src/oci/route.ts'
 import { formatTime, parseTime } from '../../src/oci/time.ts'
 import { EXTENSIONS } from '../../src/server.ts'
 
@@ -102,8 +103,18 @@ function templateOf(path: string, request: { method: string; accept: string | un
   const isExtension = 'extension' in route.params
   return ROUTES[route.id].replace(/:([a-z]+)/g, (_, name: string) => {
     const value = (route.params as Record<string, string>)[name] ?? ''
+    if (name === 'module') return moduleOf(route)
     return isExtension && name !== 'name' ? value : `{${name}}`
   })
+}
+
+/** The module that a path names, or stands for. */
+function moduleOf({ id, params }: Route): string {
+  if (!('module' in params)) return ''
+  const { extension, component, module } = params
+  const scope = id === 'registryExtension' ? 'registry' : 'repository'
+  const [endpoint] = findEndpoints(EXTENSIONS, scope, `_${extension}/${component}/${module}`)
+  return endpoint?.module === TAG_MODULE ? '{tag}' : module
 }
 
 function resolve<T extends Reference>(found: T, kind: 'headers' | 'responses'): T {
