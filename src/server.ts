@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type Config, ConfigError, isLoopback } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
-import type { Extension } from './extensions/extension.ts'
+import { type Extension, withoutDrafts } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
@@ -20,7 +20,7 @@ export interface StowageServer {
   close(): Promise<void>
 }
 
-/** Every extension that there is. */
+/** Every extension that there is, with drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
 const GARBAGE_MS = 60_000
 
@@ -48,7 +48,7 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
   let closing = false
   const app = createApp({
     registry,
-    extensions: EXTENSIONS,
+    extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
     clock: Date.now,
     onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
     isReady: async () => !closing && (await answers(registry)),

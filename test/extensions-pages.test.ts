@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { endpointPath } from '../src/extensions/extension.ts'
+import { ociExtension } from '../src/extensions/oci.ts'
 import { wholeOperation } from '../src/extensions/operation.ts'
 import { stowageExtension } from '../src/extensions/stowage/stowage.ts'
 import { ERRORS } from '../src/oci/error.ts'
@@ -19,7 +20,7 @@ function read(page: string): string {
 
 for (const page of PAGES) {
   test(`what ${page} shows is what a registry answers`, async (t) => {
-    const { url } = await startStowage(t)
+    const { url } = await startStowage(t, { draftExtensions: page === 'drafts.md' })
     const memory = { digests: await fillTeamRegistry(url) }
     const examples = readExamples(page, read(page))
     assert.ok(examples.length > 0)
@@ -29,11 +30,13 @@ for (const page of PAGES) {
 
 test('each endpoint of ours has a page, which tells of its parameters and errors, and shows how it is answered', () => {
   assert.ok(stowageExtension.endpoints.length > 2)
-  for (const endpoint of stowageExtension.endpoints) {
-    const { operation, method, scope } = endpoint
-    const page = operation.section?.url.replace('../extensions/', '') ?? ''
+  const ours = stowageExtension.endpoints.map((endpoint) => ({ extension: stowageExtension, endpoint }))
+  const drafts = ociExtension.endpoints.map((endpoint) => ({ extension: ociExtension, endpoint }))
+  for (const { extension, endpoint } of [...ours, ...drafts.filter((one) => one.endpoint.draft)]) {
+    const { operation, method, scope, draft } = endpoint
+    const page = draft ? 'drafts.md' : (operation.section?.url.replace('../extensions/', '') ?? '')
     const text = read(page)
-    const path = endpointPath(stowageExtension, endpoint)
+    const path = endpointPath(extension, endpoint)
     const level = scope === 'registry' ? '/v2/' : '/v2/<name>/'
     assert.ok(
       text.includes(`\`${method} ${level}${path}\``),
@@ -52,7 +55,7 @@ test('each endpoint of ours has a page, which tells of its parameters and errors
     }
     const shown = readExamples(page, text).filter((example) => {
       const route = parseRoute(example.target.split('?', 1)[0] ?? '')
-      const isHere = route?.id === `${scope}Extension` && example.target.includes(path)
+      const isHere = route?.id === `${scope}Extension` && example.target.includes(path.replace('<tag>', ''))
       return isHere && example.method === method && example.answer.status < 300
     })
     assert.ok(shown.length > 0, `${page} shows no ${method} ${level}${path}`)
@@ -61,7 +64,7 @@ test('each endpoint of ours has a page, which tells of its parameters and errors
 
 test('each form of an answer is led to from a page', () => {
   const all = PAGES.map(read).join('\n')
-  for (const [name] of Object.entries(stowageExtension.schemas ?? {})) {
+  for (const name of Object.keys({ ...stowageExtension.schemas, ...ociExtension.schemas })) {
     assert.ok(all.includes(`](schemas/${name}.json)`), `no page leads to the form ${name}`)
   }
 })

@@ -6,6 +6,7 @@ import { UsageError } from './usage-error.ts'
 
 /** Read here, since from the environment the parser would take any value of a switch for yes. */
 const ALLOW_ANONYMOUS = 'STOWAGE_ALLOW_ANONYMOUS'
+const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
@@ -42,6 +43,10 @@ export function serveCommand(): Command {
         DEFAULTS.keepHistory,
       ),
     )
+    .option(
+      '--draft-extensions',
+      `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
+    )
     .action(serve)
 }
 
@@ -55,7 +60,8 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   const config = parseConfig({
     ...DEFAULTS,
     ...options,
-    allowAnonymous: isOn(options.allowAnonymous),
+    allowAnonymous: isOn(options.allowAnonymous, ALLOW_ANONYMOUS),
+    draftExtensions: isOn(options.draftExtensions, DRAFT_EXTENSIONS),
   } as Settings)
   const log = pino(
     { level: config.logLevel, base: null, serializers: { error: pino.stdSerializers.err } },
@@ -68,11 +74,11 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   await stopOnSignal(server)
 }
 
-function isOn(flag: string | boolean | undefined): boolean {
-  const text = (process.env[ALLOW_ANONYMOUS] ?? '').toLowerCase()
+function isOn(flag: string | boolean | undefined, variable: string): boolean {
+  const text = (process.env[variable] ?? '').toLowerCase()
   if (flag === true || ['true', '1', 'yes', 'on'].includes(text)) return true
   if (['false', '0', 'no', 'off', ''].includes(text)) return false
-  throw new UsageError(`${ALLOW_ANONYMOUS} must be true or false`)
+  throw new UsageError(`${variable} must be true or false`)
 }
 
 function listenProblem(error: unknown, { listen }: Config): unknown {

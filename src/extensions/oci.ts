@@ -4,6 +4,7 @@ import type { Operation } from '../oci/operation.ts'
 import { schemaNamed } from '../oci/schema.ts'
 import { type ExtensionAnswer, jsonAnswer } from './answer.ts'
 import { type Endpoint, type Extension, type ExtensionContext, endpointPath } from './extension.ts'
+import { DRAFT_SCHEMAS, draftEndpoints } from './oci-drafts.ts'
 
 const SPECIFICATION = 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md'
 
@@ -20,7 +21,7 @@ const discovery: Operation = {
   errors: [],
 }
 
-/** The specification's own namespace, of which discovery is settled. @see OCI Distribution Specification, extensions/_oci.md */
+/** The specification's own namespace, of which only discovery is settled. @see OCI Distribution Specification, extensions/_oci.md */
 export const ociExtension: Extension = {
   name: 'oci',
   description: 'Discovery of the extensions that this registry offers',
@@ -44,7 +45,9 @@ export const ociExtension: Extension = {
       operation: { ...discovery, id: 'discoverRepositoryExtensions', errors: ['NAME_UNKNOWN'] },
       handle: discover,
     },
+    ...draftEndpoints,
   ],
+  schemas: DRAFT_SCHEMAS,
 }
 
 async function discover({ registry, extensions, repository }: ExtensionContext): Promise<ExtensionAnswer> {

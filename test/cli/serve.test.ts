@@ -18,6 +18,7 @@ const FLAGS = [
   '--unused-blob-expiry',
   '--keep-deleted',
   '--keep-history',
+  '--draft-extensions',
 ]
 
 test('the help of serve lists each flag with its variable, and what stands where none is given', async (t) => {
@@ -75,6 +76,21 @@ test('settings come from the environment, and a flag beats its variable', async 
   assert.equal((await byFlags.ended).stderr, '')
 })
 
+test('drafts of the specification are answered where a flag or its variable asks for them', async (t) => {
+  const sandbox = await openSandbox(t)
+  for (const [args, env, status] of [
+    [[], {}, 404],
+    [[], { STOWAGE_DRAFT_EXTENSIONS: 'no' }, 404],
+    [[], { STOWAGE_DRAFT_EXTENSIONS: 'yes' }, 200],
+    [['--draft-extensions'], {}, 200],
+  ] as const) {
+    const server = await sandbox.serve('data', [...args], { env })
+    assert.equal((await fetch(`${server.url}/v2/_oci/repository/list`)).status, status)
+    server.signal('SIGTERM')
+    await server.ended
+  }
+})
+
 test('an address other than loopback is refused unless anonymous access is allowed', async (t) => {
   const sandbox = await openSandbox(t)
   const addresses = ['0.0.0.0:0', ':0', 'registry.test:0']
@@ -106,6 +122,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--keep-deleted', '7'], /--keep-deleted must be .*; or 0$/m],
   [['--keep-history', '00'], /--keep-history must be a whole number and a unit/],
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
+  [[], /STOWAGE_DRAFT_EXTENSIONS must be true or false/, { STOWAGE_DRAFT_EXTENSIONS: 'maybe' }],
   [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
   [['--no-such-flag'], /--no-such-flag/],
 ]

@@ -67,8 +67,19 @@ function readMessage(text: string): { headers: Record<string, string>; body: str
   }
 }
 
-/** Sends a request of a page. What it abbreviates by `…` is taken from what was answered before. */
+/**
+ * Sends a request of a page. What it abbreviates by `…` is taken from what was answered before. A status that the page shows at its end is
+ * asked for until then.
+ */
 export async function sendExample(url: string, example: Example, memory: Memory): Promise<Response> {
+  for (let tries = 0; ; tries++) {
+    const answer = await sendOnce(url, example, memory)
+    if (tries > 1000 || !example.answer.body.includes('"state": "deleted"')) return answer
+    if ((await answer.clone().text()).includes('"state":"deleted"')) return answer
+  }
+}
+
+async function sendOnce(url: string, example: Example, memory: Memory): Promise<Response> {
   const complete = (text: string) => completeText(text, memory, example.where)
   const headers = Object.entries(example.headers).map(([name, value]) => [name, complete(value)])
   const answer = await fetch(`${url}${complete(example.target)}`, {

@@ -11,7 +11,8 @@ import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 import { registryState } from './state.ts'
 
-const MAX_REPOSITORIES = 1000
+/** How many repositories are listed at once. */
+export const MAX_REPOSITORIES = 1000
 const LIST = 'repositories'
 const MEDIA_TYPES = ownMediaTypes('repositories')
 
@@ -119,10 +120,23 @@ export const repositoryListEndpoints: readonly Endpoint[] = [
 ]
 
 async function listRepositories(
-  { registry, repository, mayPull }: ExtensionContext,
+  context: ExtensionContext,
   { query }: ExtensionRequest,
 ): Promise<ExtensionAnswer> {
-  const { recursive = false, detail = false, n, cursor } = readQuery(query, QUERY)
+  const { recursive = false, detail = false, ...page } = readQuery(query, QUERY)
+  return childrenAnswer(context, { recursive, detail, ...page })
+}
+
+/** Answers a page of the repositories below the path of a request. @throws RegistryError PARAMETER_INVALID for the cursor */
+export function childrenAnswer(
+  { registry, repository, mayPull }: ExtensionContext,
+  {
+    recursive,
+    detail,
+    n,
+    cursor,
+  }: { recursive: boolean; detail: boolean; n: number | undefined; cursor: string | undefined },
+): ExtensionAnswer {
   const [after] = cursor === undefined ? [''] : parseCursor(cursor, LIST, ['string'])
   const parent = repository ?? ''
   return {

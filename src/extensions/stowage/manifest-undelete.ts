@@ -1,0 +1,73 @@
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
+import { bodySchema, readBody } from '../body.ts'
+import { digestField, tagsField } from '../body-fields.ts'
+import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { pageSection } from './documentation.ts'
+import { ownMediaTypes } from './media-types.ts'
+
+const MEDIA_TYPES = ownMediaTypes('undelete')
+
+const BODY = {
+  digest: { ...digestField('The manifest.'), required: true },
+  tags: tagsField('Tags to set to it, whatever they point to now; none if absent.'),
+} as const
+
+const TAGS: JsonSchema = { type: 'array', items: schemaNamed('Tag') }
+
+/** The forms of what it takes and answers. */
+export const MANIFEST_UNDELETE_SCHEMAS = {
+  UndeleteRequest: bodySchema('Which manifest to bring back.', BODY),
+  Undelete: {
+    type: 'object',
+    description: 'A manifest that was brought back.',
+    required: ['name', 'digest', 'tags', 'previousTags'],
+    additionalProperties: false,
+    properties: {
+      name: schemaNamed('RepositoryName'),
+      digest: schemaNamed('Digest'),
+      tags: { ...TAGS, description: 'Those that were set to it now.' },
+      previousTags: { ...TAGS, description: 'Those that it had when it was deleted, in byte order.' },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+/** `POST /v2/<name>/_stowage/manifests/undelete`. */
+export const manifestUndeleteEndpoint: Endpoint = {
+  method: 'POST',
+  scope: 'repository',
+  component: 'manifests',
+  module: 'undelete',
+  action: 'push',
+  mediaTypes: MEDIA_TYPES,
+  operation: {
+    id: 'undeleteManifest',
+    summary: 'Bring a deleted manifest back',
+    description:
+      'With it come the manifests below it that were deleted, too. It stands at the end of the order of first pushes.',
+    section: pageSection('Undelete', 'undelete'),
+    body: {
+      description: 'Which manifest, and the tags to set to it.',
+      required: true,
+      content: contentIn(['application/json'], { $ref: '#/components/schemas/UndeleteRequest' }),
+    },
+    answers: {
+      200: {
+        description: 'The manifest is there again, with all that it names, and the tags point to it.',
+        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Undelete' }),
+      },
+    },
+    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_EXISTS', 'CONTENT_GONE'],
+  },
+  handle: undeleteManifest,
+}
+
+async function undeleteManifest(
+  { registry, repository }: RepositoryContext,
+  request: ExtensionRequest,
+): Promise<ExtensionAnswer> {
+  const { digest, tags = [] } = await readBody(request, BODY)
+  const previousTags = await registry.manifests.undelete(repository, digest, tags)
+  return jsonAnswer({ name: repository, digest, tags, previousTags })
+}

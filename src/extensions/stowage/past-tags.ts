@@ -1,0 +1,156 @@
+import type { RepositoryName } from '../../oci/reference.ts'
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { TextError } from '../../oci/text-error.ts'
+import { formatTime, parseTime } from '../../oci/time.ts'
+import type { PastTagsPage, When } from '../../registry/registry.ts'
+import type { ExtensionAnswer } from '../answer.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
+import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { CURSOR, limitParameter } from '../parameters.ts'
+import { parameterError, type QueryParameter, readQuery } from '../query.ts'
+import { pageSection } from './documentation.ts'
+import { ownMediaTypes } from './media-types.ts'
+import { repositoryState } from './state.ts'
+
+const MAX_TAGS = 1000
+const NOW_LIST = 'tags'
+const PAST_LIST = 'tags:at'
+const MEDIA_TYPES = ownMediaTypes('tags')
+/** The present is whatever revision comes before this. */
+const NOW: When = { revision: Number.MAX_SAFE_INTEGER }
+
+const AT: QueryParameter<When> = {
+  description: 'The revision of the repository, or the time, as of which to list; now if absent.',
+  schema: { type: 'string', examples: ['13', '2026-01-31T12:00:00Z'] },
+  parse(text) {
+    if (/^\d{1,15}$/.test(text)) return { revision: Number(text) }
+    if (/^\d{4}-/.test(text)) return { time: parseTime(text) }
+    throw new TextError(
+      'is neither a revision, such as 13, nor a time, such as 2026-01-31T12:00:00Z',
+      text,
+      0,
+    )
+  },
+}
+
+const QUERY = { at: AT, n: limitParameter(MAX_TAGS), cursor: CURSOR } as const
+
+/** The forms of what it answers. */
+export const PAST_TAGS_SCHEMAS = {
+  PastTags: {
+    type: 'object',
+    description: 'The tags of a repository as they were at a revision, in byte order.',
+    required: ['name', 'revision', 'tags'],
+    additionalProperties: false,
+    properties: {
+      name: schemaNamed('RepositoryName'),
+      revision: { type: 'integer', minimum: 0, description: 'The one that was listed.' },
+      tags: { type: 'array', items: { $ref: '#/components/schemas/PastTag' } },
+    },
+  },
+  PastTag: {
+    type: 'object',
+    description: 'What a tag was.',
+    required: ['tag', 'digest', 'updateTimestamp', 'revision', 'available'],
+    additionalProperties: false,
+    properties: {
+      tag: schemaNamed('Tag'),
+      digest: schemaNamed('Digest'),
+      updateTimestamp: { type: 'string', format: 'date-time', description: 'When it was set to that.' },
+      revision: { type: 'integer', minimum: 1, description: 'By which change it was set to that.' },
+      available: { type: 'boolean', description: 'Whether the repository has the manifest now.' },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+/** `GET /v2/<name>/_stowage/tags/list`. */
+export const pastTagsEndpoint: Endpoint = {
+  method: 'GET',
+  scope: 'repository',
+  component: 'tags',
+  module: 'list',
+  action: 'pull',
+  mediaTypes: MEDIA_TYPES,
+  operation: {
+    id: 'listTagsAt',
+    summary: 'List the tags with their digests, as they are or as they were',
+    description: 'The pages of one list are of one revision if `at` is given, whatever happens in between.',
+    section: pageSection('Tags, now and then', 'past-tags'),
+    query: QUERY,
+    answers: {
+      200: {
+        description: 'One page, which may be short or empty with another behind it.',
+        headers: ['ETag?'],
+        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/PastTags' }),
+      },
+    },
+    errors: ['NAME_UNKNOWN', 'HISTORY_PRUNED'],
+  },
+  handle: listPastTags,
+}
+
+async function listPastTags(
+  context: RepositoryContext,
+  { query }: ExtensionRequest,
+): Promise<ExtensionAnswer> {
+  const { registry, repository } = context
+  const { at, n, cursor } = readQuery(query, QUERY)
+  const limit = n ?? MAX_TAGS
+  if (at === undefined) {
+    const [after] = cursor === undefined ? [''] : parseCursor(cursor, NOW_LIST, ['string'])
+    return answerTags(context, {
+      read: () => registry.history.tagsAt(repository, NOW, { after, limit }),
+      cursorAt: (tag) => formatCursor(NOW_LIST, [tag]),
+    })
+  }
+  const [pinned, after] =
+    cursor === undefined ? [undefined, ''] : parseCursor(cursor, PAST_LIST, ['number', 'string'])
+  if (pinned === undefined) await refuseFuture(context, at)
+  const when = pinned === undefined ? at : { revision: pinned }
+  // Before it is known whether there is anything to read: that it was forgotten is told to HEAD as well.
+  const { revision } = await registry.history.tagsAt(repository, when, { after: '', limit: 0 })
+  return answerTags(context, {
+    read: () => registry.history.tagsAt(repository, { revision }, { after, limit }),
+    cursorAt: (tag) => formatCursor(PAST_LIST, [revision, tag]),
+  })
+}
+
+function answerTags(
+  { registry, repository }: RepositoryContext,
+  { read, cursorAt }: { read(): Promise<PastTagsPage>; cursorAt(tag: string): string },
+): ExtensionAnswer {
+  return {
+    type: 'json',
+    // Also of what was: whether its manifests are there is of now.
+    state: () => repositoryState(registry, repository),
+    async read() {
+      const page = await read()
+      return { json: bodyOf(repository, page), next: page.next && cursorAt(page.next) }
+    },
+  }
+}
+
+async function refuseFuture({ registry, repository, clock }: RepositoryContext, at: When): Promise<void> {
+  if (at.time === undefined) {
+    const { revision } = await registry.repositories.state(repository)
+    if (at.revision > revision)
+      throw parameterError('at', `is a revision to come; the last one is ${revision}`)
+  } else if (at.time > clock()) {
+    throw parameterError('at', `is a time to come; here it is ${formatTime(clock())}`)
+  }
+}
+
+function bodyOf(name: RepositoryName, { revision, tags }: PastTagsPage): object {
+  return {
+    name,
+    revision,
+    tags: tags.map(({ tag, digest, at, revision: since, available }) => ({
+      tag,
+      digest,
+      updateTimestamp: formatTime(at),
+      revision: since,
+      available,
+    })),
+  }
+}

@@ -1,0 +1,106 @@
+import type { RepositoryName } from '../../oci/reference.ts'
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { formatTime } from '../../oci/time.ts'
+import type { RepositoryDeletion } from '../../registry/registry.ts'
+import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
+import type { Endpoint, RepositoryContext } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { pageSection } from './documentation.ts'
+import { ownMediaTypes } from './media-types.ts'
+
+const MEDIA_TYPES = ownMediaTypes('deletion')
+const CONTENT = contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/RepositoryDeletion' })
+const SECTION = pageSection('Repository deletion', 'repository-deletion')
+
+const TIME: JsonSchema = { type: 'string', format: 'date-time' }
+const COUNT: JsonSchema = { type: 'integer', minimum: 0 }
+
+/** The forms of what it answers. */
+export const REPOSITORY_DELETION_SCHEMAS = {
+  RepositoryDeletion: {
+    type: 'object',
+    description: 'What has become of a deleted repository, of the last one that had this name.',
+    required: ['name', 'state', 'deletedAt', 'removed'],
+    additionalProperties: false,
+    properties: {
+      name: schemaNamed('RepositoryName'),
+      state: {
+        enum: ['deleting', 'deleted'],
+        description:
+          'While it is `deleting` nobody can push to the name; nobody can see the repository in either.',
+      },
+      deletedAt: TIME,
+      finishedAt: { ...TIME, description: 'Since when the name is free; absent while it is `deleting`.' },
+      total: {
+        ...COUNT,
+        description:
+          'The tags, manifests and blobs that it had when they were counted last; absent if they never were.',
+      },
+      removed: { ...COUNT, description: 'How many of them are gone.' },
+    },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+/** `DELETE /v2/<name>/_stowage/repository/self`, and `GET /v2/<name>/_stowage/repository/deletion`. */
+export const repositoryDeletionEndpoints: readonly Endpoint[] = [
+  {
+    method: 'DELETE',
+    scope: 'repository',
+    component: 'repository',
+    module: 'self',
+    action: 'delete',
+    mediaTypes: MEDIA_TYPES,
+    operation: {
+      id: 'deleteRepository',
+      summary: 'Delete a repository with all that is in it',
+      section: SECTION,
+      answers: {
+        202: {
+          description:
+            'No answer has it any more; its rows and bytes go bit by bit. `Location` tells of that.',
+          headers: ['Location'],
+          content: CONTENT,
+        },
+      },
+      errors: ['NAME_UNKNOWN'],
+    },
+    handle: deleteRepository,
+  },
+  {
+    method: 'GET',
+    scope: 'repository',
+    component: 'repository',
+    module: 'deletion',
+    action: 'delete',
+    mediaTypes: MEDIA_TYPES,
+    operation: {
+      id: 'repositoryDeletion',
+      summary: 'Ask what has become of a deleted repository',
+      section: SECTION,
+      answers: { 200: { description: 'How far it is gone.', content: CONTENT } },
+      errors: ['NAME_UNKNOWN'],
+    },
+    handle: readDeletion,
+  },
+]
+
+async function deleteRepository({ registry, repository }: RepositoryContext): Promise<ExtensionAnswer> {
+  const deletion = await registry.repositories.delete(repository)
+  const headers = { Location: `/v2/${repository}/_stowage/repository/deletion` }
+  return jsonAnswer(statusOf(repository, deletion), { status: 202, headers })
+}
+
+async function readDeletion({ registry, repository }: RepositoryContext): Promise<ExtensionAnswer> {
+  return jsonAnswer(statusOf(repository, await registry.repositories.deletion(repository)))
+}
+
+function statusOf(name: RepositoryName, { deleted, finished, total, removed }: RepositoryDeletion): object {
+  return {
+    name,
+    state: finished === undefined ? 'deleting' : 'deleted',
+    deletedAt: formatTime(deleted),
+    ...(finished !== undefined && { finishedAt: formatTime(finished) }),
+    ...(total !== undefined && { total }),
+    removed,
+  }
+}

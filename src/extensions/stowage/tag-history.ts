@@ -1,0 +1,164 @@
+import { RegistryError } from '../../oci/error.ts'
+import type { RepositoryName, Tag } from '../../oci/reference.ts'
+import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { formatTime } from '../../oci/time.ts'
+import type { Page, Registry, TagChange } from '../../registry/registry.ts'
+import type { ExtensionAnswer } from '../answer.ts'
+import { formatCursor, parseCursor } from '../cursor.ts'
+import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
+import { contentIn } from '../operation.ts'
+import { CURSOR, limitParameter, tagParameter } from '../parameters.ts'
+import { readQuery } from '../query.ts'
+import { pageSection } from './documentation.ts'
+import { ownMediaTypes } from './media-types.ts'
+import { repositoryState } from './state.ts'
+
+/** How many changes of a tag are listed at once. */
+export const MAX_TAG_CHANGES = 1000
+const LIST = 'tag-history'
+const MEDIA_TYPES = ownMediaTypes('tag-history')
+
+const QUERY = {
+  tag: { ...tagParameter('The tag, which need not be there any more.'), required: true },
+  n: limitParameter(MAX_TAG_CHANGES),
+  cursor: CURSOR,
+} as const
+
+const REVISION: JsonSchema = {
+  type: 'integer',
+  minimum: 1,
+  description: 'Of the repository, by this change.',
+}
+const ACTOR: JsonSchema = { type: 'string', description: 'Who did it, if that is known.' }
+const UPDATED: JsonSchema = {
+  type: 'string',
+  format: 'date-time',
+  description: 'When it was done; never goes back within a repository.',
+}
+
+/** The forms of what it answers. */
+export const TAG_HISTORY_SCHEMAS = {
+  TagHistory: {
+    type: 'object',
+    description: 'What a tag was, newest first.',
+    required: ['history'],
+    additionalProperties: false,
+    properties: {
+      history: {
+        type: 'array',
+        items: {
+          oneOf: [{ $ref: '#/components/schemas/TagSetting' }, { $ref: '#/components/schemas/TagRemoval' }],
+        },
+      },
+    },
+  },
+  TagSetting: {
+    type: 'object',
+    description: 'A tag was set to a manifest.',
+    required: ['updateTimestamp', 'digest', 'revision', 'available'],
+    additionalProperties: false,
+    properties: {
+      updateTimestamp: UPDATED,
+      digest: schemaNamed('Digest'),
+      actor: ACTOR,
+      revision: REVISION,
+      available: { type: 'boolean', description: 'Whether the repository has the manifest now.' },
+    },
+  },
+  TagRemoval: {
+    type: 'object',
+    description: 'A tag was removed, alone or with its manifest.',
+    required: ['updateTimestamp', 'removed', 'revision'],
+    additionalProperties: false,
+    properties: { updateTimestamp: UPDATED, removed: { const: true }, actor: ACTOR, revision: REVISION },
+  },
+} as const satisfies Record<string, JsonSchema>
+
+/** `GET /v2/<name>/_stowage/tags/history`. */
+export const tagHistoryEndpoint: Endpoint = {
+  method: 'GET',
+  scope: 'repository',
+  component: 'tags',
+  module: 'history',
+  action: 'pull',
+  mediaTypes: MEDIA_TYPES,
+  operation: {
+    id: 'listTagHistory',
+    summary: 'List what a tag was',
+    description:
+      'What happened longer ago than history is kept is not listed, but for what the tag was then, if it was there.',
+    section: pageSection('Tag history', 'tag-history'),
+    query: QUERY,
+    answers: {
+      200: {
+        description: 'One page of changes, newest first.',
+        headers: ['ETag?'],
+        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/TagHistory' }),
+      },
+    },
+    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'],
+  },
+  handle: listTagHistory,
+}
+
+async function listTagHistory(
+  { registry, repository }: RepositoryContext,
+  { query }: ExtensionRequest,
+): Promise<ExtensionAnswer> {
+  const { tag, ...page } = readQuery(query, QUERY)
+  return await tagHistoryAnswer(registry, { repository, tag, ...page }, ({ items }) => ({
+    history: items.map(entryOf),
+  }))
+}
+
+/** What of a tag's history is asked for. */
+export interface TagHistoryQuery {
+  repository: RepositoryName
+  tag: Tag
+  n: number | undefined
+  cursor: string | undefined
+}
+
+/**
+ * Answers a page of a tag's history.
+ *
+ * @param format makes the body of a page
+ * @throws RegistryError NAME_UNKNOWN, MANIFEST_UNKNOWN if the tag has no history, or PARAMETER_INVALID for the cursor
+ */
+export async function tagHistoryAnswer(
+  registry: Registry,
+  { repository, tag, n, cursor }: TagHistoryQuery,
+  format: (page: Page<TagChange>) => object,
+): Promise<ExtensionAnswer> {
+  const [before] = cursor === undefined ? [Number.MAX_SAFE_INTEGER] : parseCursor(cursor, LIST, ['number'])
+  const newest = await registry.history.tag(repository, tag, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
+  if (newest.items.length === 0) {
+    const message = 'this repository has had no such tag, as far back as its history is kept'
+    throw new RegistryError('MANIFEST_UNKNOWN', { message, details: [{ tag }] })
+  }
+  return {
+    type: 'json',
+    state: () => historyState(registry, repository),
+    async read() {
+      const page = await registry.history.tag(repository, tag, { before, limit: n ?? MAX_TAG_CHANGES })
+      const last = page.items.at(-1)
+      return { json: format(page), next: page.more && last ? formatCursor(LIST, [last.revision]) : undefined }
+    },
+  }
+}
+
+/** Old changes are forgotten without a new revision. */
+async function historyState(registry: Registry, repository: RepositoryName): Promise<string> {
+  const { floor } = await registry.changes.bounds()
+  return `${await repositoryState(registry, repository)} ${floor}`
+}
+
+function entryOf({ revision, at, digest, actor, available }: TagChange): object {
+  return {
+    updateTimestamp: formatTime(at),
+    ...(digest === undefined ? { removed: true } : { digest }),
+    ...(actor !== undefined && { actor }),
+    revision,
+    ...(digest !== undefined && { available }),
+  }
+}
