@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import type { Extension, ExtensionContext, ExtensionRequest } from '../../src/extensions/extension.ts'
+import { createApp } from '../../src/http/app.ts'
+import { toFetch } from '../../src/http/fetch.ts'
+import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { localRegistry, type Registry } from '../../src/registry/registry.ts'
+import { EXTENSIONS } from '../../src/server.ts'
+import { memoryBlobStore } from '../../src/storage/memory.ts'
+
+const HISTORY_MS = 1_000_000
+
+/** A registry over HTTP without a port, where a test decides what endpoints of extensions are given to work with. */
+export interface OpenRegistry {
+  registry: Registry
+  ask(method: string, path: string, init?: RequestInit): Promise<Response>
+  /** Pushes an artifact of nothing but a note, with as many tags as are given. @returns its digest */
+  push(name: string, note: string, tags?: readonly string[]): Promise<string>
+  /** Forgets all that has happened so far. */
+  forget(): Promise<void>
+}
+
+/** Makes a registry. @param alter what the context of each request becomes */
+export async function openRegistry(
+  test: Pick<TestContext, 'after'>,
+  alter: (context: ExtensionContext) => ExtensionContext,
+): Promise<OpenRegistry> {
+  const metadata = await sqliteMetadata({ path: ':memory:' })
+  test.after(() => metadata.close())
+  let now = 1_700_000_000_000
+  const hour = 3_600_000
+  const registry = localRegistry({
+    metadata,
+    blobs: memoryBlobStore(),
+    retention: { uploads: hour, unusedBlobs: hour, garbage: hour, deletedManifests: 0, history: HISTORY_MS },
+    clock: () => now,
+    random: randomBytes,
+  })
+  const app = createApp({
+    registry,
+    extensions: EXTENSIONS.map((extension) => altered(extension, alter)),
+    clock: () => now,
+    onlyLoopback: true,
+    isReady: async () => true,
+    log: { debug() {}, error: (fields: object) => console.error(fields) },
+  })
+  const answer = toFetch(app)
+  const ask = (method: string, path: string, init: RequestInit = {}) =>
+    answer(new Request(new URL(path, 'http://registry.test'), { ...init, method }))
+  return {
+    registry,
+    ask,
+    async push(name, note, tags = []) {
+      const body = JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { note } })
+      const headers = { 'Content-Type': 'application/vnd.oci.image.index.v1+json' }
+      const [first = note, ...others] = tags
+      const query = others.map((tag) => `tag=${tag}`).join('&')
+      const pushed = await ask('PUT', `/v2/${name}/manifests/${first}?${query}`, { headers, body })
+      assert.equal(pushed.status, 201, await pushed.text())
+      return pushed.headers.get('docker-content-digest') ?? ''
+    },
+    async forget() {
+      now += HISTORY_MS + 1
+      await registry.sweep(new AbortController().signal)
+    },
+  }
+}
+
+function altered(extension: Extension, alter: (context: ExtensionContext) => ExtensionContext): Extension {
+  return {
+    ...extension,
+    endpoints: extension.endpoints.map((endpoint) => ({
+      ...endpoint,
+      // What is altered is still of the endpoint's level.
+      handle: (context: never, request: ExtensionRequest) =>
+        endpoint.handle(alter(context) as never, request),
+    })),
+  }
+}
