@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MAX_FOLLOWERS } from '../../src/extensions/stowage/followers.ts'
+import { listen, type NodeServer } from '../../src/http/node.ts'
 import { pushArtifact } from '../content.ts'
 import { startStowage } from '../stowage.ts'
 import { assertWhole, feedUrl, listChanges, readEvents, type ToldChange } from './changes.ts'
@@ -174,6 +175,68 @@ test('a stream that cannot go on says why and ends', async (t) => {
     /^event: end\ndata: \{"code":"UNSUPPORTED","message":"changes up to .*","detail":\{"floor":\d+,"last":403\}\}$/,
   )
 })
+
+test('a stream of which little comes in many minutes goes on', async (t) => {
+  let server: NodeServer | undefined
+  // Before the registry, which it reads until then.
+  t.after(() => server?.close())
+  const { push: pushTo, app } = await openRegistry(t, (context) => context)
+  const log = { debug() {}, error: (fields: object) => assert.fail(JSON.stringify(fields)) }
+  server = await listen(app, { host: '127.0.0.1', port: 0, log })
+  const answer = await fetch(feedUrl(`http://127.0.0.1:${server.address.port}`, '', 'stream', '?since=0'))
+  const now = performance.now.bind(performance)
+  let minutes = 0
+  t.mock.method(performance, 'now', () => now() + minutes * 60_000)
+  let told = 0
+  await pushTo('quiet/app', '0', ['v0'])
+  await readEvents(answer, (events) => {
+    if (events.length === told) return false
+    told = events.length
+    minutes++
+    if (minutes < 5) void pushTo('quiet/app', String(minutes), [`v${minutes}`])
+    return events.some(({ subject }) => subject === 'v4')
+  })
+  assert.ok(minutes > 4)
+})
+
+test('the stream of a repository that is deleted ends, and one of the same name begins anew', async () => {
+  await push('going/app', 'old')
+  const since = (await listChanges(url, '', '')).next
+  const answer = await open('going/app', '')
+  const removed = await fetch(`${url}/v2/going/app/_stowage/repository/self`, { method: 'DELETE' })
+  assert.equal(removed.status, 202, await removed.text())
+  assert.match(
+    await answer.text(),
+    /event: end\ndata: \{"code":"NAME_UNKNOWN",.*"detail":\{"name":"going\/app"\}\}\n\n$/,
+  )
+  const registry = await listChanges(url, '', `?since=${since}`)
+  assert.deepEqual(
+    registry.changes.map(({ kind, repository }) => [kind, repository]),
+    [['repository-deleted', 'going/app']],
+  )
+  assert.equal((await fetch(feedUrl(url, 'going/app', 'list', `?since=${since}`))).status, 404)
+  await untilDeleted('going/app')
+  await push('going/app', 'new')
+  const { changes } = await listChanges(url, 'going/app', `?since=${since}`)
+  assert.deepEqual(
+    changes.map(({ kind, revision }) => [kind, revision]),
+    [
+      ['repository-created', 1],
+      ['manifest-pushed', 2],
+      ['tag-set', 3],
+    ],
+  )
+})
+
+async function untilDeleted(name: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    const begun = await fetch(`${url}/v2/${name}/blobs/uploads/`, { method: 'POST' })
+    if (begun.status === 202) return
+    assert.equal(begun.status, 409)
+    await answerOthers(url, 20)
+  }
+  assert.fail(`${name} is being deleted for ever`)
+}
 
 test('what is wrong is refused before anything is told', async () => {
   for (const [query, headers, status, message] of [

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import type { Extension, ExtensionContext, ExtensionRequest } from '../../src/extensions/extension.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
+import type { HttpApp } from '../../src/http/message.ts'
 import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/server.ts'
@@ -14,6 +15,8 @@ const HISTORY_MS = 1_000_000
 /** A registry over HTTP without a port, where a test decides what endpoints of extensions are given to work with. */
 export interface OpenRegistry {
   registry: Registry
+  /** What answers, for a server of a test's own. */
+  app: HttpApp
   ask(method: string, path: string, init?: RequestInit): Promise<Response>
   /** Pushes an artifact of nothing but a note, with as many tags as are given. @returns its digest */
   push(name: string, note: string, tags?: readonly string[]): Promise<string>
@@ -50,6 +53,7 @@ export async function openRegistry(
     answer(new Request(new URL(path, 'http://registry.test'), { ...init, method }))
   return {
     registry,
+    app,
     ask,
     async push(name, note, tags = []) {
       const body = JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { note } })
