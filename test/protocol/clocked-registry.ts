@@ -5,13 +5,15 @@ import type { TestContext } from 'node:test'
 import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
+import type { RepositoryName } from '../../src/oci/reference.ts'
+import type { Retention } from '../../src/registry/parts.ts'
 import { localRegistry, type Swept } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/server.ts'
 import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
 
 /** Times of a registry whose clock the test sets, in milliseconds. */
-export const RETENTION = {
+export const RETENTION: Retention = {
   uploads: 10_000,
   unusedBlobs: 100_000,
   deletedManifests: 0,
@@ -30,23 +32,31 @@ export interface ClockedRegistry {
   /** Lets time pass. */
   pass(milliseconds: number): void
   sweep(): Promise<Swept>
+  /** Deletes a repository and leaves its rows there, as a server does that is killed then. */
+  beginDeletion(name: string): Promise<void>
   /** Sweeps, lets the time pass after which nothing leads to deleted bytes any more, and sweeps again. */
   sweepOut(): Promise<void>
   /** How many files hold bytes of blobs and uploads. */
   files(): Promise<number>
 }
 
-/** Makes a registry over a data folder of its own. */
-export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise<ClockedRegistry> {
+/** Makes a registry over a data folder of its own. @param changes of {@link RETENTION} */
+export async function clockedRegistry(
+  test: Pick<TestContext, 'after'>,
+  changes: Partial<Retention> = {},
+): Promise<ClockedRegistry> {
   const data = await temporaryFolder(test)
   const folder = await openDataFolder(data)
-  test.after(() => folder.close())
   let now = 1_700_000_000_000
   const registry = localRegistry({
     ...folder,
-    retention: RETENTION,
+    retention: { ...RETENTION, ...changes },
     clock: () => now,
     random: randomBytes,
+  })
+  test.after(async () => {
+    await registry.close()
+    await folder.close()
   })
   const log = { debug() {}, error: (fields: object) => console.error(fields) }
   const app = createApp({
@@ -75,6 +85,10 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
       now += milliseconds
     },
     sweep,
+    async beginDeletion(name) {
+      const repository = name as RepositoryName
+      await folder.metadata.commit([{ type: 'deleteRepository', repository, at: now }])
+    },
     async sweepOut() {
       await sweep()
       now += RETENTION.garbage
