@@ -1,5 +1,4 @@
 import { close as closeFile, constants, open as openFile, read as readFile } from 'node:fs'
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
@@ -16,6 +15,7 @@ import {
   parseSizeState,
   untilInterrupted,
 } from './blob-store.ts'
+import { type FileOperations, systemFiles, type WritableFile } from './file-operations.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 
 const GATHER_SIZE = 1024 * 1024
@@ -26,9 +26,16 @@ const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).pad
  * A blob store in a folder: one file for each key, born under its own name in one of 256 folders, so that nothing is ever renamed.
  *
  * @param root the folder, which is made if it is absent
+ * @param files how the disk is written to; it is read without them
  */
-export async function fileSystemBlobStore({ root }: { root: string }): Promise<BlobStore> {
-  await makeFolders(root)
+export async function fileSystemBlobStore({
+  root,
+  files = systemFiles,
+}: {
+  root: string
+  files?: FileOperations
+}): Promise<BlobStore> {
+  await makeFolders(files, root)
   const placeOf = (key: BlobKey): Place => {
     checkKey(key)
     const folder = join(root, key.slice(0, 2))
@@ -36,10 +43,10 @@ export async function fileSystemBlobStore({ root }: { root: string }): Promise<B
   }
 
   return {
-    append: async (key, state, offset, body) => await append(placeOf(key), state, offset, body),
-    publish: async (key, state) => await publish(placeOf(key).path, state),
+    append: async (key, state, offset, body) => await append(files, placeOf(key), { state, offset, body }),
+    publish: async (key, state) => await publish(files, placeOf(key).path, state),
     open: async (key, range) => await openSlice(placeOf(key).path, range),
-    delete: async (key) => await unlink(placeOf(key).path).catch(ignoreAbsent),
+    delete: async (key) => await files.unlink(placeOf(key).path).catch(ignoreAbsent),
   }
 }
 
@@ -48,26 +55,33 @@ interface Place {
   path: string
 }
 
-async function makeFolders(root: string): Promise<void> {
-  await makeFolder(root, FOLDER_MODE)
-  await Promise.all(FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })))
+async function makeFolders(files: FileOperations, root: string): Promise<void> {
+  await makeFolder(root, FOLDER_MODE, files)
+  await Promise.all(
+    FOLDERS.map((name) => files.mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
+  )
   // Each time: a crash may have come between making and syncing them.
-  await syncFolder(root)
+  await syncFolder(root, files)
+}
+
+interface Addition {
+  state: AppendState
+  offset: number
+  body: AsyncIterable<Uint8Array>
 }
 
 async function append(
+  files: FileOperations,
   { path, folder }: Place,
-  state: AppendState,
-  offset: number,
-  body: AsyncIterable<Uint8Array>,
+  { state, offset, body }: Addition,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = await openForAppend(path, offset)
+  const file = await openForAppend(files, path, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
     await file.datasync()
-    if (state === '') await syncFolder(folder)
+    if (state === '') await syncFolder(folder, files)
     return {
       offset: end,
       state: formatSizeState(end),
@@ -78,14 +92,14 @@ async function append(
   }
 }
 
-async function openForAppend(path: string, offset: number): Promise<FileHandle> {
-  if (offset === 0) return await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
+async function openForAppend(files: FileOperations, path: string, offset: number): Promise<WritableFile> {
+  if (offset === 0) return await files.open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
   if (file === undefined) throw new BlobDamagedError(`file is gone, but ${offset} bytes were recorded`)
   return file
 }
 
-async function dropBehind(file: FileHandle, offset: number): Promise<void> {
+async function dropBehind(file: WritableFile, offset: number): Promise<void> {
   const { size } = await file.stat()
   if (size < offset) throw new BlobDamagedError(`file has ${size} bytes, but ${offset} were recorded`)
   if (size > offset) await file.truncate(offset)
@@ -93,7 +107,7 @@ async function dropBehind(file: FileHandle, offset: number): Promise<void> {
 
 /** Writes 1 MiB at a time while the next is being received, so that one connection holds at most twice as much. */
 async function writeBody(
-  file: FileHandle,
+  file: WritableFile,
   offset: number,
   body: AsyncIterable<Uint8Array>,
 ): Promise<{ end: number; interrupted?: { error: unknown } }> {
@@ -124,7 +138,7 @@ async function writeBody(
   return { end, ...(interrupted && { interrupted }) }
 }
 
-async function writeAll(file: FileHandle, chunks: Uint8Array[], position: number): Promise<void> {
+async function writeAll(file: WritableFile, chunks: Uint8Array[], position: number): Promise<void> {
   let at = position
   let rest = chunks
   while (rest.length > 0) {
@@ -143,9 +157,9 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
   return []
 }
 
-async function publish(path: string, state: AppendState): Promise<void> {
+async function publish(files: FileOperations, path: string, state: AppendState): Promise<void> {
   const size = parseSizeState(state)
-  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
+  const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
   if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
   try {
     const found = (await file.stat()).size
