@@ -11,11 +11,19 @@ export interface Retention {
   garbage: number
 }
 
+/** How much of a body may come before the upload is recorded again, so that it can be resumed from there. */
+export interface CheckpointInterval {
+  bytes: number
+  milliseconds: number
+}
+
 /** What a registry is made of. */
 export interface RegistryParts {
   blobs: BlobStore
   metadata: MetadataStore
   retention: Retention
+  /** 256 MiB or ten seconds, whichever comes first, if absent. */
+  checkpoints?: CheckpointInterval
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */
