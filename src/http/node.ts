@@ -127,6 +127,8 @@ async function handle(
   const isEarly = !request.complete
   response.writeHead(answer.status, isEarly ? { ...answer.headers, Connection: 'close' } : answer.headers)
   if (!isEarly) return await sendBody(response, answer.body)
+  // Whoever stopped reading in the middle still holds the stream, and what comes could not be thrown away.
+  void body.return(undefined)
   await sendEarly(request, response, { body: answer.body, mayBeSilent: waitsToGoOn })
 }
 
