@@ -1,0 +1,22 @@
+import { appendFileSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** For a program under test: each write to a file of a blob waits, as on a slow disk, and is counted in a file of its own by a byte. */
+const WAIT_MS = Number(process.env.STOWAGE_TEST_WRITE_MS)
+const counter = process.env.STOWAGE_TEST_WRITES ?? ''
+
+const file = await open('/dev/null', 'r')
+const methods = Object.getPrototypeOf(file) as FileHandle
+await file.close()
+
+for (const name of ['write', 'writev', 'appendFile', 'writeFile'] as const) {
+  const run = methods[name] as (...parameters: unknown[]) => Promise<unknown>
+  Object.defineProperty(methods, name, {
+    async value(this: FileHandle, ...parameters: unknown[]) {
+      await sleep(WAIT_MS)
+      appendFileSync(counter, '.')
+      return await Reflect.apply(run, this, parameters)
+    },
+  })
+}
