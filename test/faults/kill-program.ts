@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
-import { DatabaseSync, type SQLInputValue, StatementSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { KillPlan } from './kill-plan.ts'
 
 /**
@@ -108,14 +108,15 @@ function watchDatabase(): void {
     close.call(this)
     pass('after closing the database')
   }
-  const { run } = StatementSync.prototype
-  StatementSync.prototype.run = function (...values: SQLInputValue[]) {
-    const step = /^(?:COMMIT|BEGIN)/.test(this.sourceSQL) ? stepOf(this.sourceSQL) : undefined
-    if (step !== undefined) pass(`before ${step}`)
-    const result = run.apply(this, values)
-    if (step !== undefined) pass(`after ${step}`)
-    return result
-  }
+  StatementSync.prototype.run = new Proxy(StatementSync.prototype.run, {
+    apply(run, statement: StatementSync, values) {
+      const step = /^(?:COMMIT|BEGIN)/.test(statement.sourceSQL) ? stepOf(statement.sourceSQL) : undefined
+      if (step !== undefined) pass(`before ${step}`)
+      const result = Reflect.apply(run, statement, values)
+      if (step !== undefined) pass(`after ${step}`)
+      return result
+    },
+  })
 }
 
 await watchFiles()

@@ -14,7 +14,9 @@ export const RETENTION = { uploads: 10_000, unusedBlobs: 100_000, garbage: 1_000
 
 /** A registry with real stores, over HTTP without a port, whose clock only the test moves. */
 export interface ClockedRegistry {
+  readonly data: string
   request(method: string, path: string, body?: Uint8Array | string): Promise<Response>
+  now(): number
   /** Lets time pass. */
   pass(milliseconds: number): void
   sweep(): Promise<Swept>
@@ -41,6 +43,8 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
   const answer = toFetch(app)
   const sweep = () => registry.sweep(new AbortController().signal)
   return {
+    data,
+    now: () => now,
     async request(method, path, body) {
       const url = new URL(path, 'http://registry.test')
       const answered = await answer(
