@@ -100,11 +100,8 @@ test(
   'fault 33: content of another repository is answered like content that nobody has, with the same queries',
   PATIENCE,
   async (t) => {
-    const data = await startServer(t)
-    const log = join(data.folder, 'sql.log')
-    await data.close()
-    const env = { STOWAGE_TEST_SQL_LOG: log }
-    const server = await data.restart({ env, preloads: ['sql-log'] })
+    const server = await startServer(t, { env: { STOWAGE_TEST_SQL_LOG: 'sql.log' }, preloads: ['sql-log'] })
+    const log = join(server.folder, 'sql.log')
     await pushImage(server.url, 'mine', 'v1')
     const image = await pushImage(server.url, 'other', 'theirs')
     const foreign = [image.digest, ...SIZES.map((size) => randomBytes(size))]

@@ -42,6 +42,8 @@ export async function startServer(
 async function startIn(sandbox: Sandbox, settings: ServerSettings): Promise<FaultServer> {
   const data = join(sandbox.folder, 'data')
   const program = await sandbox.serve('data', settings.args, surroundings(settings))
+  // It greets a moment before it listens for signals.
+  await fetch(`${program.url}/livez`)
   return {
     url: program.url,
     pid: program.pid,
