@@ -12,6 +12,8 @@ export interface Options {
   json: string | undefined
   /** A commit of Stowage to compare with. */
   against: string | undefined
+  /** Flags of `stowage serve`; this checkout is compared with itself running so. */
+  variant: string | undefined
   list: boolean
   quick: boolean
 }
@@ -29,6 +31,7 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --seconds <s>       of each measured window (2)
   --json <file>       all figures of all rounds, and the machine
   --against <commit>  compares this checkout of Stowage with another commit of it
+  --variant "<flags>"  compares Stowage with itself, started with further flags
   --quick             every workload in a small form: shows that it works, says nothing of speed
   --list              names of workloads and systems`
 
@@ -43,6 +46,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     systems: values.systems?.split(','),
     json: values.json,
     against: values.against,
+    variant: values.variant,
     list: values.list,
     quick: values.quick,
   }
@@ -59,6 +63,7 @@ function parse(args: readonly string[]) {
         systems: { type: 'string' },
         json: { type: 'string' },
         against: { type: 'string' },
+        variant: { type: 'string' },
         list: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
