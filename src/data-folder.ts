@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MetadataStore } from './metadata/metadata-store.ts'
 import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
+import { JournalDamagedError } from './metadata/sqlite/journal.ts'
 import { NewerDataError } from './metadata/sqlite/migrations.ts'
 import { sqliteMetadata } from './metadata/sqlite/store.ts'
 import type { BlobStore } from './storage/blob-store.ts'
@@ -24,7 +25,7 @@ export interface DataFolder {
 /**
  * Opens a data folder, which is made if it is absent: `lock.sqlite`, `metadata.sqlite` and `blobs/`.
  *
- * @throws DataFolderError if it can't be written, is in use, or was written by a newer version
+ * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
@@ -68,9 +69,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'there is no space left',
 }
 
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
 function reason(error: unknown): string {
   if (error instanceof FolderInUseError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message, errcode = 0 } = error as NodeJS.ErrnoException & { errcode?: number }
+  const isDamaged =
+    error instanceof JournalDamagedError || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)
+  if (isDamaged)
+    return `metadata.sqlite is damaged (${message}); keep a copy of the folder, and restore a backup`
   return REASONS[code ?? ''] ?? message
 }

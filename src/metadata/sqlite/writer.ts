@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
+import { refuseDamagedJournal } from './journal.ts'
 import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
@@ -21,9 +22,16 @@ const SQLITE_IOERR = 10
 const SQLITE_FULL = 13
 const BUSY_TIMEOUT_MS = 10_000
 
-/** Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close. */
+/**
+ * Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close.
+ *
+ * @throws NewerDataError, JournalDamagedError; nothing is touched then
+ */
 export function openForWriting(path: string): DatabaseSync {
-  if (path !== ':memory:' && existsSync(path)) refuseNewer(path)
+  if (path !== ':memory:' && existsSync(path)) {
+    refuseDamagedJournal(path)
+    refuseNewer(path)
+  }
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     database.exec(
