@@ -21,7 +21,8 @@ const address = z.string().transform((text, context) => {
 })
 
 const duration = z.string().transform((text, context) => {
-  const match = /^(\d{1,9})([smhd])$/.exec(text)
+  // More days would not be exact in milliseconds.
+  const match = /^(\d{1,8})([smhd])$/.exec(text)
   if (match !== null) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
   context.addIssue({ code: 'custom', message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d' })
   return z.NEVER

@@ -100,6 +100,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--log-level', 'loud'], /--log-level.*debug, info, warn, error, silent/],
   [['--upload-expiry', '90'], /--upload-expiry must be a whole number and a unit/],
   [['--upload-expiry', '-1h'], /--upload-expiry must be a whole number and a unit/],
+  [['--upload-expiry', '200000000d'], /--upload-expiry must be a whole number and a unit/],
   [['--unused-blob-expiry', '1.5d'], /--unused-blob-expiry must be a whole number and a unit/],
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
   [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
