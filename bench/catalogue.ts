@@ -16,9 +16,12 @@ export function isWanted({ name }: { name: string }, only: readonly string[]): b
 }
 
 /** Families with those of their cases that are wanted; in a quick run only the main ones. */
-export function wantedFamilies(only: readonly string[], quick: boolean): Family[] {
+export function wantedFamilies(
+  families: readonly Family[],
+  { only, quick }: { only: readonly string[]; quick: boolean },
+): Family[] {
   const isChosen = (each: Case) => isWanted(each, only) && (each.isMain || !quick)
-  return FAMILIES.map((family) => ({ ...family, cases: family.cases.filter(isChosen) })).filter(
-    ({ cases }) => cases.length > 0,
-  )
+  return families
+    .map((family) => ({ ...family, cases: family.cases.filter(isChosen) }))
+    .filter(({ cases }) => cases.length > 0)
 }

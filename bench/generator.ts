@@ -10,8 +10,14 @@ export interface ReadyLoad {
   run(): Promise<LoadResult>
 }
 
+/** A load that can be ended before its time. */
+export interface StoppableLoad extends ReadyLoad {
+  /** Ends it wherever it is; {@link ReadyLoad.run} then resolves. */
+  stop(): void
+}
+
 /** Starts a load generator in a process of its own and waits until it is ready. */
-export async function prepareLoad(plan: Plan): Promise<ReadyLoad> {
+export async function prepareLoad(plan: Plan): Promise<StoppableLoad> {
   const child = fork(PROGRAM, [], { execArgv: ['--disable-warning=ExperimentalWarning'] })
   const next = async (): Promise<Message> => {
     const ended = once(child, 'exit').then(() => ({ error: 'the load generator ended' }))
@@ -21,6 +27,7 @@ export async function prepareLoad(plan: Plan): Promise<ReadyLoad> {
   const ready = await next()
   if (ready !== 'ready') throw new Error('error' in ready ? ready.error : 'the load generator is not ready')
   return {
+    stop: () => void child.send('stop'),
     async run() {
       child.send('go')
       const result = await next()

@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FAMILIES, isWanted, TRIALS, wantedFamilies } from './catalogue.ts'
 import { checkOut } from './checkout.ts'
+import { openGrowth } from './growth.ts'
 import { describeMachine } from './machine.ts'
+import { formatMemory, type MemoryReport, measureMemory } from './memory.ts'
 import { OptionError, type Options, parseOptions, USAGE } from './options.ts'
 import { runSeries } from './rounds.ts'
 import type { System } from './system.ts'
 import { findSystems, isThere, PROJECT, stowage } from './systems.ts'
 import { type CaseRounds, formatTable } from './table.ts'
+import type { Family, Trial } from './workload.ts'
 
 /** The systems of a run. */
 interface Field {
@@ -16,6 +19,15 @@ interface Field {
   /** The system that Stowage is compared with; the best peer if undefined. */
   against?: string
 }
+
+/** All that was found. */
+interface Results {
+  cases: CaseRounds[]
+  memory?: MemoryReport
+}
+
+/** Workloads that no peer has. */
+const OWN = ['growth', 'memory']
 
 /** `npm run bench`: measures Stowage beside every other registry of this machine. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
@@ -28,24 +40,72 @@ async function main(args: readonly string[]): Promise<number> {
   progress('401 is not measured: no accounts yet; 404-route is the cheapest refusal of each')
   const folder = await mkdtemp(join(tmpdir(), 'stowage-bench-'))
   try {
-    return await withField(options, { folder, peers: found.systems }, async (field) => {
-      return await measure(options, field, folder)
-    })
+    const results = await runAll(options, { folder, peers: found.systems })
+    if (options.json !== undefined) await writeJson(options.json, { folder, options, results })
+    return verdict(results)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The workloads that are wanted: those beside peers, and then those that only Stowage has. Those take long, so a full run must name them. */
+async function runAll(
+  options: Options,
+  { folder, peers }: { folder: string; peers: readonly System[] },
+): Promise<Results> {
+  const { only, quick } = options
+  const isOwn = (name: string) => OWN.some((own) => name.startsWith(own))
+  const isNamed = (own: string) =>
+    only.length === 0 ? quick : only.some((name) => name.startsWith(own) || own.startsWith(name))
+  const results: Results = { cases: [] }
+  say(JSON.stringify(describeMachine(folder)))
+  if (only.length === 0 || !only.every(isOwn)) {
+    results.cases = await withField(options, { folder, peers }, async (field) => {
+      const trials = TRIALS.filter((trial) => isWanted(trial, only))
+      return await measure(options, { ...field, families: wantedFamilies(FAMILIES, options), trials }, folder)
+    })
+  }
+  if (isNamed('growth')) results.cases = [...results.cases, ...(await runGrowth(options, folder))]
+  if (isNamed('memory')) results.memory = await runMemory(options, folder)
+  return results
+}
+
+async function runGrowth(options: Options, folder: string): Promise<CaseRounds[]> {
+  const scale = { seconds: options.seconds, quick: options.quick }
+  const growth = await openGrowth(folder, { fresh: options.fresh, scale, progress })
+  const trials = growth.trials.filter((trial) => isWanted(trial, options.only))
+  return await measure(
+    options,
+    { ...growth, families: wantedFamilies(growth.families, options), trials },
+    folder,
+  )
+}
+
+async function runMemory({ seconds, quick, size }: Options, folder: string): Promise<MemoryReport> {
+  const scale = { seconds, quick }
+  const report = await measureMemory(stowage('stowage', PROJECT), folder, { scale, size, progress })
+  say(formatMemory(report))
+  return report
+}
+
+async function writeJson(
+  path: string,
+  { folder, options, results }: { folder: string; options: Options; results: Results },
+): Promise<void> {
+  const machine = describeMachine(folder)
+  await writeFile(path, `${JSON.stringify({ machine, options, ...results }, null, 2)}\n`)
 }
 
 /** Two versions or two ways of Stowage are measured by themselves, unless others are named. */
 async function withField(
   options: Options,
   { folder, peers }: { folder: string; peers: readonly System[] },
-  use: (field: Field) => Promise<number>,
-): Promise<number> {
+  use: (field: Field) => Promise<CaseRounds[]>,
+): Promise<CaseRounds[]> {
   const { against, variant } = options
   const own = stowage('stowage', PROJECT)
   if (variant !== undefined) {
-    const other = stowage(`stowage ${variant}`, PROJECT, variant.split(' '))
+    const other = stowage(`stowage ${variant}`, PROJECT, { flags: variant.split(' ') })
     return await use(fieldOf(own, { other, peers, options }))
   }
   if (against === undefined) return await use({ systems: chosen([own, ...peers], options.systems) })
@@ -65,29 +125,25 @@ function fieldOf(
   return { systems: [own, other, ...named], against: other.name }
 }
 
-async function measure(options: Options, { systems, against }: Field, folder: string): Promise<number> {
-  const { rounds, seconds, quick, only, json } = options
-  const machine = describeMachine(folder)
-  const cases = await runSeries({
-    families: wantedFamilies(only, quick),
-    trials: TRIALS.filter((trial) => isWanted(trial, only)),
-    systems,
-    rounds,
-    scale: { seconds, quick },
-    folder,
-    progress,
-  })
-  if (json !== undefined) await writeFile(json, `${JSON.stringify({ machine, options, cases }, null, 2)}\n`)
-  say(`${JSON.stringify(machine)}\n${formatTable(cases, against)}`)
-  return verdict(cases)
+/** Measures workloads and prints their table. */
+async function measure(
+  { rounds, seconds, quick }: Options,
+  { systems, against, families, trials }: Field & { families: readonly Family[]; trials: readonly Trial[] },
+  folder: string,
+): Promise<CaseRounds[]> {
+  const scale = { seconds, quick }
+  const cases = await runSeries({ families, trials, systems, rounds, scale, folder, progress })
+  if (cases.length > 0) say(formatTable(cases, against))
+  return cases
 }
 
-function verdict(cases: readonly CaseRounds[]): number {
+function verdict({ cases, memory }: Results): number {
   const rounds = cases.flatMap(({ systems }) => systems.flatMap((system) => system.rounds))
-  const failed = rounds.reduce((sum, each) => sum + each.failed, 0)
-  if (cases.length === 0) progress('no workload has such a name: see --list')
+  const counts = [...rounds, ...(memory ? [memory, memory.aborted] : [])].map((each) => each.failed)
+  const failed = counts.reduce((sum, count) => sum + count, 0)
+  if (counts.length === 0) progress('no workload has such a name: see --list')
   if (failed > 0) progress(`${failed} requests failed`)
-  return failed > 0 || cases.length === 0 ? 1 : 0
+  return failed > 0 || counts.length === 0 ? 1 : 0
 }
 
 function chosen(all: readonly System[], names: readonly string[] | undefined): System[] {
@@ -100,6 +156,8 @@ function list(systems: readonly System[]): number {
   const cases = [...FAMILIES.flatMap((family) => family.cases), ...TRIALS]
   const width = Math.max(...cases.map(({ name }) => name.length))
   for (const { name, label } of cases) say(`${name.padEnd(width)}  ${label}`)
+  say('growth, growth/<name>: a registry with a million tags beside a small one (only Stowage)')
+  say('memory: many large pushes and slow readers at once, and aborted uploads (only Stowage)')
   return say(`systems: ${systems.map(({ name }) => name).join(', ')}`)
 }
 

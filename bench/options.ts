@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util'
 
+const MIB = 1024 * 1024
+
 /** What the bench is asked for. */
 export interface Options {
   rounds: number
@@ -14,6 +16,10 @@ export interface Options {
   against: string | undefined
   /** Flags of `stowage serve`; this checkout is compared with itself running so. */
   variant: string | undefined
+  /** Of each push of the workload `memory`, in bytes; as the disk allows if undefined. */
+  size: number | undefined
+  /** Makes the registries of `growth` anew. */
+  fresh: boolean
   list: boolean
   quick: boolean
 }
@@ -32,6 +38,8 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --json <file>       all figures of all rounds, and the machine
   --against <commit>  compares this checkout of Stowage with another commit of it
   --variant "<flags>"  compares Stowage with itself, started with further flags
+  --size <MiB>        of each push of the workload memory (what the disk allows, up to 1024)
+  --fresh             makes the registries of the workloads growth anew
   --quick             every workload in a small form: shows that it works, says nothing of speed
   --list              names of workloads and systems`
 
@@ -47,6 +55,8 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     json: values.json,
     against: values.against,
     variant: values.variant,
+    size: values.size === undefined ? undefined : positive('--size', values.size) * MIB,
+    fresh: values.fresh,
     list: values.list,
     quick: values.quick,
   }
@@ -64,6 +74,8 @@ function parse(args: readonly string[]) {
         json: { type: 'string' },
         against: { type: 'string' },
         variant: { type: 'string' },
+        size: { type: 'string' },
+        fresh: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

@@ -18,8 +18,12 @@ interface Candidate {
   from: string
 }
 
-/** Stowage, of a checkout. */
-export function stowage(name: string, project: string, args: readonly string[] = []): System {
+/** Stowage, of a checkout; with its data in a folder of the run unless another is named, and with further flags. */
+export function stowage(
+  name: string,
+  project: string,
+  { data, flags = [] }: { data?: string; flags?: readonly string[] } = {},
+): System {
   return {
     name,
     kind: 'stowage',
@@ -29,8 +33,8 @@ export function stowage(name: string, project: string, args: readonly string[] =
         '--disable-warning=ExperimentalWarning',
         join(project, 'src/cli/main.ts'),
         'serve',
-        ...['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--log-level', 'warn'],
-        ...args,
+        ...['--listen', `127.0.0.1:${port}`, '--data', data ?? join(folder, 'data')],
+        ...['--log-level', 'warn', ...flags],
       ],
     }),
   }

@@ -18,6 +18,8 @@ export interface ClientsOptions {
 /** Clients that are connected and wait for their start. */
 export interface Clients {
   run(): Promise<LoadResult>
+  /** Ends what runs, wherever it is; that is no failure. */
+  stop(): void
 }
 
 /** Connects clients, and does something once on each connection, before anything is counted. */
@@ -25,10 +27,18 @@ export async function connectClients(options: ClientsOptions, warmUp: () => Oper
   const { address, clients, pace } = options
   const connections = await Promise.all(Array.from({ length: clients }, () => openConnection(address, pace)))
   await Promise.all(connections.map(async (connection, client) => await warmUp()(connection, client)))
-  return { run: async () => await runClients(options, connections) }
+  const stopped = new AbortController()
+  return {
+    run: async () => await runClients(options, connections, stopped.signal),
+    stop: () => stopped.abort(),
+  }
 }
 
-async function runClients(options: ClientsOptions, connections: Connection[]): Promise<LoadResult> {
+async function runClients(
+  options: ClientsOptions,
+  connections: Connection[],
+  stopped: AbortSignal,
+): Promise<LoadResult> {
   const latencies: number[] = []
   const failures: string[] = []
   let bytes = 0
@@ -37,7 +47,8 @@ async function runClients(options: ClientsOptions, connections: Connection[]): P
   const end = start + options.seconds * 1000
   const client = async (first: Connection, index: number) => {
     let connection = first
-    while (performance.now() < end) {
+    stopped.addEventListener('abort', () => connection.close())
+    while (performance.now() < end && !stopped.aborted) {
       const operation = options.next()
       if (operation === undefined) break
       const began = performance.now()
@@ -46,7 +57,7 @@ async function runClients(options: ClientsOptions, connections: Connection[]): P
         bytes += await operation(connection, index)
         latencies.push(performance.now() - began)
       } catch (error) {
-        failures.push((error as Error).message)
+        if (!stopped.aborted) failures.push((error as Error).message)
         connection.close()
       }
     }

@@ -76,6 +76,15 @@ export async function putManifest(
   return bytes.length
 }
 
+/** Deletes a blob, or a manifest by its digest. */
+export async function deleteContent(
+  connection: Connection,
+  kind: 'blobs' | 'manifests',
+  { repository, digest }: { repository: string; digest: string },
+): Promise<void> {
+  await expect(connection, 202, { method: 'DELETE', path: `/v2/${repository}/${kind}/${digest}` })
+}
+
 /** Small bytes as something to push. */
 export function asContent({ bytes, digest }: Stamped): Content {
   return { digest, size: bytes.length, pieces: () => [[bytes]] }

@@ -1,6 +1,6 @@
 import type { ClientsOptions, Operation } from './clients.ts'
 import { type Content, contentOf } from './content.ts'
-import { expect, pullBlob, pushBlob, pushImage } from './exchange.ts'
+import { deleteContent, expect, pullBlob, pushBlob, pushImage } from './exchange.ts'
 import { type Image, imageOf } from './image.ts'
 import type { AbortPlan, ImagePlan, Plan, PullPlan, PushPlan, RequestPlan } from './plan.ts'
 
@@ -44,13 +44,16 @@ function pullLoad({ path, id, size, ...options }: PullPlan): Load {
   return { ...options, next: () => operation, warmUp: () => warmUp }
 }
 
-function pushLoad({ repository, size, streamed, count, firstId, ...options }: PushPlan): Load {
+function pushLoad({ repository, size, streamed, count, firstId, deleted, ...options }: PushPlan): Load {
   const contents = Array.from({ length: count }, (_, index) => contentOf(firstId + index, size))
   let warm = WARM_UP_IDS + firstId
   const push =
     (content: Content): Operation =>
-    async (connection) =>
+    async (connection) => {
       await pushBlob(connection, repository, { content, streamed })
+      if (deleted) await deleteContent(connection, 'blobs', { repository, digest: content.digest })
+      return content.size
+    }
   return {
     ...options,
     next() {
@@ -61,20 +64,24 @@ function pushLoad({ repository, size, streamed, count, firstId, ...options }: Pu
   }
 }
 
-/** How an image's repository is called when there are many. */
-export function repositoryOf(index: number): string {
-  return `bench/app-${index}`
-}
-
-function imageLoad({ repositories, firstId, pullsOfFour, ...options }: ImagePlan): Load {
+function imageLoad(plan: ImagePlan): Load {
+  const { repositories, firstId, pullsOfFour, keep = Infinity, ...options } = plan
   const ready = Math.ceil(options.seconds * READY_IMAGES_EACH_SECOND * (1 - pullsOfFour / 4))
   const images = Array.from({ length: ready }, (_, index) => imageOf(firstId + index))
+  const kept: { repository: string; digest: string }[] = []
   let pushes = 0
   let turn = 0
   let warm = WARM_UP_IDS + firstId
   const push = (image: Image, index: number): Operation => {
-    const place = { repository: repositoryOf(index % repositories), reference: `tag-${firstId + index}` }
-    return async (connection) => await pushImage(connection, place, image)
+    const repository = repositories[index % repositories.length] ?? ''
+    const place = { repository, reference: `tag-${firstId + index}` }
+    return async (connection) => {
+      const bytes = await pushImage(connection, place, image)
+      if (keep === Infinity) return bytes
+      const old = kept.push({ repository, digest: image.manifest.digest }) > keep ? kept.shift() : undefined
+      if (old) await deleteContent(connection, 'manifests', old)
+      return bytes
+    }
   }
   const pull = pullImage(imageOf(0))
   return {

@@ -18,7 +18,7 @@ export interface RequestPlan extends Clients {
   status: number
 }
 
-/** Reads the content of number `id`, again and again. */
+/** Reads the content of number `id`, again and again, until its time is over or it is told to stop. */
 export interface PullPlan extends Clients {
   kind: 'pull'
   path: string
@@ -38,16 +38,20 @@ export interface PushPlan extends Clients {
   count: number
   /** The number of the first; they must differ from all that the system has. */
   firstId: number
+  /** Each blob is deleted as soon as it is pushed. */
+  deleted?: true
 }
 
 /** Pushes small images that are new each time, and pulls one of them in between. */
 export interface ImagePlan extends Clients {
   kind: 'images'
-  /** Pushes go to so many repositories in turn. */
-  repositories: number
+  /** Pushes go to these in turn. */
+  repositories: readonly string[]
   firstId: number
   /** Of four operations so many are pulls of an image that is there. */
   pullsOfFour: number
+  /** Only so many of those that were pushed stay; older ones are deleted. All stay if absent. */
+  keep?: number
 }
 
 /** Begins uploads, sends a part and breaks the connection. */

@@ -10,6 +10,7 @@ const IDS = 1_000_000
 export const IMAGES: readonly Family[] = [1, 1000].map((repositories) => {
   const places = repositories === 1 ? 'one repository' : `${repositories.toLocaleString('en')} repositories`
   const name = `push-image/${repositories}`
+  const names = Array.from({ length: repositories }, (_, index) => `bench/app-${index}`)
   return {
     name,
     readOnly: false,
@@ -20,7 +21,7 @@ export const IMAGES: readonly Family[] = [1, 1000].map((repositories) => {
         label: `push of small images into ${places}, ${clients} ${clients === 1 ? 'client' : 'clients'}`,
         unit: 'image',
         isMain: clients === MAIN_CLIENTS,
-        load: generated(() => imagePlan({ clients, repositories, pullsOfFour: 0 })),
+        load: generated(() => imagePlan({ clients, repositories: names, pullsOfFour: 0 })),
       }),
     ),
   }
@@ -37,11 +38,13 @@ export const MIXED: Family = {
       label: `small images, 75 % pulls and 25 % pushes, ${MAIN_CLIENTS} clients`,
       unit: 'image',
       isMain: true,
-      load: generated(() => imagePlan({ clients: MAIN_CLIENTS, repositories: 1, pullsOfFour: 3 })),
+      load: generated(() =>
+        imagePlan({ clients: MAIN_CLIENTS, repositories: ['bench/app-0'], pullsOfFour: 3 }),
+      ),
     },
   ],
 }
 
-function imagePlan(plan: { clients: number; repositories: number; pullsOfFour: number }) {
+function imagePlan(plan: { clients: number; repositories: readonly string[]; pullsOfFour: number }) {
   return { kind: 'images', ...plan, firstId: takeIds(IDS) } as const
 }

@@ -1,27 +1,14 @@
-import { prepareLoad } from '../generator.ts'
-import { openConnection } from '../load/connection.ts'
 import { type Image, imageOf, MANIFEST_TYPE } from '../load/image.ts'
 import { type Seeder, seedImage } from '../seed.ts'
-import type { RunningSystem } from '../system.ts'
-import type { Case, Family, Scale } from '../workload.ts'
-import { runWrk } from '../wrk.ts'
+import type { Family } from '../workload.ts'
+import { readCase, type SmallRequest } from './small-request.ts'
 
 /** A small request, and what must be there for it. */
-interface SmallRead {
-  name: string
-  label: string
-  method: 'GET' | 'HEAD'
-  path: string
-  status: number
+interface SmallRead extends SmallRequest {
   seed: 'image' | 'tags' | 'referrers'
-  /** Whether a registry may do without. */
-  optional?: true
 }
 
 const CONNECTIONS = [1, 16, 64]
-const MAIN_CONNECTIONS = 16
-const WARM_UP_SHARE = 0.25
-const ACCEPT = `Accept: ${MANIFEST_TYPE}`
 const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json'
 const TAGS = 100
 const REFERRERS = 10
@@ -76,7 +63,7 @@ export const SMALL_READS: readonly Family[] = READS.map((each) => ({
   name: each.name,
   readOnly: true,
   seed: async (seeder) => await SEEDS[each.seed](seeder),
-  cases: CONNECTIONS.map((connections) => caseOf(each, connections)),
+  cases: CONNECTIONS.map((connections) => readCase(each, connections)),
 }))
 
 const SEEDS: Readonly<Record<SmallRead['seed'], (seeder: Seeder) => Promise<void>>> = {
@@ -116,50 +103,4 @@ function referrer(index: number): Image {
 
 function descriptor({ manifest: { bytes, digest } }: Image): object {
   return { mediaType: MANIFEST_TYPE, digest, size: bytes.length }
-}
-
-function caseOf(each: SmallRead, connections: number): Case {
-  return {
-    name: `${each.name}/${connections}`,
-    label: `${each.label}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`,
-    unit: 'request',
-    isMain: connections === MAIN_CONNECTIONS,
-    async load(running, scale) {
-      const status = await probe(running, each)
-      if (status !== each.status) {
-        if (each.optional) return { note: `is not offered (${status})` }
-        throw new Error(`${each.method} ${each.path}: ${status} instead of ${each.status}`)
-      }
-      return each.method === 'GET' ? await getLoad(running, each, { connections, scale }) : await headLoad()
-      async function headLoad() {
-        const { method, path } = each
-        const plan = { kind: 'requests', method, path, status, headers: `${ACCEPT}\r\n` } as const
-        return await prepareLoad({
-          ...plan,
-          address: running.address,
-          clients: connections,
-          seconds: scale.seconds,
-        })
-      }
-    },
-  }
-}
-
-async function getLoad(
-  { address }: RunningSystem,
-  { path, status }: SmallRead,
-  { connections, scale: { seconds } }: { connections: number; scale: Scale },
-) {
-  const run = { address, path, headers: [ACCEPT], connections, refused: status >= 400 }
-  await runWrk({ ...run, seconds: Math.max(0.1, seconds * WARM_UP_SHARE) })
-  return { run: async () => await runWrk({ ...run, seconds }) }
-}
-
-async function probe({ address }: RunningSystem, { method, path }: SmallRead): Promise<number> {
-  const connection = await openConnection(address)
-  try {
-    return (await connection.send({ method, path, headers: `${ACCEPT}\r\n` })).status
-  } finally {
-    connection.close()
-  }
 }
