@@ -12,6 +12,7 @@ import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobBytes } from '../storage/blob-store.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
+import type { ForwardJumps } from './clock-jumps.ts'
 import {
   deleteManifest,
   deleteTag,
@@ -73,7 +74,7 @@ export interface Registry {
   readonly manifests: Manifests
   readonly repositories: Repositories
   /** One round of the sweeper; see sweep.ts. */
-  sweep(signal: AbortSignal): Promise<Swept>
+  sweep(signal: AbortSignal, jumps?: ForwardJumps): Promise<Swept>
 }
 
 /** The registry over its own stores. */
@@ -107,7 +108,7 @@ export function localRegistry(parts: RegistryParts): Registry {
       exists: (name) => parts.metadata.repositories.exists(name),
       list: (after, limit) => parts.metadata.repositories.list(after, limit),
     },
-    sweep: (signal) => sweep(parts, signal),
+    sweep: (signal, jumps) => sweep(parts, signal, jumps),
   }
 }
 

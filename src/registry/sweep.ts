@@ -1,3 +1,4 @@
+import type { ForwardJumps } from './clock-jumps.ts'
 import type { RegistryParts } from './parts.ts'
 import { uploadIdsBefore } from './upload-id.ts'
 
@@ -14,11 +15,18 @@ export interface Swept {
  * One round of what makes deleted and abandoned bytes go: uploads that nobody wrote to for long end, blobs that no manifest has named
  * for long leave their repository, and keys to which nothing leads any more are emptied. It works in small steps between other
  * writes, and may be stopped at any point: what is left is found again.
+ *
+ * @param jumps of the clock: what is from before one only seems so old, and is kept for as much longer
  */
-export async function sweep(parts: RegistryParts, signal: AbortSignal): Promise<Swept> {
+export async function sweep(
+  parts: RegistryParts,
+  signal: AbortSignal,
+  jumps: ForwardJumps = () => 0,
+): Promise<Swept> {
   const { retention, metadata } = parts
   const at = parts.clock()
-  const uploadsBefore = at - retention.uploads
+  const expired = (kept: number) => at - kept - jumps(kept)
+  const uploadsBefore = expired(retention.uploads)
   const endedBefore = uploadIdsBefore(uploadsBefore)
   const uploads = await repeat(signal, async () => {
     const [outcome] = await metadata.commit([
@@ -27,11 +35,11 @@ export async function sweep(parts: RegistryParts, signal: AbortSignal): Promise<
     return outcome.count
   })
   const blobs = await repeat(signal, async () => {
-    const before = at - retention.unusedBlobs
+    const before = expired(retention.unusedBlobs)
     const [outcome] = await metadata.commit([{ type: 'collectBlobs', before, limit: BATCH, at }])
     return outcome.count
   })
-  const keys = await repeat(signal, () => emptyKeys(parts, at - retention.garbage))
+  const keys = await repeat(signal, () => emptyKeys(parts, expired(retention.garbage)))
   return { uploads, blobs, keys }
 }
 

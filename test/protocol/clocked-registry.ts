@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
+import { watchClock } from '../../src/registry/clock-jumps.ts'
 import { localRegistry, type Swept } from '../../src/registry/registry.ts'
 import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
@@ -19,6 +20,8 @@ export interface ClockedRegistry {
   now(): number
   /** Lets time pass. */
   pass(milliseconds: number): void
+  /** Sets the clock, while no time passes. */
+  jump(milliseconds: number): void
   sweep(): Promise<Swept>
   /** Sweeps, lets the time pass after which nothing leads to deleted bytes any more, and sweeps again. */
   sweepOut(): Promise<void>
@@ -32,6 +35,7 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
   const folder = await openDataFolder(data)
   test.after(() => folder.close())
   let now = 1_700_000_000_000
+  let passed = 0
   const registry = localRegistry({
     ...folder,
     retention: RETENTION,
@@ -41,7 +45,15 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
   const log = { debug() {}, error: (fields: object) => console.error(fields) }
   const app = createApp({ registry, extensions: [], onlyLoopback: true, isReady: async () => true, log })
   const answer = toFetch(app)
-  const sweep = () => registry.sweep(new AbortController().signal)
+  const pass = (milliseconds: number) => {
+    now += milliseconds
+    passed += milliseconds
+  }
+  const jumps = watchClock(
+    () => now,
+    () => passed,
+  )
+  const sweep = () => registry.sweep(new AbortController().signal, jumps)
   return {
     data,
     now: () => now,
@@ -53,13 +65,14 @@ export async function clockedRegistry(test: Pick<TestContext, 'after'>): Promise
       await assertDescribed(method, path, answered.clone())
       return answered
     },
-    pass(milliseconds) {
+    pass,
+    jump(milliseconds) {
       now += milliseconds
     },
     sweep,
     async sweepOut() {
       await sweep()
-      now += RETENTION.garbage
+      pass(RETENTION.garbage)
       await sweep()
     },
     async files() {
