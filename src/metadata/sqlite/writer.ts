@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
@@ -60,8 +60,11 @@ export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
   let database = opened
   let statements = prepareStatements(database)
 
+  const file = fileAt(path)
+
+  /** A new file in its place would take writes that nobody finds again when the old one is back. */
   function reopen(): void {
-    database.close()
+    if (fileAt(path) !== file) throw new Error(`${path} is gone, or is another file than at the start`)
     database = openForWriting(path)
     statements = prepareStatements(database)
   }
@@ -69,14 +72,24 @@ export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
   return {
     apply(batch) {
       try {
+        if (!database.isOpen) reopen()
         return applyBatch(database, statements, batch)
       } catch (error) {
-        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') reopen()
+        // What this connection believes of its files may be wrong from now on.
+        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') database.close()
         return batch.map(() => ({ error: describe(error) }))
       }
     },
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close()
+    },
   }
+}
+
+/** Which file lies under a path; undefined if none does. */
+function fileAt(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found && `${found.dev}/${found.ino}`
 }
 
 function applyBatch(
