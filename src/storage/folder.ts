@@ -13,9 +13,21 @@ export async function makeFolder(
   files: FileOperations = systemFiles,
 ): Promise<void> {
   const first = await files.mkdir(path, { recursive: true, mode })
-  if (first === undefined) return
-  const top = dirname(resolve(first))
-  for (let made = resolve(path); made !== top; made = dirname(made)) await syncFolder(dirname(made), files)
+  const top = dirname(resolve(first ?? path))
+  let made = first !== undefined
+  // Also where all was there: a crash may have come between making and syncing it.
+  for (let above = dirname(resolve(path)); ; above = dirname(above)) {
+    await syncFolder(above, files).catch(made ? undefined : ignoreForeign)
+    if (above === top) made = false
+    if (above === dirname(above)) return
+  }
+}
+
+/** What can't be read or synced was not made by an earlier start, which would have failed at it. */
+const FOREIGN = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']
+
+function ignoreForeign(error: unknown): void {
+  if (!FOREIGN.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
 }
 
 /** Makes the names in a folder durable. */
