@@ -46,7 +46,7 @@ export async function fileSystemBlobStore({
     append: async (key, state, offset, body) => await append(files, placeOf(key), { state, offset, body }),
     publish: async (key, state) => await publish(files, placeOf(key).path, state),
     open: async (key, range) => await openSlice(placeOf(key).path, range),
-    delete: async (key) => await files.unlink(placeOf(key).path).catch(ignoreAbsent),
+    delete: async (key) => await remove(files, placeOf(key)),
   }
 }
 
@@ -76,7 +76,7 @@ async function append(
   { state, offset, body }: Addition,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = await openForAppend(files, path, offset)
+  const file = state === '' ? await createFile(files, path) : await openExisting(files, path, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
@@ -92,10 +92,22 @@ async function append(
   }
 }
 
-async function openForAppend(files: FileOperations, path: string, offset: number): Promise<WritableFile> {
-  if (offset === 0) return await files.open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+/** Makes a file, in the place of one whose name or bytes may be lost: nothing of that was ever recorded. */
+async function createFile(files: FileOperations, path: string): Promise<WritableFile> {
+  const create = () => files.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+  try {
+    return await create()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  // After a sync of the folder that failed, a second one may succeed without writing the old name.
+  await files.unlink(path)
+  return await create()
+}
+
+async function openExisting(files: FileOperations, path: string, size: number): Promise<WritableFile> {
   const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
-  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${offset} bytes were recorded`)
+  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
   return file
 }
 
@@ -159,8 +171,7 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
 
 async function publish(files: FileOperations, path: string, state: AppendState): Promise<void> {
   const size = parseSizeState(state)
-  const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
-  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
+  const file = await openExisting(files, path, size)
   try {
     const found = (await file.stat()).size
     if (found < size) throw new BlobDamagedError(`file has ${found} bytes, but ${size} were recorded`)
@@ -171,6 +182,13 @@ async function publish(files: FileOperations, path: string, state: AppendState):
   } finally {
     await file.close()
   }
+}
+
+async function remove(files: FileOperations, { path, folder }: Place): Promise<void> {
+  await files.unlink(path).catch(ignoreAbsent)
+  // The key is forgotten next, so after a power failure nobody would delete a file whose name came back. Also where it was gone
+  // already: a crash may have come between deleting and syncing it.
+  await syncFolder(folder, files)
 }
 
 const openDescriptor = promisify(openFile)
