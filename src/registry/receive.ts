@@ -212,15 +212,21 @@ async function checkpoint(
   })
 }
 
-/** After a failed write an upload goes on from its last checkpoint; where only space was missing, the same bytes may succeed. */
+/** What a disk may fail with and still hold what it was given before, so that the same bytes may succeed later. */
+const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
+
+/** After a failed write an upload goes on from its last checkpoint, unless nobody can tell what the disk holds. */
 async function abandon(parts: RegistryParts, upload: Upload, lease: string, error: unknown): Promise<void> {
-  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+  if (PASSING.includes((error as NodeJS.ErrnoException).code ?? ''))
+    return await release(parts, upload, lease)
   const { id, repository } = upload
-  const command = isFull
-    ? ({ type: 'releaseUpload', id, lease } as const)
-    : ({ type: 'endUpload', id, repository, at: parts.clock() } as const)
   // The first failure is what the client must hear of; if this fails too, the lease runs out by itself.
-  await parts.metadata.commit([command]).catch(() => {})
+  await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }]).catch(() => {})
+}
+
+/** Gives a lease back after a failure; if this fails too, it runs out by itself. */
+export async function release(parts: RegistryParts, { id }: Upload, lease: string): Promise<void> {
+  await parts.metadata.commit([{ type: 'releaseUpload', id, lease }]).catch(() => {})
 }
 
 /** The place of content that is received whole. */
