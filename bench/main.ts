@@ -1,6 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { FAMILIES, isWanted, TRIALS, wantedFamilies } from './catalogue.ts'
 import { checkOut } from './checkout.ts'
 import { openGrowth } from './growth.ts'
@@ -8,7 +6,7 @@ import { describeMachine } from './machine.ts'
 import { formatMemory, type MemoryReport, measureMemory } from './memory.ts'
 import { OptionError, type Options, parseOptions, USAGE } from './options.ts'
 import { runSeries } from './rounds.ts'
-import type { System } from './system.ts'
+import { type System, withFolder } from './system.ts'
 import { findSystems, isThere, PROJECT, stowage } from './systems.ts'
 import { type CaseRounds, formatTable } from './table.ts'
 import type { Family, Trial } from './workload.ts'
@@ -38,14 +36,11 @@ async function main(args: readonly string[]): Promise<number> {
   for (const line of found.missing) progress(line)
   if (!(await isThere('wrk'))) throw new OptionError('there is no wrk: run .ci/bench-setup')
   progress('401 is not measured: no accounts yet; 404-route is the cheapest refusal of each')
-  const folder = await mkdtemp(join(tmpdir(), 'stowage-bench-'))
-  try {
+  return await withFolder(async (folder) => {
     const results = await runAll(options, { folder, peers: found.systems })
     if (options.json !== undefined) await writeJson(options.json, { folder, options, results })
     return verdict(results)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 /** The workloads that are wanted: those beside peers, and then those that only Stowage has. Those take long, so a full run must name them. */

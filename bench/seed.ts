@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { type Connection, openConnection } from './load/connection.ts'
+import { Connection } from './load/connection.ts'
 import type { Content } from './load/content.ts'
 import { asContent, pushBlob, putManifest } from './load/exchange.ts'
 import type { Image } from './load/image.ts'
@@ -21,7 +21,7 @@ export interface Seeder {
 /** Makes the seeder that fits a system. */
 export async function seederOf(running: RunningSystem): Promise<Seeder> {
   if (running.system.kind === 'files') return filesSeeder(filesFolder(running.folder))
-  return registrySeeder(await openConnection(running.address))
+  return registrySeeder(await Connection.open(running.address))
 }
 
 /** Seeds an image: both blobs, and the manifest under its digest and under tags. */

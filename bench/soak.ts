@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +8,7 @@ import { prepareLoad } from './generator.ts'
 import { contentOf, MIB } from './load/content.ts'
 import type { Plan } from './load/plan.ts'
 import { seederOf, seedImage } from './seed.ts'
-import { type RunningSystem, startSystem } from './system.ts'
+import { type RunningSystem, startSystem, withFolder } from './system.ts'
 import { PROJECT, stowage } from './systems.ts'
 import { takeIds } from './workload.ts'
 import { APP } from './workloads/small-reads.ts'
@@ -36,17 +34,14 @@ const ABORT_DESCRIPTORS = 8
 /** `npm run soak`: whether a server under load stays as it is. @returns the exit code: 1 if it doesn't, or if a request failed */
 async function main(args: readonly string[]): Promise<number> {
   const { minutes, aborts } = optionsOf(args)
-  const folder = await mkdtemp(join(tmpdir(), 'stowage-soak-'))
-  try {
+  return await withFolder(async (folder) => {
     const running = await startSystem(stowage('stowage', PROJECT, { flags: FLAGS }), folder)
     try {
       return await soak(running, minutes, aborts)
     } finally {
       await running.stop()
     }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 async function soak(running: RunningSystem, minutes: number, aborts: number): Promise<number> {

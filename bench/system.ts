@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from './load/connection.ts'
 
@@ -37,10 +41,25 @@ const START_SECONDS = 60
 const STOP_SECONDS = 30
 const LOG_CHARACTERS = 4000
 const running = new Set<ChildProcess>()
-// What the bench started must not outlive it.
+const folders = new Set<string>()
+// What the bench started and wrote must not outlive it.
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
+/** Makes a folder for what systems write, and removes it in the end, also if the bench is interrupted. */
+export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'stowage-bench-'))
+  folders.add(folder)
+  try {
+    return await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    folders.delete(folder)
+  }
+}
 
 /**
  * Starts a system on a folder and waits for its first answer.

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Command, System } from './system.ts'
 
 /** The project's folder. */
-export const PROJECT = fileURLToPath(new URL('..', import.meta.url))
+export const PROJECT = join(import.meta.dirname, '..')
 const BUILT = join(PROJECT, '.cache/peers/bin')
 
 /** A system that may be on this machine. */

@@ -71,6 +71,9 @@ const NETWORK_FILES = [
 ]
 const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
 
+/** The file of the bench that makes registries too large to be pushed, and what it may import of src/. */
+const BENCH_FILLER = { path: 'bench/grown-registry.ts', folders: ['src/oci/', 'src/metadata/'] }
+
 const sources = readSources()
 
 function folderOf(path: string): string {
@@ -124,6 +127,22 @@ function refusalsOf({ path, imports }: Source): string[] {
 test('every file imports only what its folder may', () => {
   assert.ok(sources.length > 50)
   assert.deepEqual(sources.flatMap(refusalsOf), [])
+})
+
+test('the bench knows a server only by its requests; only what fills a registry knows the metadata store', () => {
+  const bench = readSources('bench')
+  assert.ok(bench.length > 20)
+  const strangers = bench.flatMap(({ path, imports }) =>
+    imports.flatMap(({ specifier }) => {
+      if (isBuiltin(specifier)) return []
+      const target = specifier.startsWith('.') ? join(dirname(path), specifier) : specifier
+      const isOwn = bench.some((source) => source.path === target)
+      const isAllowed =
+        path === BENCH_FILLER.path && BENCH_FILLER.folders.some((each) => target.startsWith(each))
+      return isOwn || isAllowed ? [] : [`${path} imports ${target}`]
+    }),
+  )
+  assert.deepEqual(strangers, [])
 })
 
 test('every file of src has a rule', () => {

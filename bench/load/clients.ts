@@ -1,5 +1,5 @@
 import { median, percentile } from '../statistics.ts'
-import { type Address, type Connection, openConnection, type ReadPace } from './connection.ts'
+import { type Address, Connection, type ReadPace } from './connection.ts'
 import type { LoadResult } from './plan.ts'
 
 /** One thing that a client does, on its connection. Throws if an answer is not as it should be. @returns the bytes of content */
@@ -25,7 +25,7 @@ export interface Clients {
 /** Connects clients, and does something once on each connection, before anything is counted. */
 export async function connectClients(options: ClientsOptions, warmUp: () => Operation): Promise<Clients> {
   const { address, clients, pace } = options
-  const connections = await Promise.all(Array.from({ length: clients }, () => openConnection(address, pace)))
+  const connections = await Promise.all(Array.from({ length: clients }, () => Connection.open(address, pace)))
   await Promise.all(connections.map(async (connection, client) => await warmUp()(connection, client)))
   const stopped = new AbortController()
   return {
@@ -53,7 +53,7 @@ async function runClients(
       if (operation === undefined) break
       const began = performance.now()
       try {
-        if (!connection.isOpen) connection = await openConnection(options.address, options.pace)
+        if (!connection.isOpen) connection = await Connection.open(options.address, options.pace)
         bytes += await operation(connection, index)
         latencies.push(performance.now() - began)
       } catch (error) {

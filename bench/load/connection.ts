@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { type ResponseHead, responseParser } from './response-parser.ts'
+import { type ResponseHead, ResponseParser } from './response-parser.ts'
 
 /** Where a server listens. */
 export interface Address {
@@ -37,14 +37,6 @@ export interface LoadAnswer extends ResponseHead {
   start: string
 }
 
-/** A connection that is kept and reused, with one request at a time. */
-export interface Connection {
-  /** Rejects if the connection breaks before the answer is whole; it is then of no more use. */
-  send(request: LoadRequest): Promise<LoadAnswer>
-  readonly isOpen: boolean
-  close(): void
-}
-
 /** How a connection reads. */
 export interface ReadPace {
   /** Bytes a second that it takes off the socket, at most. */
@@ -57,81 +49,120 @@ const START_BYTES = 200
 /** One for all: what a socket reads is dealt with before the next one reads. */
 const shared = Buffer.allocUnsafeSlow(READ_BYTES)
 
-/** Connects to a server, without any delay for small writes. */
-export async function openConnection(address: Address, pace?: ReadPace): Promise<Connection> {
-  let waiting: ({ answer: LoadAnswer; request: LoadRequest } & PromiseWithResolvers<LoadAnswer>) | undefined
-  const parser = responseParser({
-    head(head, length) {
-      if (waiting) waiting.answer = { ...head, length, bytes: 0, start: '' }
-    },
-    body(bytes) {
-      if (!waiting) return
-      const { answer, request } = waiting
-      if (answer.bytes === 0 && answer.status >= 400) answer.start = bytes.toString('latin1', 0, START_BYTES)
-      answer.bytes += bytes.length
-      request.onBody?.(bytes)
-    },
-    end() {
-      const done = waiting
-      // An interim response, such as 100 Continue, is followed by the real one.
-      if (done === undefined || done.answer.status < 200) return
-      waiting = undefined
-      done.resolve(done.answer)
-      if (done.answer.closes) socket.destroy()
-    },
-  })
-  const socket: Socket = connect({
-    ...address,
-    noDelay: true,
-    onread: {
-      buffer: pace === undefined ? shared : Buffer.allocUnsafeSlow(SLOW_READ_BYTES),
-      callback(length, buffer): boolean {
-        try {
-          parser.push((buffer as Buffer).subarray(0, length))
-        } catch (error) {
-          socket.destroy(error as Error)
-        }
-        return pace === undefined || wait(socket, (length / pace.bytesPerSecond) * 1000)
+interface Waiting extends PromiseWithResolvers<LoadAnswer> {
+  request: LoadRequest
+  answer: LoadAnswer
+}
+
+/** A connection that is kept and reused, with one request at a time and no delay for small writes. */
+export class Connection {
+  readonly #address: Address
+  readonly #pace: ReadPace | undefined
+  readonly #socket: Socket
+  readonly #parser: ResponseParser
+  #waiting: Waiting | undefined
+
+  private constructor(address: Address, pace: ReadPace | undefined) {
+    this.#address = address
+    this.#pace = pace
+    this.#parser = new ResponseParser({
+      head: (head, length) => {
+        if (this.#waiting) this.#waiting.answer = { ...head, length, bytes: 0, start: '' }
       },
-    },
-  })
-  const fail = (error: Error) => {
-    waiting?.reject(error)
-    waiting = undefined
+      body: (bytes) => this.#takeBody(bytes),
+      end: () => this.#end(),
+    })
+    const buffer = pace === undefined ? shared : Buffer.allocUnsafeSlow(SLOW_READ_BYTES)
+    const callback = (length: number) => this.#read(buffer.subarray(0, length))
+    this.#socket = connect({ ...address, noDelay: true, onread: { buffer, callback } })
   }
-  await once(socket, 'connect')
-  socket.on('error', fail)
-  socket.on('close', () => fail(new Error('the server closed the connection before it answered')))
-  return {
-    get isOpen() {
-      return !socket.destroyed && socket.writable
-    },
-    close: () => socket.destroy(),
-    async send(request) {
-      const promise = Promise.withResolvers<LoadAnswer>()
-      const answer = { status: 0, location: undefined, closes: false, bytes: 0, length: 0, start: '' }
-      waiting = { ...promise, request, answer }
-      parser.expect(request.method === 'HEAD')
-      if (socket.destroyed) fail(new Error('the connection is closed'))
-      const write = writeRequest(socket, address, request).catch(fail)
-      const result = await promise.promise
-      await write
-      return result
-    },
+
+  /** Connects to a server; what it sends is read as fast as it comes, unless a pace is given. */
+  static async open(address: Address, pace?: ReadPace): Promise<Connection> {
+    const connection = new Connection(address, pace)
+    const socket = connection.#socket
+    await once(socket, 'connect')
+    socket.on('error', (error) => connection.#fail(error))
+    socket.on('close', () =>
+      connection.#fail(new Error('the server closed the connection before it answered')),
+    )
+    return connection
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed && this.#socket.writable
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  /** Rejects if the connection breaks before the answer is whole; it is then of no more use. */
+  async send(request: LoadRequest): Promise<LoadAnswer> {
+    const promise = Promise.withResolvers<LoadAnswer>()
+    const answer = { status: 0, location: undefined, closes: false, bytes: 0, length: 0, start: '' }
+    this.#waiting = { ...promise, request, answer }
+    this.#parser.expect(request.method === 'HEAD')
+    if (this.#socket.destroyed) this.#fail(new Error('the connection is closed'))
+    const written = writeRequest(this.#socket, this.#address, request)
+    written?.catch((error: Error) => this.#fail(error))
+    const result = await promise.promise
+    // Who refuses may not want the rest of the body, and then it can't be told what the server still reads.
+    if (written !== undefined && result.status >= 400) this.close()
+    await written
+    return result
+  }
+
+  /** @returns whether to go on reading at once */
+  #read(bytes: Buffer): boolean {
+    try {
+      this.#parser.push(bytes)
+    } catch (error) {
+      this.#socket.destroy(error as Error)
+    }
+    if (this.#pace === undefined) return true
+    setTimeout(() => this.#socket.resume(), (bytes.length / this.#pace.bytesPerSecond) * 1000)
+    return false
+  }
+
+  #takeBody(bytes: Buffer): void {
+    if (this.#waiting === undefined) return
+    const { answer, request } = this.#waiting
+    if (answer.bytes === 0 && answer.status >= 400) answer.start = bytes.toString('latin1', 0, START_BYTES)
+    answer.bytes += bytes.length
+    request.onBody?.(bytes)
+  }
+
+  #end(): void {
+    const done = this.#waiting
+    // An interim response, such as 100 Continue, is followed by the real one.
+    if (done === undefined || done.answer.status < 200) return
+    this.#waiting = undefined
+    done.resolve(done.answer)
+    if (done.answer.closes) this.#socket.destroy()
+  }
+
+  #fail(error: Error): void {
+    this.#waiting?.reject(error)
+    this.#waiting = undefined
   }
 }
 
-/** Stops reading for some time. @returns false, which is how a socket is told to stop */
-function wait(socket: Socket, milliseconds: number): false {
-  setTimeout(() => socket.resume(), milliseconds)
-  return false
-}
-
-async function writeRequest(socket: Socket, { host, port }: Address, request: LoadRequest): Promise<void> {
+/** @returns when a body is written; undefined if there is none */
+function writeRequest(
+  socket: Socket,
+  { host, port }: Address,
+  request: LoadRequest,
+): Promise<void> | undefined {
   const { method, path, headers = '', body } = request
   const framing = body === undefined ? emptyFraming(method) : framingOf(body)
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${headers}${framing}\r\n`
-  if (body === undefined) return void socket.write(head, 'latin1')
+  if (body !== undefined) return writeBody(socket, head, body)
+  socket.write(head, 'latin1')
+  return undefined
+}
+
+async function writeBody(socket: Socket, head: string, body: RequestBody): Promise<void> {
   socket.cork()
   socket.write(head, 'latin1')
   for (const piece of body.pieces) {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type Connection, openConnection } from './connection.ts'
+import { Connection } from './connection.ts'
 import { contentOf, MIB } from './content.ts'
 import { pullBlob, pushBlob } from './exchange.ts'
 
@@ -13,7 +13,7 @@ async function connectTo(t: TestContext, answer: RequestListener): Promise<Conne
   const server = createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const connection = await openConnection({ host: '127.0.0.1', port })
+  const connection = await Connection.open({ host: '127.0.0.1', port })
   t.after(() => {
     connection.close()
     server.close()
@@ -89,4 +89,17 @@ test('a refused push fails and shows the answer', async (t) => {
   const connection = await connectTo(t, (_, response) => response.writeHead(507).end('{"full":true}'))
   const content = contentOf(9, 100)
   await assert.rejects(pushBlob(connection, 'a', { content }), /507 instead of 202 \{"full":true\}/)
+})
+
+test('a push that is refused before its body is sent fails too', async (t) => {
+  const connection = await connectTo(t, (request, response) => {
+    if (request.method === 'POST') {
+      response.writeHead(202, { Location: '/upload', 'Content-Length': 0 }).end()
+      return
+    }
+    request.pause()
+    response.writeHead(413).end('too large')
+  })
+  await assert.rejects(pushBlob(connection, 'a', { content: contentOf(9, 64 * MIB) }), /413 instead of 201/)
+  assert.ok(!connection.isOpen)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { responseParser } from './response-parser.ts'
+import { ResponseParser } from './response-parser.ts'
 
 interface Seen {
   status: number
@@ -13,7 +13,7 @@ interface Seen {
 /** What a parser makes of bytes that come in pieces of one size. */
 function parse(text: string, piece: number, withoutBody = false): Seen[] {
   const seen: Seen[] = []
-  const parser = responseParser({
+  const parser = new ResponseParser({
     head: ({ status, location }, length) =>
       void seen.push({ status, location, length, body: '', ended: false }),
     body(bytes) {

@@ -16,84 +16,93 @@ export interface ResponseEvents {
   end(): void
 }
 
-/** Reads responses in the pieces that a connection brings them. */
-export interface ResponseParser {
-  /** @param withoutBody whether the next response answers HEAD */
-  expect(withoutBody: boolean): void
-  /** @throws Error if this is no HTTP/1.1 */
-  push(bytes: Buffer): void
-}
+type State = 'head' | 'body' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer'
 
 const HEAD_END = '\r\n\r\n'
+const LINE_END = '\r\n'
 const MAX_HEAD = 16_384
+const NOTHING = Buffer.alloc(0)
 
-/** Makes a parser of one connection. It knows status, `Content-Length`, chunks and `Location`, and nothing else. */
-export function responseParser(events: ResponseEvents): ResponseParser {
-  let held = Buffer.alloc(0)
-  let state: 'head' | 'body' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer' = 'head'
-  let remaining = 0
-  let withoutBody = false
+/** Reads the responses of one connection, in the pieces that it brings. It knows status, `Content-Length`, chunks and `Location`. */
+export class ResponseParser {
+  readonly #events: ResponseEvents
+  /** The begin of a line or a head that is not whole yet. */
+  #held = NOTHING
+  #state: State = 'head'
+  /** Bytes of the body, or of its chunk, that are still to come. */
+  #remaining = 0
+  #withoutBody = false
 
-  const end = () => {
-    state = 'head'
-    events.end()
+  constructor(events: ResponseEvents) {
+    this.#events = events
   }
 
-  const endChunk = () => {
-    state = 'chunk-end'
+  /** @param withoutBody whether the next response answers HEAD */
+  expect(withoutBody: boolean): void {
+    this.#withoutBody = withoutBody
   }
 
-  const startBody = (text: string) => {
-    const head = parseHead(text)
-    const chunked = /\r\ntransfer-encoding: *chunked/i.test(text)
-    const length = chunked ? undefined : Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0)
-    events.head(head, length)
-    if (withoutBody || length === 0 || head.status === 204 || head.status === 304) return end()
-    remaining = length ?? 0
-    state = length === undefined ? 'chunk-size' : 'body'
+  /** @throws Error if this is no HTTP/1.1 */
+  push(bytes: Buffer): void {
+    let rest: Buffer | undefined = bytes
+    if (this.#held.length > 0) {
+      rest = Buffer.concat([this.#held, bytes])
+      this.#held = NOTHING
+    }
+    while (rest !== undefined && rest.length > 0) rest = this.#step(rest)
   }
 
-  /** Takes a line that ends in `mark` off the bytes; undefined until it is whole. */
-  const line = (bytes: Buffer, mark: string): { text: string; rest: Buffer } | undefined => {
+  /** @returns what is left; undefined if more must come first */
+  #step(bytes: Buffer): Buffer | undefined {
+    if (this.#state === 'body' || this.#state === 'chunk') return this.#takeBody(bytes)
+    const mark = this.#state === 'head' ? HEAD_END : LINE_END
     const at = bytes.indexOf(mark, 0, 'latin1')
-    if (at >= 0) return { text: bytes.toString('latin1', 0, at), rest: bytes.subarray(at + mark.length) }
-    if (bytes.length > MAX_HEAD) throw new Error('the response is no HTTP/1.1')
-    held = Buffer.from(bytes)
-    return undefined
+    if (at < 0) {
+      if (bytes.length > MAX_HEAD) throw new Error('the response is no HTTP/1.1')
+      this.#held = Buffer.from(bytes)
+      return undefined
+    }
+    this.#takeLine(bytes.toString('latin1', 0, at))
+    return bytes.subarray(at + mark.length)
   }
 
-  const bodyPiece = (bytes: Buffer, done: () => void): Buffer => {
-    const piece = bytes.length <= remaining ? bytes : bytes.subarray(0, remaining)
-    remaining -= piece.length
-    events.body(piece)
-    if (remaining === 0) done()
+  #takeLine(text: string): void {
+    if (this.#state === 'head') this.#takeHead(text)
+    else if (this.#state === 'chunk-end') this.#state = 'chunk-size'
+    else if (this.#state === 'chunk-size') this.#startChunk(Number.parseInt(text, 16))
+    else if (text === '') this.#end()
+  }
+
+  #takeHead(text: string): void {
+    const head = parseHead(text)
+    const isChunked = /\r\ntransfer-encoding: *chunked/i.test(text)
+    const length = isChunked ? undefined : Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0)
+    this.#events.head(head, length)
+    const isWhole = this.#withoutBody || length === 0 || head.status === 204 || head.status === 304
+    this.#remaining = length ?? 0
+    this.#state = length === undefined ? 'chunk-size' : 'body'
+    if (isWhole) this.#end()
+  }
+
+  #startChunk(length: number): void {
+    this.#remaining = length
+    this.#state = length === 0 ? 'trailer' : 'chunk'
+  }
+
+  #takeBody(bytes: Buffer): Buffer {
+    const piece = bytes.length <= this.#remaining ? bytes : bytes.subarray(0, this.#remaining)
+    this.#remaining -= piece.length
+    this.#events.body(piece)
+    if (this.#remaining === 0) {
+      if (this.#state === 'body') this.#end()
+      else this.#state = 'chunk-end'
+    }
     return bytes.subarray(piece.length)
   }
 
-  const step = (bytes: Buffer): Buffer | undefined => {
-    if (state === 'body') return bodyPiece(bytes, end)
-    if (state === 'chunk') return bodyPiece(bytes, endChunk)
-    const found = line(bytes, state === 'head' ? HEAD_END : '\r\n')
-    if (found === undefined) return undefined
-    if (state === 'head') startBody(found.text)
-    else if (state === 'chunk-end') state = 'chunk-size'
-    else if (state === 'trailer') found.text === '' && end()
-    else {
-      remaining = Number.parseInt(found.text, 16)
-      state = remaining === 0 ? 'trailer' : 'chunk'
-    }
-    return found.rest
-  }
-
-  return {
-    expect(without) {
-      withoutBody = without
-    },
-    push(bytes) {
-      let rest: Buffer | undefined = held.length > 0 ? Buffer.concat([held, bytes]) : bytes
-      if (held.length > 0) held = Buffer.alloc(0)
-      while (rest !== undefined && rest.length > 0) rest = step(rest)
-    },
+  #end(): void {
+    this.#state = 'head'
+    this.#events.end()
   }
 }
 

@@ -1,5 +1,5 @@
 import { prepareLoad, type ReadyLoad } from '../generator.ts'
-import { openConnection } from '../load/connection.ts'
+import { Connection } from '../load/connection.ts'
 import { MANIFEST_TYPE } from '../load/image.ts'
 import type { RunningSystem } from '../system.ts'
 import type { Case, Scale } from '../workload.ts'
@@ -74,7 +74,7 @@ async function probe(
   { address }: RunningSystem,
   { method, path }: Pick<SmallRequest, 'method' | 'path'>,
 ): Promise<number> {
-  const connection = await openConnection(address)
+  const connection = await Connection.open(address)
   try {
     return (await connection.send({ method, path, headers: `${ACCEPT}\r\n` })).status
   } finally {
