@@ -9,7 +9,7 @@ const KIB = 1024
 const SHARED = Buffer.alloc(80 * KIB, 'the base layer of all images')
 
 /**
- * Pushes an image in all the ways that there are, and moves tags: `latest` to each new image, `stable` to the one before. Each blob
+ * Pushes an image in all the ways that there are, and moves tags: `latest` and another to each new image, `stable` to the one before. Each blob
  * but the base layer is new.
  *
  * @returns whether it came to its end; false if the server was killed meanwhile
@@ -36,7 +36,7 @@ async function pushImage(pushing: Pushing): Promise<void> {
   // In the database, then in a file, then more than is written at once, then the rest with the closing request.
   await pushInChunks(pushing, layers[2] as Buffer, [30 * KIB, 100 * KIB, 2200 * KIB])
   const image = imageOf(config, layers)
-  await putManifest(pushing, image, [latest])
+  await putManifest(pushing, image, [latest, ledger.tag(REPOSITORY, `v${ledger.images.size}`)])
   if (before !== undefined) await putManifest(pushing, before, [ledger.tag(REPOSITORY, 'stable')])
 }
 
@@ -96,10 +96,11 @@ async function pushInChunks(pushing: Pushing, bytes: Buffer, ends: number[]): Pr
   })
 }
 
-async function putManifest({ client, ledger }: Pushing, image: ImageEntry, tags: [TagEntry]): Promise<void> {
-  const { repository, bytes, mediaType } = image
+async function putManifest({ client, ledger }: Pushing, image: ImageEntry, tags: TagEntry[]): Promise<void> {
+  const { repository, digest, bytes, mediaType } = image
+  const query = tags.map(({ name }) => `tag=${name}`).join('&')
   await ledger.push(image, tags, async () => {
-    const path = `/v2/${repository}/manifests/${tags[0].name}`
+    const path = `/v2/${repository}/manifests/${digest}?${query}`
     await client.expect(201, 'PUT', path, { headers: { 'Content-Type': mediaType }, body: bytes })
   })
 }
