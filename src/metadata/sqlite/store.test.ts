@@ -24,12 +24,12 @@ import { openCommand } from '../../../test/suites/metadata-upload.ts'
 import { startProgram } from '../../../test/suites/program.ts'
 import { smallDisk } from '../../../test/suites/small-disk.ts'
 import type { MetadataStore } from '../metadata-store.ts'
-import { sqliteMetadata } from './store.ts'
+import { memoryMetadata, sqliteMetadata } from './store.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'stowage-test-'))
 after(() => rm(folder, { recursive: true }))
 metadataStoreSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'metadata.sqlite') }))
-metadataStoreSuite('SQLite in memory', () => sqliteMetadata({ path: ':memory:' }))
+metadataStoreSuite('SQLite in memory', async () => memoryMetadata())
 
 async function openStore(t: TestContext, path: string): Promise<MetadataStore> {
   const store = await sqliteMetadata({ path })

@@ -6,7 +6,15 @@ import { refuseDamagedJournal } from './journal.ts'
 import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
-import { endUpload, expireUploads, openUpload, releaseUpload, saveUpload } from './uploads.ts'
+import {
+  endUpload,
+  expireUploads,
+  openUpload,
+  releaseLeases,
+  releaseUpload,
+  saveUpload,
+} from './uploads.ts'
+import type { Versions } from './versions.ts'
 
 /** What became of one call of `commit`: an outcome for each command, or why the store failed. */
 export type CommitResult = { outcomes: Outcome[] } | { error: { message: string; code: string } }
@@ -55,8 +63,12 @@ function refuseNewer(path: string): void {
   }
 }
 
-/** Makes the writer of a database that {@link openForWriting} opened. */
-export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
+/**
+ * Makes the writer of a database that {@link openForWriting} opened.
+ *
+ * @param versions are raised by all that it changes
+ */
+export function sqliteWriter(path: string, opened: DatabaseSync, versions: Versions): Writer {
   let database = opened
   let statements = prepareStatements(database)
 
@@ -73,7 +85,7 @@ export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
     apply(batch) {
       try {
         if (!database.isOpen) reopen()
-        return applyBatch(database, statements, batch)
+        return applyBatch(database, statements, batch, versions)
       } catch (error) {
         // What this connection believes of its files may be wrong from now on.
         if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') database.close()
@@ -96,11 +108,12 @@ function applyBatch(
   database: DatabaseSync,
   statements: Statements,
   batch: readonly (readonly Command[])[],
+  versions: Versions,
 ): CommitResult[] {
   database.exec('BEGIN IMMEDIATE')
   try {
     const results = batch.map((commands) => applyCommands(statements, commands))
-    database.exec('COMMIT')
+    versions.whileChanging(batch, () => database.exec('COMMIT'))
     return results
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
@@ -145,6 +158,8 @@ function applyCommand(statements: Statements, command: Command): Outcome {
       return saveUpload(statements, command)
     case 'releaseUpload':
       return releaseUpload(statements, command)
+    case 'releaseLeases':
+      return releaseLeases(statements, command)
     case 'endUpload':
       return endUpload(statements, command)
     case 'expireUploads':

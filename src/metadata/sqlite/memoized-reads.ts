@@ -1,0 +1,70 @@
+import type { Reference } from '../../oci/reference.ts'
+import { Memo } from './memo.ts'
+import type { Reads } from './reader.ts'
+import type { Versions } from './versions.ts'
+
+const MAX_BYTES = 32 * 1024 * 1024
+const MAX_ITEMS = 1000
+const ROW_BYTES = 400
+
+/** The reads that clients ask for again and again, looked up only once while nothing has changed. */
+export function memoizedReads(reads: Reads, versions: Versions): Reads {
+  const memo = new Memo(versions, MAX_BYTES)
+  const { repositories, tags, manifests, blobs } = reads
+  return {
+    ...reads,
+    repositories: {
+      ...repositories,
+      exists: (name) =>
+        memo.get(`repository ${name}`, [name], { read: () => repositories.exists(name), sizeOf: sizeOfRow }),
+    },
+    tags: {
+      ...tags,
+      list: (name, after, limit) =>
+        memo.get(`tags ${name} ${limit} ${after}`, [name], {
+          read: () => tags.list(name, after, limit),
+          sizeOf: (page) => sizeOfItems(page?.items ?? []),
+        }),
+    },
+    manifests: {
+      ...manifests,
+      find: (name, reference) =>
+        memo.get(`manifest ${name} ${textOf(reference)}`, [name], {
+          read: () => manifests.find(name, reference),
+          sizeOf: sizeOfRow,
+        }),
+      read: (name, reference) =>
+        memo.get(`bytes ${name} ${textOf(reference)}`, [name], {
+          read: () => manifests.read(name, reference),
+          sizeOf: (manifest) => ROW_BYTES + (manifest?.bytes.length ?? 0),
+        }),
+      referrers: (query) =>
+        memo.get(`referrers ${JSON.stringify(query)}`, [query.repository], {
+          read: () => manifests.referrers(query),
+          sizeOf: ({ descriptors }) => sizeOfItems(descriptors),
+        }),
+    },
+    blobs: {
+      ...blobs,
+      // A blob that is pushed to another repository may lie elsewhere from then on.
+      find: (name, digest) =>
+        memo.get(`blob ${name} ${digest}`, [name, digest], {
+          read: () => blobs.find(name, digest),
+          sizeOf: (blob) => ROW_BYTES + (blob?.content.bytes?.length ?? 0),
+        }),
+    },
+  }
+}
+
+/** A tag can't hold a colon, and a digest always does. */
+function textOf(reference: Reference): string {
+  return reference.tag ?? reference.digest
+}
+
+function sizeOfRow(): number {
+  return ROW_BYTES
+}
+
+function sizeOfItems(items: readonly unknown[]): number | undefined {
+  return items.length > MAX_ITEMS ? undefined : ROW_BYTES + 2 * JSON.stringify(items).length
+}
