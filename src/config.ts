@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -11,6 +12,9 @@ const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** How much is logged. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** How files are sent. */
+export const ZERO_COPY = ['auto', 'off'] as const
 
 const address = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text)
@@ -28,6 +32,18 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** Elsewhere the system does not spread the connections of one port over several threads. */
+const SPREADS_CONNECTIONS = process.platform === 'linux'
+const MAX_WORKERS = 64
+
+const workers = z.string().transform((text, context) => {
+  const count = text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : Number(text)
+  const isCount = text === 'auto' || (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_WORKERS)
+  if (isCount) return SPREADS_CONNECTIONS ? count : 1
+  context.addIssue({ code: 'custom', message: `must be auto or a number from 1 to ${MAX_WORKERS}` })
+  return z.NEVER
+})
+
 const schema = z
   .object({
     listen: address,
@@ -41,6 +57,8 @@ const schema = z
     tlsKey: z.string().optional(),
     uploadExpiry: duration,
     unusedBlobExpiry: duration,
+    workers,
+    zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })
   .superRefine((settings, context) => {
     if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
@@ -68,6 +86,8 @@ export const DEFAULTS = {
   allowAnonymous: false,
   uploadExpiry: '24h',
   unusedBlobExpiry: '24h',
+  workers: 'auto',
+  zeroCopy: 'auto',
 } as const satisfies Settings
 
 /** Whether only this machine can reach an address. */

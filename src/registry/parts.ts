@@ -24,6 +24,8 @@ export interface RegistryParts {
   retention: Retention
   /** 256 MiB or ten seconds, whichever comes first, if absent. */
   checkpoints?: CheckpointInterval
+  /** What the tokens of leases begin with, so that they can be released if this registry's thread dies; empty if nobody does that. */
+  holder?: string
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */

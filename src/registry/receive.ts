@@ -157,7 +157,7 @@ export async function claimUpload(
   upload: Upload,
 ): Promise<{ key: string; lease: Lease }> {
   const at = parts.clock()
-  const lease = { token: hex(parts.random(16)), until: at + LEASE_MS }
+  const lease = { token: `${parts.holder ?? ''}${hex(parts.random(16))}`, until: at + LEASE_MS }
   const [outcome] = await parts.metadata.commit([
     {
       type: 'openUpload',

@@ -10,7 +10,7 @@ import type { Digest, HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
-import type { BlobBytes } from '../storage/blob-store.ts'
+import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
 import type { ForwardJumps } from './clock-jumps.ts'
 import {
@@ -27,7 +27,7 @@ import { type BlobPusher, blobPusher } from './push-blob.ts'
 import { type Swept, sweep } from './sweep.ts'
 import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
-export type { BlobBytes, BlobRecord, ManifestRecord, Page, ReferrersQuery, Swept, TagCondition }
+export type { BlobBytes, BlobRecord, FileSlice, ManifestRecord, Page, ReferrersQuery, Swept, TagCondition }
 
 /** Blobs of a repository. */
 export interface Blobs {

@@ -28,6 +28,8 @@ export interface FileSlice {
   close(): Promise<void>
   start: number
   length: number
+  /** The operating system's number of the open file, until it is closed; absent if the bytes are no file of its own. */
+  descriptor?: number
 }
 
 /** Bytes of a blob in whatever form the driver can give them at least cost. */

@@ -36,6 +36,11 @@ export async function fileSystemBlobStore({
   files?: FileOperations
 }): Promise<BlobStore> {
   await makeFolders(files, root)
+  return blobStoreAt(root, files)
+}
+
+/** The blob store of a folder that {@link fileSystemBlobStore} made, for one more thread. */
+export function blobStoreAt(root: string, files: FileOperations = systemFiles): BlobStore {
   const placeOf = (key: BlobKey): Place => {
     checkKey(key)
     const folder = join(root, key.slice(0, 2))
@@ -214,6 +219,7 @@ async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | un
     },
     start: range.start,
     length: range.end - range.start + 1,
+    descriptor,
   }
   dropped.register(slice, descriptor, slice)
   return slice

@@ -33,7 +33,7 @@ test('the help of serve lists each flag with its variable, and what stands where
 
 test('a server greets with its address, its data folder and a push line, and its probes say that it is ready', async (t) => {
   const sandbox = await openSandbox(t)
-  const server = await sandbox.serve('data')
+  const server = await sandbox.serve('data', ['--workers', '2', '--zero-copy', 'off'])
   const { port } = new URL(server.url)
   for (const probe of ['livez', 'readyz']) {
     for (const method of ['GET', 'HEAD']) {
@@ -46,6 +46,7 @@ test('a server greets with its address, its data folder and a push line, and its
   assert.deepEqual(stdout.split('\n'), [
     `Stowage listens on http://127.0.0.1:${port}`,
     `Data is in ${join(sandbox.folder, 'data')}`,
+    `Answered by ${process.platform === 'linux' ? '2 threads' : 'one thread'}; files are sent by reading them`,
     `Push an image:  docker tag alpine 127.0.0.1:${port}/alpine && docker push 127.0.0.1:${port}/alpine`,
     '',
   ])

@@ -84,8 +84,11 @@ export class PortClient implements WriterClient {
   }
 
   #send(): void {
-    if (this.#port === undefined) return this.#waitForPort()
     if (this.#outbox.length === 0) return
+    if (this.#port === undefined) {
+      this.#waitForPort()
+      return
+    }
     const commits = this.#outbox
     this.#outbox = []
     try {

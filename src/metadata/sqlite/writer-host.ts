@@ -49,7 +49,7 @@ export class WriterHost {
     clearTimeout(this.#restart)
     this.#worker.postMessage('close' satisfies WriterOrder)
     await this.#ended
-        for (const control of this.#controls) control.close()
+    for (const control of this.#controls) control.close()
   }
 
   #introduce(control: MessagePort): void {

@@ -6,14 +6,7 @@ import { refuseDamagedJournal } from './journal.ts'
 import { deleteManifest, deleteTag, putManifest } from './manifests.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
-import {
-  endUpload,
-  expireUploads,
-  openUpload,
-  releaseLeases,
-  releaseUpload,
-  saveUpload,
-} from './uploads.ts'
+import { endUpload, expireUploads, openUpload, releaseLeases, releaseUpload, saveUpload } from './uploads.ts'
 import type { Versions } from './versions.ts'
 
 /** What became of one call of `commit`: an outcome for each command, or why the store failed. */
