@@ -1,4 +1,4 @@
-import { close as closeFile, constants, open as openFile, read as readFile } from 'node:fs'
+import { closeSync, constants, open as openFile, openSync, read as readFile } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
@@ -198,13 +198,29 @@ async function remove(files: FileOperations, { path, folder }: Place): Promise<v
 
 const openDescriptor = promisify(openFile)
 const readDescriptor = promisify(readFile)
-const closeDescriptor = promisify(closeFile)
 
 /** A host may drop an answer whose body it never reads: then its file is closed with it. */
-const dropped = new FinalizationRegistry<number>((descriptor) => closeFile(descriptor))
+const dropped = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
+
+/** Where the system has a file's entry in memory, to go to another thread for it costs more than the opening itself. */
+const MAX_KNOWN = 10_000
+const known = new Set<string>()
+
+async function openForReading(path: string): Promise<number> {
+  if (known.delete(path)) {
+    const descriptor = openSync(path, 'r')
+    known.add(path)
+    return descriptor
+  }
+  const descriptor = await openDescriptor(path, 'r')
+  known.add(path)
+  const [oldest] = known
+  if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest)
+  return descriptor
+}
 
 async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | undefined> {
-  const descriptor = await openDescriptor(path, 'r').catch(ignoreAbsent)
+  const descriptor = await openForReading(path).catch(ignoreAbsent)
   if (descriptor === undefined) return undefined
   let isOpen = true
   const slice: FileSlice = {
@@ -215,7 +231,7 @@ async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | un
       if (!isOpen) return
       isOpen = false
       dropped.unregister(slice)
-      await closeDescriptor(descriptor)
+      closeSync(descriptor)
     },
     start: range.start,
     length: range.end - range.start + 1,
