@@ -76,8 +76,6 @@ export class WorkerHost {
     const workerData: WorkerData = { config, folder: shared, holder, tls: this.#tls, port, sharesPort }
     return new Worker(new URL('./worker-thread.ts', import.meta.url), {
       workerData,
-      // Files are sent by a part of Node that it calls experimental; without it they are read.
-      execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
       transferList: [shared.metadata.writers],
     })
   }

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { DataFolderError } from '../data-folder.ts'
