@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
@@ -108,9 +107,12 @@ class Place {
       cause = error
     })
     let listens = false
-    this.#ended = once(worker, 'exit').then(() => {
-      this.#worker = undefined
-      if (listens && !this.#closing) this.#replace(holder, cause)
+    this.#ended = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#worker = undefined
+        if (listens && !this.#closing) this.#replace(holder, cause)
+        resolve()
+      })
     })
     const news = await Promise.race([firstNews(worker), this.#ended.then(() => ({ problem: cause }))])
     if ('problem' in news) throw news.problem
@@ -151,7 +153,6 @@ class Place {
   }
 }
 
-async function firstNews(worker: Worker): Promise<WorkerNews> {
-  const [news] = await once(worker, 'message')
-  return news as WorkerNews
+function firstNews(worker: Worker): Promise<WorkerNews> {
+  return new Promise((resolve) => worker.once('message', resolve))
 }

@@ -41,6 +41,13 @@ export async function sqliteMetadata({
   path: string
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
+  if (path === ':memory:')
+    return {
+      ...memoryMetadata(),
+      share: () => {
+        throw new Error('memory is of one thread')
+      },
+    }
   const database = openForWriting(path)
   // Only one server has this file, so whoever held an upload is gone.
   database.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL')
