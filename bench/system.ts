@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,6 @@ export interface Command {
   program: string
   args: readonly string[]
   env?: Record<string, string>
-  cwd?: string
 }
 
 /** A system that answers requests. */
@@ -68,21 +67,19 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
  */
 export async function startSystem(system: System, folder: string): Promise<RunningSystem> {
   const port = await findPort()
-  const { program, args, env, cwd } = await system.command(folder, port)
+  const { program, args, env } = await system.command(folder, port)
   const began = performance.now()
+  // A file, not a pipe: nobody has to read it while the clock runs.
+  const logFile = join(folder, 'log')
+  const log = openSync(logFile, 'a')
   const child = spawn(program, args, {
-    cwd: cwd ?? folder,
+    cwd: folder,
     env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', log, log],
   })
+  closeSync(log)
   running.add(child)
   const ended = once(child, 'exit').finally(() => running.delete(child))
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (text: Buffer) => {
-      log = (log + text).slice(-LOG_CHARACTERS)
-    })
-  }
   const address = { host: HOST, port }
   const isUp = firstAnswer(address)
   const first = await Promise.race([
@@ -94,7 +91,8 @@ export async function startSystem(system: System, folder: string): Promise<Runni
   ])
   if (first !== 'up') {
     child.kill('SIGKILL')
-    throw new Error(`${system.name} does not start: ${log || first}`)
+    const said = readFileSync(logFile, 'utf8').slice(-LOG_CHARACTERS)
+    throw new Error(`${system.name} does not start: ${said || first}`)
   }
   return {
     system,

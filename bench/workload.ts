@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { prepareLoad, type ReadyLoad } from './generator.ts'
 import type { LoadResult, Plan } from './load/plan.ts'
 import { resetPeak, usageOf } from './process-usage.ts'
@@ -84,6 +86,7 @@ export async function measureCase(each: Case, running: RunningSystem, scale: Sca
   try {
     const ready = await each.load(running, scale)
     if ('note' in ready) return { count: 0, failed: 0, note: ready.note }
+    await writeBack(running.folder)
     resetPeak(running.pid)
     const before = usageOf(running.pid)
     const result = await ready.run()
@@ -92,6 +95,11 @@ export async function measureCase(each: Case, running: RunningSystem, scale: Sca
   } catch (error) {
     return { count: 0, failed: 1, firstFailure: (error as Error).message }
   }
+}
+
+/** Has the kernel write what an earlier case left unwritten, so that this one doesn't pay for it. */
+async function writeBack(folder: string): Promise<void> {
+  await promisify(execFile)('sync', ['-f', folder])
 }
 
 function figuresOf(unit: Unit, result: LoadResult, server: { cpu: number; peak: number }): Figures {

@@ -14,7 +14,10 @@ const WARM_UP_IDS = 2 ** 40
 const WARM_UP_BYTES = 1024 * 1024
 /** So many images are made before the clock starts; more only if they don't suffice. */
 const READY_IMAGES_EACH_SECOND = 2500
+const LARGE_BYTES = 16 * 1024 * 1024
 const MANIFEST_TYPES = 'Accept: application/vnd.oci.image.manifest.v1+json\r\n'
+
+const nothing: Operation = async () => 0
 
 /** What a plan comes to. Content is made and hashed here, before the clock starts. */
 export function loadOf(plan: Plan): Load {
@@ -40,8 +43,9 @@ function requestLoad({ method, path, headers, status, ...options }: RequestPlan)
 
 function pullLoad({ path, id, size, ...options }: PullPlan): Load {
   const operation: Operation = async (connection) => await pullBlob(connection, path, { id, size })
-  const warmUp: Operation = options.pace === undefined ? operation : async () => 0
-  return { ...options, next: () => operation, warmUp: () => warmUp }
+  // Of a large blob one read is enough to have it in memory; a slow reader would take its time.
+  let reads = options.pace === undefined ? (size > LARGE_BYTES ? 1 : options.clients) : 0
+  return { ...options, next: () => operation, warmUp: () => (reads-- > 0 ? operation : nothing) }
 }
 
 function pushLoad({ repository, size, streamed, count, firstId, deleted, ...options }: PushPlan): Load {
@@ -120,5 +124,5 @@ function abortLoad({ repository, size, count, ...options }: AbortPlan): Load {
     await cut
     return size
   }
-  return { ...options, next: () => (left-- > 0 ? operation : undefined), warmUp: () => async () => 0 }
+  return { ...options, next: () => (left-- > 0 ? operation : undefined), warmUp: () => nothing }
 }
