@@ -11,7 +11,10 @@ import { type Killer, makeKiller } from './kill-plan.ts'
 import { pushAll } from './push-scenario.ts'
 
 /** The ways to run the server: flags of `serve`, and at how many of the points it is killed. */
-const SERVERS = [{ name: 'one HTTP thread', args: [], every: 1 }]
+const SERVERS = [
+  { name: 'one HTTP thread', args: ['--workers', '1'], every: 1 },
+  { name: 'two HTTP threads', args: ['--workers', '2'], every: 2 },
+]
 
 const SAMPLE = 4
 /** So long that only a server that never answers again can exceed it. */

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import { type Digest, formatDigest, hashAlgorithmOf } from '../../oci/digest.ts'
 import type { Reference } from '../../oci/reference.ts'
 import { Memo } from './memo.ts'
 import type { Reads } from './reader.ts'
@@ -35,7 +37,11 @@ export function memoizedReads(reads: Reads, versions: Versions): Reads {
         }),
       read: (name, reference) =>
         memo.get(`bytes ${name} ${textOf(reference)}`, [name], {
-          read: () => manifests.read(name, reference),
+          async read() {
+            const manifest = await manifests.read(name, reference)
+            if (manifest !== undefined) checkBytes(manifest.digest, manifest.bytes)
+            return manifest
+          },
           sizeOf: (manifest) => ROW_BYTES + (manifest?.bytes.length ?? 0),
         }),
       referrers: (query) =>
@@ -49,11 +55,26 @@ export function memoizedReads(reads: Reads, versions: Versions): Reads {
       // A blob that is pushed to another repository may lie elsewhere from then on.
       find: (name, digest) =>
         memo.get(`blob ${name} ${digest}`, [name, digest], {
-          read: () => blobs.find(name, digest),
+          async read() {
+            const blob = await blobs.find(name, digest)
+            if (blob?.content.bytes !== undefined) checkBytes(digest, blob.content.bytes)
+            return blob
+          },
           sizeOf: (blob) => ROW_BYTES + (blob?.content.bytes?.length ?? 0),
         }),
     },
   }
+}
+
+/**
+ * Bytes that lie in the database are held against their digest before they are kept, since no checksum of SQLite does that.
+ *
+ * @throws if they are damaged; to push them again heals them
+ */
+function checkBytes(digest: Digest, bytes: Uint8Array): void {
+  const algorithm = hashAlgorithmOf(digest)
+  if (algorithm === 'blake3' || formatDigest(algorithm, hash(algorithm, bytes)) === digest) return
+  throw new Error(`the stored bytes of ${digest} are damaged; push them again to heal them`)
 }
 
 /** A tag can't hold a colon, and a digest always does. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { Command } from '../command.ts'
 import { Versions } from './versions.ts'
@@ -27,6 +28,8 @@ type Commit = WriterRequest['commits'][number] & { port: MessagePort }
 const MAX_COMMITS_OF_A_BATCH = 1000
 
 const { path, versions: memory } = workerData as WriterThreadData
+// A database that vanished must not be replaced by an empty one.
+if (!existsSync(path)) throw new Error(`${path} is gone`)
 const versions = new Versions(memory)
 const writer = sqliteWriter(path, openForWriting(path), versions)
 const ports = new Set<MessagePort>()
