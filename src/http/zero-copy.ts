@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers'
 import type { FileSlice } from '../registry/registry.ts'
+import { PeerGoneError } from './message.ts'
 
 /** What became of one step: so many bytes were given to the socket, it takes none now, or they would have to be read from the disk first. */
 export type Step = number | 'full' | 'cold'
@@ -13,7 +14,7 @@ export interface ZeroCopy {
   /**
    * Gives up to so many bytes to the connection, once it is this transfer's turn. Nothing that was written before may be waiting.
    *
-   * @throws if the connection is gone
+   * @throws PeerGoneError if the connection is gone
    */
   step(response: ServerResponse, file: FileSlice, part: { position: number; length: number }): Promise<Step>
 }
@@ -44,7 +45,7 @@ export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
     async step(response, file, { position, length }) {
       await turns.next()
       const socket = descriptorOf(response.socket)
-      if (socket === undefined) throw new Error('the connection is gone')
+      if (socket === undefined) throw new PeerGoneError('the client broke off')
       const descriptor = file.descriptor as number
       if (!isCached(descriptor, position) || !isCached(descriptor, position + length - 1)) return 'cold'
       offset.writeBigInt64LE(BigInt(position))
