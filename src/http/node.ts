@@ -11,7 +11,7 @@ import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
 import { ConnectionTurns } from './connection-turns.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
-import { errorResponse } from './respond.ts'
+import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { requestBody, sendBody, sendEarly } from './transfer.ts'
 import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
@@ -157,7 +157,8 @@ async function answerOf(
   body: AsyncIterable<Uint8Array>,
 ): Promise<HttpResponse> {
   const problem = problemOf(request)
-  if (problem !== undefined) return errorResponse(new RegistryError(problem))
+  if (problem !== undefined)
+    return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
   return await app(toHttpRequest(request, body))
 }
 

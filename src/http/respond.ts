@@ -63,3 +63,10 @@ export function toRegistryError(error: unknown): RegistryError {
 export function isFailure(id: ErrorId): boolean {
   return ERRORS[id].status >= 500
 }
+
+/** An answer without its body if it is one to HEAD. */
+export function withoutBodyOfHead(method: string | undefined, response: HttpResponse): HttpResponse {
+  if (method !== 'HEAD' || response.body === undefined) return response
+  const { body: _, ...head } = response
+  return head
+}
