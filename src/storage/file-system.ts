@@ -19,6 +19,7 @@ import { type FileOperations, systemFiles, type WritableFile } from './file-oper
 import { makeFolder, syncFolder } from './folder.ts'
 
 const GATHER_SIZE = 1024 * 1024
+const EARLY_SYNC_SIZE = 16 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 
@@ -131,12 +132,14 @@ async function writeBody(
   let end = offset
   let gathered: Uint8Array[] = []
   let size = 0
-  let writing: Promise<unknown> = Promise.resolve()
+  let writing: Promise<void> = Promise.resolve()
+  const syncs = new EarlySyncs(file)
   const write = async () => {
     await writing
     writing = writeAll(file, gathered, end)
     // It is awaited with the next chunk or at the end; until then a failure must not count as unhandled.
     writing.catch(() => {})
+    await syncs.after(writing, size)
     end += size
     gathered = []
     size = 0
@@ -152,7 +155,38 @@ async function writeBody(
   }
   await write()
   await writing
+  await syncs.settled
   return { end, ...(interrupted && { interrupted }) }
+}
+
+/**
+ * Lets the disk begin with a large file while the rest is being received, so that the last sync has little left to do. A sync that fails
+ * is told only once, so none of them may be forgotten.
+ */
+class EarlySyncs {
+  readonly #file: WritableFile
+  #unsynced = 0
+  #isSyncing = false
+  settled: Promise<void> = Promise.resolve()
+
+  constructor(file: WritableFile) {
+    this.#file = file
+  }
+
+  /** Takes note of bytes that are being written. Rejects if a sync of what came before has failed. */
+  async after(writing: Promise<void>, size: number): Promise<void> {
+    this.#unsynced += size
+    if (this.#isSyncing || this.#unsynced < EARLY_SYNC_SIZE) return
+    await this.settled
+    this.#unsynced = 0
+    this.#isSyncing = true
+    this.settled = writing.then(async () => {
+      await this.#file.datasync()
+      this.#isSyncing = false
+    })
+    // It is awaited before the next one or at the end.
+    this.settled.catch(() => {})
+  }
 }
 
 async function writeAll(file: WritableFile, chunks: Uint8Array[], position: number): Promise<void> {
