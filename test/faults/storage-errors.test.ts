@@ -8,7 +8,7 @@ import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { digestOf } from '../content.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { assertBlob, bodyOf, newKey } from '../suites/blob-bytes.ts'
-import { type BlobRegistry, blobRegistry, LARGE } from './blob-registry.ts'
+import { type BlobRegistry, blobRegistry, CHECKPOINT, LARGE } from './blob-registry.ts'
 import { CarefulClient } from './careful-client.ts'
 import {
   type Operation,
@@ -191,6 +191,20 @@ test('fault 3: an upload that met a full disk keeps what was answered, and goes 
   await client.patch(location, bytes, { from: LARGE, to: 2 * LARGE })
   assert.deepEqual(client.refusals, [507])
   assert.equal(await client.offsetOf(location, bytes), LARGE)
+  assert.ok(await client.finish(location, bytes, LARGE))
+  assert.ok(await client.pulls(bytes))
+})
+
+test('fault 3: a long chunk that meets a full disk keeps what came before its last checkpoint', async (t) => {
+  const served = await serve(t)
+  const client = clientOf(served)
+  const bytes = randomBytes(2 * LARGE)
+  const location = await client.begin(bytes)
+  await client.patch(location, bytes, { from: 0, to: LARGE })
+  failAt(served.disk, 4, { code: 'ENOSPC', status: 507, lasts: true, hits: (kind) => kind === 'write' })
+  await client.patch(location, bytes, { from: LARGE, to: 2 * LARGE })
+  assert.deepEqual(client.refusals, [507])
+  assert.equal(await client.offsetOf(location, bytes), LARGE + 3 * CHECKPOINT)
   assert.ok(await client.finish(location, bytes, LARGE))
   assert.ok(await client.pulls(bytes))
 })
