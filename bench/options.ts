@@ -37,7 +37,7 @@ export const USAGE = `Usage: npm run bench -- [flags]
   --seconds <s>       of each measured window (2)
   --json <file>       all figures of all rounds, and the machine
   --against <commit>  compares this checkout of Stowage with another commit of it
-  --variant "<flags>"  compares Stowage with itself, started with further flags
+  --variant="<flags>"  compares Stowage with itself, started with further flags
   --size <MiB>        of each push of the workload memory (what the disk allows, up to 1024)
   --fresh             makes the registries of the workloads growth anew
   --quick             every workload in a small form: shows that it works, says nothing of speed

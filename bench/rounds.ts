@@ -5,9 +5,10 @@ import type { CaseRounds } from './table.ts'
 import {
   type Family,
   type Figures,
+  failure,
   measureCase,
   type Scale,
-  seedFamily,
+  seedSystem,
   type Trial,
   type Unit,
 } from './workload.ts'
@@ -77,17 +78,29 @@ async function eachTurn(
   }
 }
 
+/** What goes wrong with a system is shown in its rows; the others go on. */
 async function measureFamilies(
   families: readonly Family[],
   { system, folder, scale, ledger }: { system: System; folder: string; scale: Scale; ledger: Ledger },
 ): Promise<void> {
   const wanted = families.filter(({ readOnly }) => readOnly || system.kind !== 'files')
   if (wanted.length === 0) return
-  const running = await startSystem(system, folder)
+  const fail = (each: Named, error: unknown) => ledger.add(each, system, failure(error))
+  const running = await startSystem(system, folder).catch((error: unknown) => {
+    for (const { cases } of wanted) for (const each of cases) fail(each, error)
+    return undefined
+  })
+  if (running === undefined) return
   try {
-    for (const family of wanted) {
-      await seedFamily(family, running, scale)
-      for (const each of family.cases) ledger.add(each, system, await measureCase(each, running, scale))
+    for (const { cases, seed } of wanted) {
+      const problem = await seedSystem(seed, running, scale).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      for (const each of cases) {
+        if (problem !== undefined) fail(each, problem.error)
+        else ledger.add(each, system, await measureCase(each, running, scale))
+      }
     }
   } finally {
     await running.stop()
@@ -101,7 +114,7 @@ async function measureTrial(
   try {
     return await trial.measure(system, folder, scale)
   } catch (error) {
-    return { count: 0, failed: 1, firstFailure: (error as Error).message }
+    return failure(error)
   }
 }
 

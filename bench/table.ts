@@ -27,7 +27,8 @@ type Figure = 'median' | 'p99' | 'rate' | 'cpu' | 'peak' | 'load'
 const FIGURES: readonly Figure[] = ['median', 'p99', 'rate', 'cpu', 'peak', 'load']
 
 /**
- * Lays out all workloads as one table in plain text, and below each the ratios of the first Stowage to what it is compared with.
+ * Lays out all workloads as one table in plain text, and below each what failed first, and the ratios of Stowage to what
+ * it is compared with.
  *
  * @param against the name of the system to compare with; the best peer of each workload if absent
  */
@@ -48,7 +49,7 @@ export function formatTable(cases: readonly CaseRounds[], against?: string): str
   let at = 0
   for (const { each, rows } of blocks) {
     at += rows.length + 2
-    lines[at] = ratios(each.unit, rows, against)
+    lines[at] = [...failures(rows), ...ratios(each.unit, rows, against)]
       .map((text) => `    ${text}\n`)
       .join('')
   }
@@ -85,7 +86,7 @@ export function mediansOf(rounds: readonly Figures[]): Figures {
 }
 
 function cellsOf(unit: Unit, { system, figures }: Row): string[] {
-  const { note, median: middle, p99, rate, cpu, peak, load, failed, firstFailure } = figures
+  const { note, median: middle, p99, rate, cpu, peak, load, failed } = figures
   if (note !== undefined) return [`  ${system}`, note, '', '', '', '', '', '']
   return [
     `  ${system}`,
@@ -95,7 +96,7 @@ function cellsOf(unit: Unit, { system, figures }: Row): string[] {
     cell(cpu, (value) => (unit === 'byte' ? `${value.toFixed(2)} s/GiB` : `${value.toFixed(3)} ms`)),
     cell(peak, (value) => `${Math.round(value / MIB)} MiB`),
     cell(load, (value) => `${Math.round(value * 100)} %`),
-    failed === 0 ? '0' : `${failed}: ${firstFailure}`,
+    String(failed),
   ]
 }
 
@@ -119,12 +120,18 @@ function decisive(unit: Unit): { figure: Figure; isLessBetter: boolean } {
   return { figure: 'rate', isLessBetter: false }
 }
 
+function failures(rows: readonly Row[]): string[] {
+  return rows.flatMap(({ system, figures: { failed, firstFailure } }) =>
+    failed > 0 ? [`${failed} of ${system} failed, first ${firstFailure}`] : [],
+  )
+}
+
 function ratios(unit: Unit, rows: readonly Row[], against: string | undefined): string[] {
   const own = rows.find(({ kind, system }) => kind === 'stowage' && system !== against)
   if (own === undefined) return []
   if (against !== undefined) {
     const other = rows.find(({ system }) => system === against)
-    return other ? [compare(unit, own, other)] : []
+    return other ? compare(unit, own, other) : []
   }
   const { figure, isLessBetter } = decisive(unit)
   const peers = rows
@@ -132,17 +139,17 @@ function ratios(unit: Unit, rows: readonly Row[], against: string | undefined): 
     .sort((one, two) => (two.figures[figure] ?? 0) - (one.figures[figure] ?? 0))
   const best = isLessBetter ? peers.at(-1) : peers[0]
   const files = rows.find(({ kind }) => kind === 'files')
-  return [best, files].filter((row) => row !== undefined).map((row) => compare(unit, own, row))
+  return [best, files].filter((row) => row !== undefined).flatMap((row) => compare(unit, own, row))
 }
 
 /** How Stowage stands to another, in ratios of its figures to theirs. */
-function compare(unit: Unit, own: Row, other: Row): string {
+function compare(unit: Unit, own: Row, other: Row): string[] {
   const { figure } = decisive(unit)
   const parts = [...new Set<Figure>([figure, 'rate', 'median', 'p99', 'cpu', 'peak'])].flatMap((each) => {
     const ratio = (own.figures[each] ?? NaN) / (other.figures[each] ?? NaN)
     return Number.isFinite(ratio) ? [`${FIGURE_NAMES[each]} ${ratio.toFixed(2)}x`] : []
   })
-  return `${own.system} to ${other.system}: ${parts.join(', ')}`
+  return parts.length > 0 ? [`${own.system} to ${other.system}: ${parts.join(', ')}`] : []
 }
 
 const FIGURE_NAMES: Readonly<Record<Figure, string>> = {

@@ -72,10 +72,10 @@ export interface Trial {
 const GIB = 1024 ** 3
 
 /** Puts the content of a family into a running system. */
-export async function seedFamily(family: Family, running: RunningSystem, scale: Scale): Promise<void> {
+export async function seedSystem(seed: Family['seed'], running: RunningSystem, scale: Scale): Promise<void> {
   const seeder = await seederOf(running)
   try {
-    await family.seed(seeder, scale)
+    await seed(seeder, scale)
   } finally {
     seeder.close()
   }
@@ -93,8 +93,14 @@ export async function measureCase(each: Case, running: RunningSystem, scale: Sca
     const after = usageOf(running.pid)
     return figuresOf(each.unit, result, { cpu: after.cpuSeconds - before.cpuSeconds, peak: after.peak })
   } catch (error) {
-    return { count: 0, failed: 1, firstFailure: (error as Error).message }
+    return failure(error)
   }
+}
+
+/** The figures of what could not be measured. */
+export function failure(error: unknown): Figures {
+  const [line = ''] = (error as Error).message.split('\n')
+  return { count: 0, failed: 1, firstFailure: line }
 }
 
 /** Has the kernel write what an earlier case left unwritten, so that this one doesn't pay for it. */
