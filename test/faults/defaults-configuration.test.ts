@@ -9,7 +9,7 @@ import { beginUpload } from '../protocol/upload-requests.ts'
 import { NO_FIGURES } from './process-figures.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 const LOOPBACK = ['0100007F', '00000000000000000000000001000000']
 
 /** The addresses, as Linux writes them, on which anything listens on a port. */

@@ -13,9 +13,9 @@ import { eachBelow } from './conversation.ts'
 import { descriptorsOf, memoryOf, NO_FIGURES, settlesAt } from './process-figures.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
 const DISCONNECTS = 10_000
-const AT_ONCE = 20
+const AT_ONCE = 40
 const BLOB_SIZE = 6 * 1024 * 1024
 /** What the allocator may keep of what was in use at once. */
 const SLACK_MIB = 64

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { bytesOf, digestOf, errorCodes, pushBlob, pushImage } from '../content.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 
 /** What is kept in a row, what in a file, and what is sent in several steps. */
 const SIZES = [100, 200_000, 3_000_000]

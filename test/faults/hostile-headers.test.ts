@@ -6,7 +6,7 @@ import { converse, eachBelow } from './conversation.ts'
 import { memoryOf, NO_FIGURES, processorSecondsOf, settlesAt } from './process-figures.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 300_000, skip: NO_FIGURES }
 const MIB = 1024 * 1024
 const FLOOD = 2_000
 const AT_ONCE = 8

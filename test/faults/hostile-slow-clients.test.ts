@@ -10,7 +10,7 @@ import { beginUpload } from '../protocol/upload-requests.ts'
 import { descriptorsOf, memoryOf, NO_FIGURES, settlesAt, watchMemory } from './process-figures.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
 const MIB = 1024 * 1024
 /** More than the system takes for a connection that nobody reads from. */
 const LARGE = 64 * MIB

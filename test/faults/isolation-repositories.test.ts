@@ -14,7 +14,7 @@ import {
 import { converse } from './conversation.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 /** What is kept in a row, and what in a file. */
 const SIZES = [1_000, 200_000]
 const HEX_64 = 'e'.repeat(64)

@@ -4,7 +4,7 @@ import { errorCodes, pushArtifact } from '../content.ts'
 import { followLinks, nextOf } from '../protocol/pages.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 
 /** Names that begin with one another, in the order of their bytes. */
 const REPOSITORIES = ['a', 'a-b', 'a.b', 'a/b', 'a/b-c', 'a/b/c', 'a/bc', 'a0', 'a_b', 'aa', 'aab', 'ab']

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { manifestDescriptor, pushArtifact, pushBlob, pushImage } from '../content.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 
 /** Reads the whole of something: a table, an index, the rows of a sort, or all that one repository has of a kind. */
 const NOT_BOUNDED = /\bSCAN (?!CONSTANT ROW)|USE TEMP B-TREE|\(repository=\?\)/

@@ -7,7 +7,7 @@ import { eachBelow } from './conversation.ts'
 import { memoryOf, NO_FIGURES, processorSecondsOf, settlesAt, watchMemory } from './process-figures.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 300_000, skip: NO_FIGURES }
 const MIB = 1024 * 1024
 const MILLION = 1_000_000
 const AT_ONCE = 8

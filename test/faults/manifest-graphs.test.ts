@@ -17,7 +17,7 @@ import { followLinks } from '../protocol/pages.ts'
 import { storedFiles } from '../protocol/refusal.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 const DEPTH = 100
 const MAX_MANIFEST = 4 * 1024 * 1024
 /** The shortest descriptors there are: as many as this do not fit. */

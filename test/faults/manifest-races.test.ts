@@ -5,9 +5,9 @@ import { descriptorOf, digestOf, manifestOf, OCI_CONFIG, type TestManifest } fro
 import { type Conversation, converseOften, eachBelow } from './conversation.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000 }
-const LANES = 4
-const RACES = 400
+const PATIENCE = { timeout: 600_000 }
+const LANES = 8
+const RACES = 240
 
 interface Image extends TestManifest {
   blobs: readonly Buffer[]

@@ -17,7 +17,7 @@ import {
 } from '../content.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 const PAGE = '<html><script>alert(document.domain)</script></html>'
 const IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(document.domain)"/>'
 const ANNOTATIONS = { 'org.opencontainers.image.title': PAGE, logo: IMAGE, [PAGE]: `javascript:alert(1)"'><` }

@@ -8,12 +8,12 @@ import { converse } from './conversation.ts'
 import { memoryOf, NO_FIGURES, watchMemory } from './process-figures.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
 const MIB = 1024 * 1024
 const UPLOADS = 8
 const UPLOAD_MIB = 256
-/** So that eight uploads together are written at 100 MiB/s: less than they are sent at. */
-const WRITE_MS = 80
+/** So that eight uploads together are written at 200 MiB/s: less than they are sent at. */
+const WRITE_MS = 40
 /** What one connection may hold: twice a step of writing, and what the system hands over at once. */
 const MIB_OF_CONNECTION = 8
 const SLACK_MIB = 64

@@ -6,7 +6,7 @@ import { bytesOf, digestOf, pushArtifact, pushBlob, pushImage } from '../content
 import { sendRequest } from '../protocol/refusal.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 const BAIT = 'bytes that lie beside the data folder'
 const HEX = 'a'.repeat(64)
 

@@ -11,7 +11,7 @@ export type Preload = 'frequent-sweeps' | 'slow-disk' | 'sql-log'
 
 /** How a server is started. */
 export interface ServerSettings {
-  /** How many threads answer requests. Not passed on: the program has no such flag yet. */
+  /** How many threads answer requests; one for each core if absent. */
   workers?: number
   args?: readonly string[]
   env?: Record<string, string>
@@ -41,7 +41,9 @@ export async function startServer(
 
 async function startIn(sandbox: Sandbox, settings: ServerSettings): Promise<FaultServer> {
   const data = join(sandbox.folder, 'data')
-  const program = await sandbox.serve('data', settings.args, surroundings(settings))
+  const { args = [], workers = 'auto' } = settings
+  const flags = ['--workers', String(workers), ...args]
+  const program = await sandbox.serve('data', flags, surroundings(settings))
   // It greets a moment before it listens for signals.
   await fetch(`${program.url}/livez`)
   return {

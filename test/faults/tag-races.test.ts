@@ -6,10 +6,10 @@ import { followLinks } from '../protocol/pages.ts'
 import { type Conversation, converseOften } from './conversation.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000 }
+const PATIENCE = { timeout: 600_000 }
 const PUSHES = 1_000
 const CHANGES = 10_000
-const TAGS = 20
+const TAGS = 40
 const READERS = 4
 
 function numbered(number: number): TestManifest {

@@ -14,7 +14,7 @@ import {
 } from '../protocol/upload-requests.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 120_000 }
+const PATIENCE = { timeout: 300_000 }
 /** What is kept in a row, what in a file, and what is written in several steps. */
 const SIZES = [1_000, 200_000, 3_000_000]
 

@@ -9,7 +9,7 @@ import { type Conversation, converseOften, eachBelow } from './conversation.ts'
 import { descriptorsOf, memoryOf, NO_FIGURES, settlesAt } from './process-figures.ts'
 import { startServer } from './start-server.ts'
 
-const PATIENCE = { timeout: 240_000, skip: NO_FIGURES }
+const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
 const UPLOADS = 10_000
 const LANES = 32
 /** A session is a row; this is far less than what a connection, a file or a buffer for each would take. */
