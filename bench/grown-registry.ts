@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from '../src/metadata/command.ts'
 import type { MetadataStore } from '../src/metadata/metadata-store.ts'
+import { MIGRATIONS } from '../src/metadata/sqlite/migrations.ts'
 import { sqliteMetadata } from '../src/metadata/sqlite/store.ts'
 import { type Digest, formatDigest } from '../src/oci/digest.ts'
 import { parseManifest } from '../src/oci/manifest.ts'
@@ -57,12 +58,14 @@ export async function grownRegistry(
 ): Promise<GrownRegistry> {
   const data = join(folder, 'data')
   const marker = join(folder, 'complete.json')
+  // A server brings the kept one to its own schema, and then an older server can't read it any more.
+  const wanted = JSON.stringify({ ...size, schema: MIGRATIONS.length })
   const made = await readFile(marker, 'utf8').catch(() => '')
-  if (fresh || made !== JSON.stringify(size)) {
+  if (fresh || made !== wanted) {
     await rm(folder, { recursive: true, force: true })
     await mkdir(data, { recursive: true, mode: 0o700 })
     await fill(data, size, progress)
-    await writeFile(marker, JSON.stringify(size))
+    await writeFile(marker, wanted)
   }
   return { data, size, blob: LAYER.digest, subject: manifestOf('subject').digest }
 }
