@@ -17,7 +17,6 @@ import { startServer } from './start-server.ts'
 const PATIENCE = { timeout: 300_000 }
 /** What is kept in a row, and what in a file. */
 const SIZES = [1_000, 200_000]
-const HEX_64 = 'e'.repeat(64)
 
 async function statusOf(url: string, method = 'GET', headers: Record<string, string> = {}): Promise<number> {
   const response = await fetch(url, { method, headers })
@@ -96,6 +95,11 @@ test(
   },
 )
 
+/** A digest that no content has. */
+function unknown(): string {
+  return digestOf(randomBytes(32))
+}
+
 test(
   'fault 33: content of another repository is answered like content that nobody has, with the same queries',
   PATIENCE,
@@ -107,6 +111,8 @@ test(
     const foreign = [image.digest, ...SIZES.map((size) => randomBytes(size))]
     const client = await converse(t, server.url)
     const told = async (line: string) => {
+      // What was read of a repository is kept as long as nothing in it changes.
+      await pushBlob(server.url, 'mine', randomBytes(8))
       await writeFile(log, '')
       const { status, headers, body } = await client.ask(line)
       const { date: _date, ...fixed } = headers
@@ -117,14 +123,11 @@ test(
       const digest = typeof content === 'string' ? content : await pushBlob(server.url, 'other', content)
       for (const place of ['blobs', 'manifests']) {
         for (const method of ['GET', 'HEAD', 'DELETE']) {
-          const known = await told(`${method} /v2/mine/${place}/${digest}`)
+          const line = `${method} /v2/mine/${place}/${digest}`
+          const known = await told(line)
           assert.equal(known.status, 404)
-          assert.ok(known.queries.length > 0)
-          assert.deepEqual(
-            await told(`${method} /v2/mine/${place}/sha256:${HEX_64}`),
-            known,
-            `${method} ${place}`,
-          )
+          assert.ok(known.queries.length > 0, line)
+          assert.deepEqual(await told(`${method} /v2/mine/${place}/${unknown()}`), known, line)
         }
       }
     }

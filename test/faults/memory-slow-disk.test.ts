@@ -12,11 +12,12 @@ const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
 const MIB = 1024 * 1024
 const UPLOADS = 8
 const UPLOAD_MIB = 256
-/** So that eight uploads together are written at 200 MiB/s: less than they are sent at. */
-const WRITE_MS = 40
-/** What one connection may hold: twice a step of writing, and what the system hands over at once. */
-const MIB_OF_CONNECTION = 8
-const SLACK_MIB = 64
+/** So that each thread writes at 50 MiB/s: far less than is sent. */
+const WRITE_MS = 20
+const WORKERS = 2
+/** What one connection may hold: some steps of writing, and what the system hands over at once. */
+const MIB_OF_CONNECTION = 16
+const SLACK_MIB = 96
 
 /** Sends a blob as fast as it is taken. @returns the status */
 async function push(t: TestContext, url: string, { piece, count, name }: Blob): Promise<number> {
@@ -44,7 +45,7 @@ test(
   PATIENCE,
   async (t) => {
     const env = { STOWAGE_TEST_WRITE_MS: String(WRITE_MS), STOWAGE_TEST_WRITES: 'writes' }
-    const server = await startServer(t, { workers: 4, watched: false, env, preloads: ['slow-disk'] })
+    const server = await startServer(t, { workers: WORKERS, watched: false, env, preloads: ['slow-disk'] })
     assert.equal(await push(t, server.url, { piece: randomBytes(MIB), count: UPLOADS, name: 'first' }), 201)
     const before = await memoryOf(server.pid)
     const most = watchMemory(server.pid)
