@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isLoopback } from './loopback.ts'
 
 /** A setting is missing or malformed; the message says which, and what would be right. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** How much is logged. */
@@ -89,11 +89,6 @@ export const DEFAULTS = {
   workers: 'auto',
   zeroCopy: 'auto',
 } as const satisfies Settings
-
-/** Whether only this machine can reach an address. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.test(host)
-}
 
 /** Checks settings. @throws ConfigError naming the first setting that is wrong, as a flag */
 export function parseConfig(settings: Settings): Config {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { type Config, isLoopback } from './config.ts'
+import type { Config } from './config.ts'
 import type { Stores } from './data-folder.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { createApp } from './http/app.ts'
 import { type ListenOptions, listen, type NodeServer } from './http/node.ts'
+import { isLoopback } from './loopback.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 
 /** Every extension that there is. */

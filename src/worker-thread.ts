@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { writeCompiledCodeSoon } from './compiled-code.ts'
 import type { Config } from './config.ts'
 import { joinDataFolder, type SharedFolder } from './data-folder.ts'
 import type { TlsFiles } from './http/node.ts'
@@ -24,6 +25,7 @@ export type WorkerOrder = { tls: TlsFiles } | 'close'
 export type WorkerNews = { hasZeroCopy: boolean } | { problem: unknown }
 
 const { config, folder, holder, tls, port, sharesPort } = workerData as WorkerData
+writeCompiledCodeSoon()
 const log = createLog(config)
 const stores = joinDataFolder(folder)
 const registry = registryOf(config, stores, holder)

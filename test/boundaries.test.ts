@@ -43,20 +43,22 @@ const RULES: Readonly<Record<string, Rule>> = {
   conformance: { folders: ['oci', 'client'], node: false },
   cli: {
     folders: ['oci', 'client', 'conformance'],
-    files: ['src/server.ts', 'src/config.ts', 'src/data-folder.ts', 'src/log.ts'],
+    files: ['src/server.ts', 'src/config.ts', 'src/data-folder.ts', 'src/log.ts', 'src/compiled-code.ts'],
     packages: ['commander'],
     node: true,
   },
 }
 
 const TOP: Readonly<Record<string, Rule>> = {
-  'src/config.ts': { folders: [], packages: ['zod'], node: true },
+  'src/loopback.ts': { folders: [], node: false },
+  'src/compiled-code.ts': { folders: [], node: true },
+  'src/config.ts': { folders: [], files: ['src/loopback.ts'], packages: ['zod'], node: true },
   'src/data-folder.ts': { folders: ['storage', 'metadata'], node: true },
   // What no other client would send needs a connection of Node's.
   'src/conformance/raw-connection.ts': { folders: ['oci', 'client'], node: true },
   'src/log.ts': { folders: [], files: ['src/config.ts'], packages: ['pino'], node: true },
-  'src/serving.ts': composition(),
-  'src/worker-thread.ts': composition('src/serving.ts', 'src/log.ts'),
+  'src/serving.ts': composition('src/loopback.ts'),
+  'src/worker-thread.ts': composition('src/serving.ts', 'src/log.ts', 'src/compiled-code.ts'),
   'src/worker-host.ts': composition('src/worker-thread.ts'),
   'src/server.ts': composition('src/serving.ts', 'src/worker-host.ts'),
 }

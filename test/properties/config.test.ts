@@ -2,14 +2,8 @@ import assert from 'node:assert/strict'
 import { BlockList, isIP } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  type Config,
-  ConfigError,
-  DEFAULTS,
-  isLoopback,
-  parseConfig,
-  type Settings,
-} from '../../src/config.ts'
+import { type Config, ConfigError, DEFAULTS, parseConfig, type Settings } from '../../src/config.ts'
+import { isLoopback } from '../../src/loopback.ts'
 import { holds } from './property.ts'
 import { near, textOf } from './text.ts'
 
