@@ -18,7 +18,9 @@ import {
 import { type FileOperations, systemFiles, type WritableFile } from './file-operations.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 
-const GATHER_SIZE = 1024 * 1024
+const MAX_GATHER_SIZE = 1024 * 1024
+const MIN_GATHER_SIZE = 128 * 1024
+const GATHERED_BY_ALL = 8 * 1024 * 1024
 const EARLY_SYNC_SIZE = 16 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
@@ -123,8 +125,28 @@ async function dropBehind(file: WritableFile, offset: number): Promise<void> {
   if (size > offset) await file.truncate(offset)
 }
 
-/** Writes 1 MiB at a time while the next is being received, so that one connection holds at most twice as much. */
+let writers = 0
+
+/** How much is written at a time: large writes cost least, but many bodies that come at once must not hold much together. */
+function gatherSize(): number {
+  return Math.min(MAX_GATHER_SIZE, Math.max(MIN_GATHER_SIZE, GATHERED_BY_ALL / writers))
+}
+
 async function writeBody(
+  file: WritableFile,
+  offset: number,
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ end: number; interrupted?: { error: unknown } }> {
+  writers++
+  try {
+    return await writeGathered(file, offset, body)
+  } finally {
+    writers--
+  }
+}
+
+/** Writes what was gathered while the next is being received, so that a body holds at most twice as much. */
+async function writeGathered(
   file: WritableFile,
   offset: number,
   body: AsyncIterable<Uint8Array>,
@@ -151,7 +173,7 @@ async function writeBody(
   for await (const chunk of whole) {
     gathered.push(chunk)
     size += chunk.length
-    if (size >= GATHER_SIZE) await write()
+    if (size >= gatherSize()) await write()
   }
   await write()
   await writing
