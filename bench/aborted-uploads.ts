@@ -13,12 +13,13 @@ export interface AbortedUploads {
 
 const CLIENTS = 32
 const UPLOAD_BYTES = 128 * 1024
-const WARM_UP_SHARE = 0.1
+/** The collector lets a process grow to what it takes for enough before it works for real. */
+const WARM_UP_SHARE = 0.5
 const MAX_SECONDS = 1800
 const SETTLE_MS = 500
 const SETTLE_TRIES = 20
 
-/** Begins uploads, sends half of each and breaks the connection. The first tenth only warms up. */
+/** Begins uploads, sends half of each and breaks the connection. The first half only warms up. */
 export async function abortUploads(running: RunningSystem, count: number): Promise<AbortedUploads> {
   const first = Math.ceil(count * WARM_UP_SHARE)
   const warm = await abort(running, first)
