@@ -1,16 +1,20 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isLoopback } from './loopback.ts'
 
 /** A setting is missing or malformed; the message says which, and what would be right. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** How much is logged. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** How files are sent. */
+export const ZERO_COPY = ['auto', 'off'] as const
 
 const address = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text)
@@ -22,12 +26,25 @@ const address = z.string().transform((text, context) => {
 
 const duration = z.string().transform((text, context) => {
   if (text === '0') return 0
-  const match = /^(\d{1,9})([smhd])$/.exec(text)
+  // More days would not be exact in milliseconds.
+  const match = /^(\d{1,8})([smhd])$/.exec(text)
   if (match !== null) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
   context.addIssue({
     code: 'custom',
     message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d; or 0',
   })
+  return z.NEVER
+})
+
+/** Elsewhere the system does not spread the connections of one port over several threads. */
+const SPREADS_CONNECTIONS = process.platform === 'linux'
+const MAX_WORKERS = 64
+
+const workers = z.string().transform((text, context) => {
+  const count = text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : Number(text)
+  const isCount = text === 'auto' || (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_WORKERS)
+  if (isCount) return SPREADS_CONNECTIONS ? count : 1
+  context.addIssue({ code: 'custom', message: `must be auto or a number from 1 to ${MAX_WORKERS}` })
   return z.NEVER
 })
 
@@ -47,6 +64,8 @@ const schema = z
     unusedBlobExpiry: duration,
     keepDeleted: duration,
     keepHistory: duration,
+    workers,
+    zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })
   .superRefine((settings, context) => {
     if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
@@ -77,12 +96,9 @@ export const DEFAULTS = {
   unusedBlobExpiry: '24h',
   keepDeleted: '7d',
   keepHistory: '365d',
+  workers: 'auto',
+  zeroCopy: 'auto',
 } as const satisfies Settings
-
-/** Whether only this machine can reach an address. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.test(host)
-}
 
 /** Checks settings. @throws ConfigError naming the first setting that is wrong, as a flag */
 export function parseConfig(settings: Settings): Config {

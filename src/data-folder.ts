@@ -3,10 +3,11 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MetadataStore } from './metadata/metadata-store.ts'
 import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
+import { JournalDamagedError } from './metadata/sqlite/journal.ts'
 import { NewerDataError } from './metadata/sqlite/migrations.ts'
-import { sqliteMetadata } from './metadata/sqlite/store.ts'
+import { type SharedMetadata, sharedMetadata, sqliteMetadata } from './metadata/sqlite/store.ts'
 import type { BlobStore } from './storage/blob-store.ts'
-import { fileSystemBlobStore } from './storage/file-system.ts'
+import { blobStoreAt, fileSystemBlobStore } from './storage/file-system.ts'
 import { makeFolder } from './storage/folder.ts'
 
 /** A data folder can't be used; the message says why in one line. Nothing in it was changed. */
@@ -14,26 +15,42 @@ export class DataFolderError extends Error {
   override readonly name = 'DataFolderError'
 }
 
-/** A data folder in use by this process alone. */
-export interface DataFolder {
+/** Both stores of a data folder. */
+export interface Stores {
   metadata: MetadataStore
   blobs: BlobStore
   close(): Promise<void>
 }
 
+/** A data folder in use by this process alone. */
+export interface DataFolder extends Stores {
+  /** For one other thread of this process; it must close its stores before this folder is closed. */
+  share(): SharedFolder
+}
+
+/** What another thread needs to use a data folder; `metadata.writers` must be transferred to it. */
+export interface SharedFolder {
+  path: string
+  metadata: SharedMetadata
+}
+
 /**
  * Opens a data folder, which is made if it is absent: `lock.sqlite`, `metadata.sqlite` and `blobs/`.
  *
- * @throws DataFolderError if it can't be written, is in use, or was written by a newer version
+ * @param onWriterDeath is told if the thread that writes the metadata died; another takes over by itself
+ * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
  */
-export async function openDataFolder(path: string): Promise<DataFolder> {
+export async function openDataFolder(
+  path: string,
+  onWriterDeath: (error: unknown) => void = () => {},
+): Promise<DataFolder> {
   try {
     // What is in it, such as the key that authenticates uploads, is no other user's business.
     await makeFolder(path, 0o700)
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
     const lock = lockFolder(join(path, 'lock.sqlite'))
     try {
-      return await openLocked(path, lock.release)
+      return await openLocked(path, onWriterDeath, lock.release)
     } catch (error) {
       lock.release()
       throw error
@@ -43,15 +60,30 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   }
 }
 
-async function openLocked(path: string, release: () => void): Promise<DataFolder> {
-  const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite') })
-  const blobs = await fileSystemBlobStore({ root: join(path, 'blobs') }).catch(async (error: unknown) => {
+/** The stores of a folder that another thread opened. */
+export function joinDataFolder({ path, metadata: shared }: SharedFolder): Stores {
+  const metadata = sharedMetadata(shared)
+  return { metadata, blobs: blobStoreAt(blobsOf(path)), close: () => metadata.close() }
+}
+
+function blobsOf(path: string): string {
+  return join(path, 'blobs')
+}
+
+async function openLocked(
+  path: string,
+  onWriterDeath: (error: unknown) => void,
+  release: () => void,
+): Promise<DataFolder> {
+  const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite'), onWriterDeath })
+  const blobs = await fileSystemBlobStore({ root: blobsOf(path) }).catch(async (error: unknown) => {
     await metadata.close()
     throw error
   })
   return {
     metadata,
     blobs,
+    share: () => ({ path, metadata: metadata.share() }),
     async close() {
       await metadata.close()
       release()
@@ -68,9 +100,16 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'there is no space left',
 }
 
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
 function reason(error: unknown): string {
   if (error instanceof FolderInUseError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message, errcode = 0 } = error as NodeJS.ErrnoException & { errcode?: number }
+  const isDamaged =
+    error instanceof JournalDamagedError || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)
+  if (isDamaged)
+    return `metadata.sqlite is damaged (${message}); keep a copy of the folder, and restore a backup`
   return REASONS[code ?? ''] ?? message
 }

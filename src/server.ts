@@ -1,78 +1,109 @@
-import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:net'
 import type { Logger } from 'pino'
-import { type Config, ConfigError, isLoopback } from './config.ts'
-import { openDataFolder } from './data-folder.ts'
-import { type Extension, withoutDrafts } from './extensions/extension.ts'
-import { ociExtension } from './extensions/oci.ts'
-import { stowageExtension } from './extensions/stowage/stowage.ts'
-import { createApp } from './http/app.ts'
-import { listen, type TlsFiles } from './http/node.ts'
+import { type Config, ConfigError } from './config.ts'
+import { type DataFolder, openDataFolder } from './data-folder.ts'
+import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
 import { repeatCounts } from './registry/counter.ts'
-import { localRegistry, type Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
+import { registryOf, serveRegistry } from './serving.ts'
+import { WorkerHost } from './worker-host.ts'
 
 /** A running server. */
 export interface StowageServer {
   /** Where it listens, such as `http://127.0.0.1:5000`. */
   readonly url: string
+  /** Whether files are sent inside of the kernel. */
+  readonly hasZeroCopy: boolean
   /** Finishes running requests, then lets go of everything. */
   close(): Promise<void>
 }
 
-/** Every extension that there is, with drafts. */
-export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
-const GARBAGE_MS = 60_000
+/** What answers requests. */
+interface Front {
+  port: number
+  hasZeroCopy: boolean
+  setTls(files: TlsFiles): void
+  close(): Promise<void>
+}
+
+type OpenFront = (folder: DataFolder, tls: TlsFiles | undefined) => Promise<Front>
 
 /**
- * Starts a server: the composition root, where all parts are put together.
+ * Starts a server whose requests are answered by worker threads, which this thread keeps alive.
  *
  * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(config: Config, log: Logger): Promise<StowageServer> {
+  return await start(config, log, async (folder, tls) => {
+    const port = await freePort(config.listen)
+    const host = await WorkerHost.start({ config, folder, log, port, tls }, config.workers)
+    const { hasZeroCopy } = host
+    return { port, hasZeroCopy, setTls: (files) => host.setTls(files), close: () => host.close() }
+  })
+}
+
+/** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
+export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
+  return await start(config, log, async (folder, tls) => {
+    const { listen, zeroCopy } = config
+    const registry = registryOf(config, folder)
+    const node = await serveRegistry(
+      { config, registry, log },
+      { ...listen, tls, sharesPort: false, zeroCopy },
+    )
+    return {
+      ...node,
+      port: node.address.port,
+      async close() {
+        await node.close()
+        await registry.close()
+      },
+    }
+  })
+}
+
+async function start(config: Config, log: Logger, open: OpenFront): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
-  const folder = await openDataFolder(config.data)
-  const registry = localRegistry({
-    ...folder,
-    retention: {
-      uploads: config.uploadExpiry,
-      unusedBlobs: config.unusedBlobExpiry,
-      deletedManifests: config.keepDeleted,
-      history: config.keepHistory,
-      garbage: GARBAGE_MS,
-    },
-    clock: Date.now,
-    random: randomBytes,
-  })
-  let closing = false
-  const app = createApp({
-    registry,
-    extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
-    clock: Date.now,
-    onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
-    isReady: async () => !closing && (await answers(registry)),
-    log,
-  })
-  const node = await listen(app, { ...config.listen, tls, log }).catch(async (error: unknown) => {
+  const folder = await openDataFolder(config.data, (error) =>
+    log.error({ error }, 'the metadata writer died; another takes over'),
+  )
+  const front = await open(folder, tls).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
-  const stopWatching = tlsPaths && tls && watch(tlsPaths, tls, node.setTls, log)
+  const stopWatching = tlsPaths && tls && watch(tlsPaths, tls, front.setTls, log)
+  const registry = registryOf(config, folder)
   const stopSweeping = repeatSweeps(registry, log)
   const stopCounting = repeatCounts(registry, log)
   return {
-    url: urlOf(config, node.address.port),
+    url: urlOf(config, front.port),
+    hasZeroCopy: front.hasZeroCopy,
     async close() {
-      closing = true
       stopWatching?.()
-      await node.close()
+      await front.close()
       await stopSweeping()
       await stopCounting()
       await registry.close()
       await folder.close()
     },
   }
+}
+
+/**
+ * The port that is asked for, or one that is free. Workers share theirs, and would share it with another server's as well: so that none
+ * is there is found out before.
+ */
+function freePort({ host, port }: Config['listen']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen({ host, port, exclusive: true }, () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
+    })
+  })
 }
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
@@ -92,14 +123,6 @@ function watch(paths: TlsPaths, first: TlsFiles, setTls: (files: TlsFiles) => vo
     },
     onProblem: (error) => log.warn({ error }, 'the TLS files cannot be used; the old ones stay'),
   })
-}
-
-/** Whether the metadata store can be read. */
-async function answers(registry: Registry): Promise<boolean> {
-  return await registry.repositories.list('', 1).then(
-    () => true,
-    () => false,
-  )
 }
 
 function urlOf({ listen: { host }, tlsCert }: Config, port: number): string {

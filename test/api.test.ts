@@ -17,7 +17,7 @@ import { ERRORS, type ErrorId } from '../src/oci/error.ts'
 import { parseRepositoryName, parseTag } from '../src/oci/reference.ts'
 import { ROUTES } from '../src/oci/route.ts'
 import { SCHEMAS } from '../src/oci/schema.ts'
-import { EXTENSIONS } from '../src/server.ts'
+import { EXTENSIONS } from '../src/serving.ts'
 import { eventMisfits, misfitOf, misfitsOf, type SentAnswer } from './api/description.ts'
 import { watchAnswers } from './api/watch.ts'
 

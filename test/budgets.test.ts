@@ -36,6 +36,18 @@ test('no file has more than 400 lines, and half of them have 120 or fewer', () =
   assert.ok(median(sources.map(linesOf)) <= MEDIAN_FILE_LINES)
 })
 
+test('the bench keeps to the same lengths', () => {
+  const bench = readSources('bench')
+  assert.ok(bench.length > 20)
+  const long = bench.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
+  const longFunctions = bench.flatMap(({ path, functions }) =>
+    functions
+      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+      .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
+  )
+  assert.deepEqual([...long, ...longFunctions], [])
+})
+
 test('no interface of a seam has more than 8 methods', () => {
   for (const path of SEAMS) {
     const seam = sources.find((source) => source.path === path)

@@ -38,7 +38,7 @@ export interface InterfaceSize {
   methods: number
 }
 
-/** A file of src/ that is no test. */
+/** A file of the program, or of the bench, that is no test. */
 export interface Source {
   /** From the project's folder, such as `src/oci/digest.ts`. */
   path: string
@@ -50,11 +50,11 @@ export interface Source {
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Reads all of src/ but its tests, as the compiler understands it. */
-export function readSources(): Source[] {
-  const paths = readdirSync(`${PROJECT}src`, { recursive: true, encoding: 'utf8' })
+/** Reads all of a folder but its tests, as the compiler understands it. */
+export function readSources(folder: 'src' | 'bench' = 'src'): Source[] {
+  const paths = readdirSync(PROJECT + folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
-    .map((path) => `src/${path}`)
+    .map((path) => `${folder}/${path}`)
   const api = new API({ cwd: PROJECT })
   try {
     const [project] = api.updateSnapshot({ openProjects: [`${PROJECT}tsconfig.json`] }).getProjects()

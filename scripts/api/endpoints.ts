@@ -6,7 +6,7 @@ import { COMMON_HEADERS, type HeaderName } from '../../src/oci/header.ts'
 import { COMMON_ERRORS, headOf, type Operation } from '../../src/oci/operation.ts'
 import { ROUTES } from '../../src/oci/route.ts'
 import type { JsonSchema } from '../../src/oci/schema.ts'
-import { EXTENSIONS } from '../../src/server.ts'
+import { EXTENSIONS } from '../../src/serving.ts'
 
 /** A path that the server answers, with all that it does there. */
 export interface Endpoint {

@@ -1,21 +1,6 @@
-#!/usr/bin/env node
-import { Command } from 'commander'
-import { ConfigError } from '../config.ts'
-import { DataFolderError } from '../data-folder.ts'
-import { conformanceCommand } from './conformance.ts'
-import { serveCommand } from './serve.ts'
-import { UsageError } from './usage-error.ts'
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+import { join } from 'node:path'
+import { keepCompiledCode } from '../compiled-code.ts'
 
-const program = new Command('stowage')
-  .description('A registry for container images and every other OCI artifact')
-  .addCommand(serveCommand())
-  .addCommand(conformanceCommand())
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  const isExpected =
-    error instanceof UsageError || error instanceof ConfigError || error instanceof DataFolderError
-  process.stderr.write(`stowage: ${isExpected ? error.message : (error as Error).stack}\n`)
-  process.exit(error instanceof UsageError ? error.exitCode : 1)
-}
+keepCompiledCode(join(import.meta.dirname, '../../.cache/code'))
+await import('./program.ts')

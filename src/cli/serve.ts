@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
-import { pino } from 'pino'
-import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings } from '../config.ts'
+import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings, ZERO_COPY } from '../config.ts'
+import { createLog } from '../log.ts'
 import { type StowageServer, startServer } from '../server.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -34,6 +34,16 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(
+      setting('--workers <count>', 'threads that answer requests; auto: one for each core').default(
+        DEFAULTS.workers,
+      ),
+    )
+    .addOption(
+      setting('--zero-copy <mode>', 'send files without reading them, where the system offers that')
+        .choices(ZERO_COPY)
+        .default(DEFAULTS.zeroCopy),
+    )
+    .addOption(
       setting('--keep-deleted <time>', 'keep deleted manifests for an undelete for so long; 0: not').default(
         DEFAULTS.keepDeleted,
       ),
@@ -63,10 +73,7 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
     allowAnonymous: isOn(options.allowAnonymous, ALLOW_ANONYMOUS),
     draftExtensions: isOn(options.draftExtensions, DRAFT_EXTENSIONS),
   } as Settings)
-  const log = pino(
-    { level: config.logLevel, base: null, serializers: { error: pino.stdSerializers.err } },
-    pino.destination({ fd: 2, sync: true }),
-  )
+  const log = createLog(config)
   const server = await startServer(config, log).catch((error: unknown) => {
     throw listenProblem(error, config)
   })
@@ -93,12 +100,13 @@ function listenProblem(error: unknown, { listen }: Config): unknown {
   return error
 }
 
-function greet({ url }: StowageServer, { data }: Config): void {
+function greet({ url, hasZeroCopy }: StowageServer, { data, workers }: Config): void {
   // What listens everywhere is pushed to here.
   const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
   const lines = [
     `Stowage listens on ${url}`,
     `Data is in ${data}`,
+    `Answered by ${workers === 1 ? 'one thread' : `${workers} threads`}; files are sent ${hasZeroCopy ? 'by the kernel' : 'by reading them'}`,
     `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -1,25 +1,52 @@
+import { QUOTED, scan, TOKEN, unescapeQuoted } from '../oci/field-value.ts'
+
 /** What a registry asks of who isn't let in. */
 export type Challenge =
   | { scheme: 'basic' }
   | { scheme: 'bearer'; realm: string; service?: string; scope?: string }
 
-const PARAMETER = /([a-zA-Z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g
+const BETWEEN = /[ \t,]+/y
+/** A bare value is a token, but some registries leave the quotes of a URL out. */
+const PARAMETER = new RegExp(`(${TOKEN})[ \\t]*=[ \\t]*(?:${QUOTED}|([^\\s,"]+))`, 'y')
+const SCHEME = new RegExp(`(${TOKEN})(?:[ \\t]+[A-Za-z0-9._~+/-]+=*(?=[ \\t]*(?:,|$)))?`, 'y')
 
-/** Reads `WWW-Authenticate`: the first of its challenges that can be met, a token before a password. */
-export function parseChallenge(header: string): Challenge | undefined {
-  const bearer = /(?:^|,)\s*bearer\s+/i.exec(header)
-  if (bearer !== null) {
-    const { realm, service, scope } = parametersOf(header.slice(bearer.index + bearer[0].length))
-    if (realm !== undefined) {
-      return { scheme: 'bearer', realm, ...(service !== undefined && { service }), ...(scope && { scope }) }
-    }
-  }
-  return /(?:^|,)\s*basic(?:\s|$)/i.test(header) ? { scheme: 'basic' } : undefined
+interface AnyChallenge {
+  scheme: string
+  parameters: Map<string, string>
 }
 
-function parametersOf(text: string): Partial<Record<string, string>> {
-  const found: Partial<Record<string, string>> = {}
-  for (const [, name = '', quoted, bare] of text.matchAll(PARAMETER))
-    found[name.toLowerCase()] ??= quoted?.replace(/\\(.)/g, '$1') ?? bare ?? ''
-  return found
+/**
+ * Reads `WWW-Authenticate`: the first of its challenges that can be met, a token before a password.
+ *
+ * @see RFC 9110, section 11.6.1
+ */
+export function parseChallenge(header: string): Challenge | undefined {
+  const challenges = challengesOf(header)
+  for (const { scheme, parameters } of challenges) {
+    const realm = parameters.get('realm')
+    if (scheme !== 'bearer' || realm === undefined) continue
+    const [service, scope] = [parameters.get('service'), parameters.get('scope')]
+    return { scheme, realm, ...(service !== undefined && { service }), ...(scope && { scope }) }
+  }
+  return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : undefined
+}
+
+/** All challenges up to where the header is malformed; each has the parameters up to the next. */
+function challengesOf(header: string): AnyChallenge[] {
+  const challenges: AnyChallenge[] = []
+  const scanner = scan(header)
+  for (;;) {
+    scanner.take(BETWEEN)
+    const [, name, quoted, bare] = scanner.take(PARAMETER) ?? []
+    if (name !== undefined) {
+      const parameters = challenges.at(-1)?.parameters
+      const key = name.toLowerCase()
+      if (!parameters?.has(key))
+        parameters?.set(key, quoted === undefined ? (bare ?? '') : unescapeQuoted(quoted))
+      continue
+    }
+    const scheme = scanner.take(SCHEME)?.[1]
+    if (scheme === undefined) return challenges
+    challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() })
+  }
 }

@@ -1,3 +1,4 @@
+import { parseNextLink } from '../oci/link.ts'
 import { Failure, NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import type { ProbeDescriptor } from './manifest.ts'
@@ -91,7 +92,7 @@ async function readPage<T>(
 export function parseLink(answer: ProbeAnswer): string | undefined {
   const header = answer.headers.get('link')
   if (header === null) return undefined
-  const target = /^\s*<([^<>\s]*)>\s*;(?:.*;)?\s*rel\s*=\s*"?next"?\s*(?:;.*)?$/i.exec(header)?.[1]
+  const target = parseNextLink(header)
   if (target === undefined) throw new Failure('Link: <target>; rel="next"', `Link: ${header}`)
   return target
 }

@@ -17,6 +17,7 @@ import {
   isFailure,
   jsonResponse,
   toRegistryError,
+  withoutBodyOfHead,
 } from './respond.ts'
 import { uploadMethods, uploadsMethods } from './uploads.ts'
 
@@ -63,7 +64,7 @@ export function createApp(parts: HttpAppParts): HttpApp {
     const { method, path } = request
     const ms = Math.round((performance.now() - started) * 10) / 10
     parts.log.debug({ method, path, status: response.status, ms }, 'request')
-    return withoutBodyOfHead(request, response)
+    return withoutBodyOfHead(method, response)
   }
 }
 
@@ -106,10 +107,4 @@ function methodsOf(
   const isExtension = id === 'registryExtension' || id === 'repositoryExtension'
   const methods = isExtension ? extensionMethods(parts, params as unknown as ExtensionParams) : METHODS[id]
   return methods as Readonly<Record<string, AnyHandler>>
-}
-
-function withoutBodyOfHead(request: HttpRequest, response: HttpResponse): HttpResponse {
-  if (request.method !== 'HEAD' || response.body === undefined) return response
-  const { body: _, ...head } = response
-  return head
 }

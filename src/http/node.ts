@@ -6,13 +6,14 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, ListenOptions as ListenOptionsOfNode, Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
 import { ConnectionTurns } from './connection-turns.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
-import { errorResponse } from './respond.ts'
+import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { requestBody, sendBody, sendEarly } from './transfer.ts'
+import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
 /** A certificate chain and its key, in PEM. */
 export interface TlsFiles {
@@ -20,9 +21,23 @@ export interface TlsFiles {
   key: Buffer
 }
 
+/** Where and how a server listens. */
+export interface ListenOptions {
+  host: string
+  port: number
+  tls?: TlsFiles | undefined
+  /** Whether other threads listen at the same port; the system spreads connections over them. */
+  sharesPort?: boolean
+  /** How files are sent: inside of the kernel where that is offered, or always by reading them. */
+  zeroCopy?: 'auto' | 'off'
+  log: HttpLog
+}
+
 /** A listening server. */
 export interface NodeServer {
   readonly address: AddressInfo
+  /** Whether files are sent inside of the kernel. */
+  readonly hasZeroCopy: boolean
   /** Takes another certificate for new connections. @throws if it can't be used; the old one stays then */
   setTls(files: TlsFiles): void
   /** Takes no more connections and waits for running requests. */
@@ -50,8 +65,9 @@ const OPTIONS: ServerOptions = {
  */
 export async function listen(
   app: HttpApp,
-  { host, port, tls, log }: { host: string; port: number; tls?: TlsFiles | undefined; log: HttpLog },
+  { host, port, tls, sharesPort = false, zeroCopy: wanted = 'auto', log }: ListenOptions,
 ): Promise<NodeServer> {
+  const zeroCopy = wanted === 'off' || tls !== undefined ? undefined : await openZeroCopy()
   const server =
     tls === undefined
       ? createServer(OPTIONS)
@@ -65,7 +81,7 @@ export async function listen(
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     if (closing) response.setHeader('Connection', 'close')
     turns.take(request, response, () =>
-      handle(app, { request, response, ending: ending.signal }, goOn).catch((error: unknown) => {
+      handle(app, { request, response, goOn, zeroCopy, ending: ending.signal }).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
@@ -76,9 +92,10 @@ export async function listen(
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
   server.on('checkExpectation', (request, response) => serve(request, response, () => {}))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
-  await started(server, host, port)
+  await started(server, { host, port, reusePort: sharesPort })
   return {
     address: server.address() as AddressInfo,
+    hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext(files)
     },
@@ -90,10 +107,10 @@ export async function listen(
   }
 }
 
-function started(server: Server, host: string, port: number): Promise<void> {
+function started(server: Server, place: ListenOptionsOfNode): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, backlog: 1024 }, () => {
+    server.listen({ ...place, backlog: 1024 }, () => {
       server.off('error', reject)
       resolve()
     })
@@ -118,10 +135,12 @@ interface Exchange {
   response: ServerResponse
   /** Aborted when the server is closing. */
   ending: AbortSignal
+  goOn: () => void
+  zeroCopy: ZeroCopy | undefined
 }
 
-async function handle(app: HttpApp, exchange: Exchange, goOn: () => void): Promise<void> {
-  const { request, response } = exchange
+async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
+  const { request, response, goOn, zeroCopy } = exchange
   let wentOn = false
   const body = requestBody(request, () => {
     wentOn = true
@@ -132,8 +151,10 @@ async function handle(app: HttpApp, exchange: Exchange, goOn: () => void): Promi
   const waitsToGoOn = request.headers.expect !== undefined && !wentOn
   const isEarly = !request.complete
   response.writeHead(answer.status, isEarly ? { ...answer.headers, Connection: 'close' } : answer.headers)
-  if (!isEarly) return await sendBody(response, answer.body)
-  await sendEarly(request, response, { body: answer.body, mayBeSilent: waitsToGoOn })
+  if (!isEarly) return await sendBody(response, answer.body, zeroCopy)
+  // Whoever stopped reading in the middle still holds the stream, and what comes could not be thrown away.
+  void body.return(undefined)
+  await sendEarly(request, response, { body: answer.body, mayBeSilent: waitsToGoOn, zeroCopy })
 }
 
 async function answerOf(
@@ -142,7 +163,8 @@ async function answerOf(
   body: AsyncIterable<Uint8Array>,
 ): Promise<HttpResponse> {
   const problem = problemOf(exchange.request)
-  if (problem !== undefined) return errorResponse(new RegistryError(problem))
+  if (problem !== undefined)
+    return withoutBodyOfHead(exchange.request.method, errorResponse(new RegistryError(problem)))
   return await app(toHttpRequest(exchange, body))
 }
 

@@ -46,7 +46,8 @@ function digests(tags: '*' | EntityTag[], keep: (tag: EntityTag) => boolean): '*
 /** Reads entity tags; without quotes too, as some clients send digests. */
 function parseEntityTags(header: string): '*' | EntityTag[] {
   if (header.trim() === '*') return '*'
-  return header.split(',').map((part) => {
+  // A comma between quotes belongs to the tag.
+  return (header.match(/(?:"[^"]*"|[^,"])+/g) ?? []).map((part) => {
     const tag = part.trim()
     const weak = tag.startsWith('W/')
     return { value: tag.slice(weak ? 2 : 0).replace(/^"|"$/g, ''), weak }

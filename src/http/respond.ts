@@ -44,18 +44,29 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
   return jsonResponse(status, { errors }, { ...COMMON_HEADERS, ...headers })
 }
 
+/** Failures that a client can do something about, by their code; ERR_WRITER_STOPPED is of the metadata store. */
+const ERROR_OF_CODE: Readonly<Record<string, ErrorId>> = {
+  ENOSPC: 'STORAGE_FULL',
+  EDQUOT: 'STORAGE_FULL',
+  ERR_WRITER_STOPPED: 'UNAVAILABLE',
+}
+
 /** What the client may know of anything that was thrown; only our own errors have text for it. */
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
-  return new RegistryError(isStorageFull(error) ? 'STORAGE_FULL' : 'UNKNOWN', { cause: error })
-}
-
-function isStorageFull(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown }
-  return code === 'ENOSPC' || code === 'EDQUOT'
+  const id = typeof code === 'string' ? ERROR_OF_CODE[code] : undefined
+  return new RegistryError(id ?? 'UNKNOWN', { cause: error })
 }
 
 /** Whether an error is a failure of ours, which belongs in the log. */
 export function isFailure(id: ErrorId): boolean {
   return ERRORS[id].status >= 500
+}
+
+/** An answer without its body if it is one to HEAD. */
+export function withoutBodyOfHead(method: string | undefined, response: HttpResponse): HttpResponse {
+  if (method !== 'HEAD' || response.body === undefined) return response
+  const { body: _, ...head } = response
+  return head
 }

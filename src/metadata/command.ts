@@ -186,6 +186,13 @@ export interface ReleaseUpload {
   lease: string
 }
 
+/** Gives back the leases of a holder that died, so that nobody must wait until they run out. */
+export interface ReleaseLeases {
+  type: 'releaseLeases'
+  /** What the tokens of its leases begin with. */
+  holder: string
+}
+
 /** Ends an upload without a blob; its id is not known any more from then on. */
 export interface EndUpload {
   type: 'endUpload'
@@ -290,6 +297,7 @@ export type Command =
   | OpenUpload
   | SaveUpload
   | ReleaseUpload
+  | ReleaseLeases
   | EndUpload
   | ExpireUploads
   | CollectBlobs
@@ -341,6 +349,7 @@ export interface Outcomes {
     | { result: 'moved'; offset: number }
   saveUpload: { result: 'saved' | 'unknown' | 'changed' }
   releaseUpload: { result: 'released' | 'unknown' }
+  releaseLeases: { result: 'done' }
   endUpload: { result: 'ended' | 'unknown' }
   expireUploads: { result: 'done'; count: number }
   collectBlobs: { result: 'done'; count: number }

@@ -104,7 +104,7 @@ export const ERRORS = {
   UNAVAILABLE: {
     status: 503,
     code: 'UNAVAILABLE',
-    message: 'the registry cannot answer now; try again later',
+    message: 'the registry cannot tell whether this was done; try again',
   },
   UNKNOWN: { status: 500, code: 'UNKNOWN', message: 'the registry failed to answer this request' },
   UPLOAD_BUSY: {

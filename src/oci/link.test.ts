@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatNextLink } from './link.ts'
+import { formatNextLink, parseNextLink } from './link.ts'
 
 const LINK = /^<([^<>"\s]*)>; rel="next"$/
 
@@ -47,4 +47,36 @@ test('whatever a parameter holds, a client reads the same back, and nothing brea
     assert.deepEqual(searchParams.getAll('artifactType'), [value, 'second'])
     assert.equal(searchParams.get('last'), value)
   }
+})
+
+const HEADERS: [header: string, target: string | undefined][] = [
+  ['</v2/a/tags/list?last=b>; rel="next"', '/v2/a/tags/list?last=b'],
+  ['</a>;rel=next', '/a'],
+  [' </a>\t; title="x" ; REL = "Next" ; type="a/b" ', '/a'],
+  ['</a>; rel="prev", </b>; rel="next"', '/b'],
+  ['</a>; rel="next", </b>; rel="next"', '/a'],
+  [', </a>; rel=prev ,, </b>; rel=next,', '/b'],
+  ['</a>; rel="last next"', '/a'],
+  ['</a,b;c>; title="; rel=prev, <x>\\""; rel="next"', '/a,b;c'],
+  ['</a>;; rel=next;', '/a'],
+  ['<>; rel="next"', ''],
+  ['</a>; title="; rel=next"', undefined],
+  ['</a>; rel="prev"; rel="next"', undefined],
+  ['</a>; rel="nextpage"', undefined],
+  ['</a>; xrel="next"', undefined],
+  ['</a>; rel', undefined],
+  ['</a>', undefined],
+  ['', undefined],
+  [',', undefined],
+  ['/a; rel="next"', undefined],
+  ['</a; rel="next"', undefined],
+  ['</a b>; rel="next"', undefined],
+  ['</a> rel="next"', undefined],
+  ['</a>; rel="next', undefined],
+  ['</a>; rel="next"x', undefined],
+  ['</a>; rel="next" </b>', undefined],
+]
+
+test('of the links in a header the first to the next page is found, and nothing in one that is malformed', () => {
+  for (const [header, target] of HEADERS) assert.equal(parseNextLink(header), target, header)
 })

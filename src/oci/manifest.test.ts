@@ -257,6 +257,11 @@ test('fields that only look like ours are let through', () => {
   assert.deepEqual(parse({ ...IMAGE, annotations }).annotations, annotations)
 })
 
+test('a field that no reader takes for ours may stand beside it', () => {
+  for (const key of ['conﬁg', 'laýers', 'layers ', 'layer', 'ßubject'])
+    assert.deepEqual(edgesOf(parse({ ...IMAGE, [key]: 1 })), ['config a', 'layer b', 'layer c'])
+})
+
 test('descriptors that are none are refused, wherever they are', () => {
   const broken = [
     1,

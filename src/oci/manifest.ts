@@ -134,9 +134,9 @@ function foldedFields(fields: readonly string[]): ReadonlyMap<string, string> {
   return new Map(fields.map((field) => [fold(field), field]))
 }
 
-/** To upper case first: that brings letters such as the long s to their plain form. */
+/** As readers in Go fold letters: one for one, so no ligature becomes two. Only the long s needs more than lower case. */
 function fold(key: string): string {
-  return key.toUpperCase().toLowerCase()
+  return key.toLowerCase().replaceAll('ſ', 's')
 }
 
 function checkFields(body: JsonObject): void {

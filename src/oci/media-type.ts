@@ -12,7 +12,7 @@ export const MEDIA_TYPES = {
 } as const
 
 const NAME = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}'
-const MEDIA_TYPE = new RegExp(`^${NAME}/${NAME}$`)
+const MEDIA_TYPE = new RegExp(`^[ \\t]*(${NAME}/${NAME})[ \\t]*(?:;|$)`)
 const FOREIGN_LAYER =
   /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/
 
@@ -23,8 +23,7 @@ const FOREIGN_LAYER =
  * @see RFC 6838, section 4.2
  */
 export function parseMediaType(text: string): string | undefined {
-  const type = text.split(';', 1)[0]?.trim() ?? ''
-  return MEDIA_TYPE.test(type) ? type : undefined
+  return MEDIA_TYPE.exec(text)?.[1]
 }
 
 /** Whether a layer of this type need not be in the registry: its bytes lie elsewhere. */

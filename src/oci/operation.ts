@@ -67,7 +67,7 @@ export const COMMON_ERRORS = [
 ] as const satisfies ErrorId[]
 
 /** What any request can be refused with that may change something. */
-export const WRITE_ERRORS = ['DENIED', 'STORAGE_FULL'] as const satisfies ErrorId[]
+export const WRITE_ERRORS = ['DENIED', 'STORAGE_FULL', 'UNAVAILABLE'] as const satisfies ErrorId[]
 
 /** Headers that an error brings beside those of all answers. */
 export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {

@@ -5,32 +5,37 @@ export interface ByteRange {
 }
 
 const MAX_RANGES = 1024
-const RANGE = /^(\d*)-(\d*)$/
-const CONTENT_RANGE = /^(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/
+const UNIT = /^[ \t]*bytes[ \t]*$/i
+const RANGE = /^[ \t]*(\d*)-(\d*)[ \t]*$/
+const CONTENT_RANGE = /^[ \t]*(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:(\d{1,15})|\*))?[ \t]*$/
 
 /**
  * Reads a `Range` header against content of a known size. Ends are clamped. Ranges that are malformed, more than 1,024, or together
- * longer than the content (so that they overlap) are ignored, as RFC 9110 allows.
+ * longer than the content (so that they overlap) are ignored, and all are refused if one ends before it begins, as RFC 9110 allows.
  *
  * @param size of the content in bytes
- * @returns undefined if the header is to be ignored, an empty array if no range can be satisfied, else the ranges as asked for
+ * @returns undefined if the header is to be ignored, an empty array if no range can be satisfied or one is invalid, else the ranges
+ *   as asked for
  * @see RFC 9110, section 14.2
  */
 export function parseRange(header: string, size: number): ByteRange[] | undefined {
   const equals = header.indexOf('=')
-  if (header.slice(0, Math.max(0, equals)).trim().toLowerCase() !== 'bytes') return undefined
+  if (!UNIT.test(header.slice(0, Math.max(0, equals)))) return undefined
   const parts = header.slice(equals + 1).split(',')
   if (parts.length > MAX_RANGES) return undefined
   const ranges: ByteRange[] = []
   let total = 0
+  let isInvalid = false
   for (const part of parts) {
-    const spec = RANGE.exec(part.trim())
-    if (spec === null || (spec[1] === '' && spec[2] === '')) return undefined
-    const range = satisfy(spec[1] ?? '', spec[2] ?? '', size)
+    const [, first = '', last = ''] = RANGE.exec(part) ?? []
+    if (first === '' && last === '') return undefined
+    if (first !== '' && last !== '' && Number(last) < Number(first)) isInvalid = true
+    const range = satisfy(first, last, size)
     if (range === undefined) continue
     ranges.push(range)
     total += range.end - range.start + 1
   }
+  if (isInvalid) return []
   return ranges.length > 1 && total > size ? undefined : ranges
 }
 
@@ -43,12 +48,13 @@ function satisfy(first: string, last: string, size: number): ByteRange | undefin
 /**
  * Reads the `Content-Range` of a chunk that is uploaded: `<start>-<end>`, also with the unit and the total that some clients add.
  *
- * @returns undefined if it is malformed or ends before it starts
- * @see OCI Distribution Specification, "Pushing a blob in chunks"
+ * @returns undefined if it is malformed, ends before it starts, or does not lie inside of its total
+ * @see OCI Distribution Specification, "Pushing a blob in chunks"; RFC 9110, section 14.4
  */
 export function parseContentRange(header: string): ByteRange | undefined {
-  const match = CONTENT_RANGE.exec(header.trim())
+  const match = CONTENT_RANGE.exec(header)
   if (match === null) return undefined
   const range = { start: Number(match[1]), end: Number(match[2]) }
-  return range.end < range.start ? undefined : range
+  const total = match[3] === undefined ? Number.POSITIVE_INFINITY : Number(match[3])
+  return range.end < range.start || range.end >= total ? undefined : range
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { createBLAKE3 } from 'hash-wasm'
 import type { HashAlgorithm } from '../oci/digest.ts'
 
 /** Hashes what passes by, in one or more algorithms at once, and can tell the digests at any time and go on. */
@@ -39,6 +38,7 @@ function native(algorithm: 'sha256' | 'sha512'): RunningHash {
 }
 
 async function blake3(): Promise<RunningHash> {
+  const { createBLAKE3 } = await import('hash-wasm')
   const hash = (await createBLAKE3()).init()
   return {
     update: (chunk) => hash.update(chunk),

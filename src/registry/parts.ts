@@ -15,6 +15,12 @@ export interface Retention {
   garbage: number
 }
 
+/** How much of a body may come before the upload is recorded again, so that it can be resumed from there. */
+export interface CheckpointInterval {
+  bytes: number
+  milliseconds: number
+}
+
 /** What a registry is made of. */
 export interface RegistryParts {
   blobs: BlobStore
@@ -22,6 +28,10 @@ export interface RegistryParts {
   retention: Retention
   /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */
   pullsInterval?: number
+  /** 256 MiB or ten seconds, whichever comes first, if absent. */
+  checkpoints?: CheckpointInterval
+  /** What the tokens of leases begin with, so that they can be released if this registry's thread dies; empty if nobody does that. */
+  holder?: string
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */

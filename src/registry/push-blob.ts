@@ -5,7 +5,7 @@ import type { ByteRange } from '../oci/range.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
-import { claimUpload, placeOf, type Received, receive } from './receive.ts'
+import { claimUpload, placeOf, type Received, receive, release } from './receive.ts'
 import { rehash } from './rehash.ts'
 import { findQuietUpload, freshUpload, saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
 
@@ -74,12 +74,7 @@ export function blobPusher(parts: RegistryParts): BlobPusher {
     async pushWhole(repository, digest, body) {
       const algorithm = hashAlgorithmOf(digest)
       const upload = freshUpload(parts, repository, algorithm)
-      const received = await take(upload, { body }, algorithm)
-      if (received.interrupted) {
-        if (received.content.key !== undefined) await discard(parts, upload)
-        throw received.interrupted.error
-      }
-      await complete(parts, upload, received, digest)
+      await completeOrDiscard(parts, upload, take(upload, { body }, algorithm), digest)
     },
   }
 }
@@ -106,6 +101,26 @@ async function save(parts: RegistryParts, upload: Upload, received: Received): P
   await saveUpload(parts, upload, { claim, offset, content: held, digests })
 }
 
+/** For an upload that nobody was told of: nobody can go on with it if it fails. */
+async function completeOrDiscard(
+  parts: RegistryParts,
+  upload: Upload,
+  receiving: Promise<Received>,
+  digest: Digest,
+): Promise<void> {
+  let received: Received | undefined
+  try {
+    received = await receiving
+    if (received.interrupted) throw received.interrupted.error
+    await complete(parts, upload, received, digest)
+  } catch (error) {
+    const isSmall = received !== undefined && received.content.key === undefined
+    // The first failure is what the client must hear of.
+    if (!isSmall) await discard(parts, upload).catch(() => {})
+    throw error
+  }
+}
+
 async function complete(
   parts: RegistryParts,
   upload: Upload,
@@ -117,15 +132,41 @@ async function complete(
   if (known !== undefined && formatDigest(algorithm, known) !== digest) {
     await refuse(parts, upload, received, formatDigest(algorithm, known), digest)
   }
-  const claim = await publish(parts, upload, received)
-  if (known === undefined) await verifyAgain(parts, upload, received, digest)
+  const claim = await claimToPublish(parts, upload, received)
+  try {
+    await store(parts, upload, { ...received, claim }, digest)
+  } catch (error) {
+    if (claim.lease !== undefined) await release(parts, upload, claim.lease)
+    throw error
+  }
+}
+
+/** Nobody may be appending while a key is published, so this needs the lease. */
+async function claimToPublish(
+  parts: RegistryParts,
+  upload: Upload,
+  { content, claim }: Received,
+): Promise<UploadClaim> {
+  if (content.key === undefined || claim.lease !== undefined) return claim
+  return { lease: (await claimUpload(parts, upload)).lease.token }
+}
+
+async function store(
+  parts: RegistryParts,
+  upload: Upload,
+  received: Received,
+  digest: Digest,
+): Promise<void> {
+  const { content, claim, digests, offset } = received
+  if (content.key !== undefined) await parts.blobs.publish(content.key, content.state)
+  if (digests[hashAlgorithmOf(digest)] === undefined) await verifyAgain(parts, upload, received, digest)
   const [outcome] = await parts.metadata.commit([
     {
       type: 'putBlob',
       repository: upload.repository,
       digest,
-      size: received.offset,
-      content: placeOf(received.content),
+      size: offset,
+      content: placeOf(content),
       upload: { id: upload.id, claim },
       at: parts.clock(),
     },
@@ -133,15 +174,6 @@ async function complete(
   if (outcome.result === 'upload-unknown') throw new RegistryError('UPLOAD_UNKNOWN')
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'upload-changed') throw new RegistryError('UPLOAD_BUSY')
-}
-
-/** Nobody may be appending while a key is published, so this needs the lease. */
-async function publish(parts: RegistryParts, upload: Upload, received: Received): Promise<UploadClaim> {
-  const { content, claim } = received
-  if (content.key === undefined) return claim
-  const held = claim.lease === undefined ? { lease: (await claimUpload(parts, upload)).lease.token } : claim
-  await parts.blobs.publish(content.key, content.state)
-  return held
 }
 
 async function verifyAgain(

@@ -2,14 +2,13 @@ import type { ContentPlace, DigestsSoFar, Lease, UploadClaim } from '../metadata
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { createHasher, type Hasher } from './hasher.ts'
-import type { RegistryParts } from './parts.ts'
+import type { CheckpointInterval, RegistryParts } from './parts.ts'
 import { saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
 
 /** Content of up to this many bytes is kept in the metadata store. */
 export const MAX_SMALL_CONTENT = 64 * 1024
 
-const SEGMENT_BYTES = 256 * 1024 * 1024
-const SEGMENT_MS = 10_000
+const CHECKPOINTS: CheckpointInterval = { bytes: 256 * 1024 * 1024, milliseconds: 10_000 }
 const LEASE_MS = 120_000
 
 /** What an upload holds after a body was received, all of it durable where it has a key. */
@@ -56,7 +55,7 @@ class Source {
 
 /**
  * Takes a body into an upload, behind what it has. Small content stays in memory for the caller's commit to store; what grows beyond
- * goes to the blob store, under a lease and with a checkpoint every 256 MiB or ten seconds.
+ * goes to the blob store, under a lease and with checkpoints.
  *
  * @param algorithms to hash in, if that can still begin: with the first byte, or with a running hasher
  * @throws UploadOutOfOrderError, RegistryError UPLOAD_BUSY or UPLOAD_UNKNOWN if someone else changed the upload
@@ -132,7 +131,8 @@ async function receiveLarge(
   let digests = upload.record.digests
   try {
     do {
-      const appended = await parts.blobs.append(key, state, offset, segment(source, gathered.splice(0)))
+      const body = segment(source, gathered.splice(0), parts.checkpoints ?? CHECKPOINTS)
+      const appended = await parts.blobs.append(key, state, offset, body)
       ;({ state, offset } = appended)
       digests = hasher?.digests() ?? {}
       if (!source.ended) await checkpoint(parts, upload, { state, offset, digests, lease })
@@ -157,7 +157,7 @@ export async function claimUpload(
   upload: Upload,
 ): Promise<{ key: string; lease: Lease }> {
   const at = parts.clock()
-  const lease = { token: hex(parts.random(16)), until: at + LEASE_MS }
+  const lease = { token: `${parts.holder ?? ''}${hex(parts.random(16))}`, until: at + LEASE_MS }
   const [outcome] = await parts.metadata.commit([
     {
       type: 'openUpload',
@@ -178,14 +178,18 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
 
-async function* segment(source: Source, first: Uint8Array[]): AsyncGenerator<Uint8Array> {
-  const deadline = performance.now() + SEGMENT_MS
+async function* segment(
+  source: Source,
+  first: Uint8Array[],
+  { bytes, milliseconds }: CheckpointInterval,
+): AsyncGenerator<Uint8Array> {
+  const deadline = performance.now() + milliseconds
   let size = 0
   for (const chunk of first) {
     size += chunk.length
     yield chunk
   }
-  while (size < SEGMENT_BYTES && performance.now() < deadline) {
+  while (size < bytes && performance.now() < deadline) {
     const chunk = await source.next()
     if (chunk === undefined) return
     size += chunk.length
@@ -208,15 +212,21 @@ async function checkpoint(
   })
 }
 
-/** After a failed write an upload goes on from its last checkpoint; where only space was missing, the same bytes may succeed. */
+/** What a disk may fail with and still hold what it was given before, so that the same bytes may succeed later. */
+const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
+
+/** After a failed write an upload goes on from its last checkpoint, unless nobody can tell what the disk holds. */
 async function abandon(parts: RegistryParts, upload: Upload, lease: string, error: unknown): Promise<void> {
-  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+  if (PASSING.includes((error as NodeJS.ErrnoException).code ?? ''))
+    return await release(parts, upload, lease)
   const { id, repository } = upload
-  const command = isFull
-    ? ({ type: 'releaseUpload', id, lease } as const)
-    : ({ type: 'endUpload', id, repository, at: parts.clock() } as const)
   // The first failure is what the client must hear of; if this fails too, the lease runs out by itself.
-  await parts.metadata.commit([command]).catch(() => {})
+  await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }]).catch(() => {})
+}
+
+/** Gives a lease back after a failure; if this fails too, it runs out by itself. */
+export async function release(parts: RegistryParts, { id }: Upload, lease: string): Promise<void> {
+  await parts.metadata.commit([{ type: 'releaseUpload', id, lease }]).catch(() => {})
 }
 
 /** The place of content that is received whole. */

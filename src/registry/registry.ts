@@ -26,8 +26,9 @@ import type {
 import type { Digest, HashAlgorithm } from '../oci/digest.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
-import type { BlobBytes } from '../storage/blob-store.ts'
+import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
+import type { ForwardJumps } from './clock-jumps.ts'
 import { countRepositories } from './counts.ts'
 import { findDeletion, RepositoryDeleter, refuseDeleting } from './deletion.ts'
 import {
@@ -65,6 +66,7 @@ export type {
   ChangeQuery,
   Changes,
   ContentHolder,
+  FileSlice,
   History,
   HoldersPage,
   ListedManifest,
@@ -156,7 +158,7 @@ export interface Registry {
   readonly changes: Changes
   readonly contents: Contents
   /** One round of the sweeper; see sweep.ts. */
-  sweep(signal: AbortSignal): Promise<Swept>
+  sweep(signal: AbortSignal, jumps?: ForwardJumps): Promise<Swept>
   /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
   count(signal: AbortSignal): Promise<number>
   /** Saves what is known but not stored yet: the last pulls. */
@@ -192,7 +194,7 @@ export function localRegistry(parts: RegistryParts): Registry {
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
       manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
-    sweep: (signal) => sweep(parts, signal),
+    sweep: (signal, jumps) => sweep(parts, signal, jumps),
     count: (signal) => countRepositories(parts, signal),
     async close() {
       await deleter.close()

@@ -1,4 +1,5 @@
 import type { DescribeManifests } from '../metadata/command.ts'
+import type { ForwardJumps } from './clock-jumps.ts'
 import { dropDeleted } from './deletion.ts'
 import { describeConfig } from './image-config.ts'
 import type { RegistryParts } from './parts.ts'
@@ -25,11 +26,18 @@ export interface Swept {
  * ago are let go of, blobs that no manifest has named for long leave their repository, deleted repositories and old changes lose their
  * rows, and keys to which nothing leads any more are emptied. It works in small steps between other
  * writes, and may be stopped at any point: what is left is found again.
+ *
+ * @param jumps of the clock: what is from before one only seems so old, and is kept for as much longer
  */
-export async function sweep(parts: RegistryParts, signal: AbortSignal): Promise<Swept> {
+export async function sweep(
+  parts: RegistryParts,
+  signal: AbortSignal,
+  jumps: ForwardJumps = () => 0,
+): Promise<Swept> {
   const { retention, metadata } = parts
   const at = parts.clock()
-  const uploadsBefore = at - retention.uploads
+  const expired = (kept: number) => at - kept - jumps(kept)
+  const uploadsBefore = expired(retention.uploads)
   const endedBefore = uploadIdsBefore(uploadsBefore)
   const uploads = await repeat(signal, async () => {
     const [outcome] = await metadata.commit([
@@ -38,24 +46,24 @@ export async function sweep(parts: RegistryParts, signal: AbortSignal): Promise<
     return outcome
   })
   const manifests = await repeat(signal, async () => {
-    const before = at - retention.deletedManifests
+    const before = expired(retention.deletedManifests)
     const [outcome] = await metadata.commit([{ type: 'expireDeleted', before, limit: BATCH, at }])
     return outcome
   })
   const blobs = await repeat(signal, async () => {
-    const before = at - retention.unusedBlobs
+    const before = expired(retention.unusedBlobs)
     const [outcome] = await metadata.commit([{ type: 'collectBlobs', before, limit: BATCH, at }])
     return outcome
   })
   const rows = await dropDeleted(parts, signal)
   const changes = await repeat(signal, async () => {
     const [outcome] = await metadata.commit([
-      { type: 'pruneChanges', before: at - retention.history, limit: BATCH, at },
+      { type: 'pruneChanges', before: expired(retention.history), limit: BATCH, at },
     ])
     return outcome
   })
   const described = await repeat(signal, () => describeManifests(parts))
-  const keys = await repeat(signal, () => emptyKeys(parts, at - retention.garbage))
+  const keys = await repeat(signal, () => emptyKeys(parts, expired(retention.garbage)))
   return { uploads, manifests, blobs, rows, changes, described, keys }
 }
 

@@ -1,3 +1,4 @@
+import { watchClock } from './clock-jumps.ts'
 import type { Registry } from './registry.ts'
 
 /** Where the sweeper tells what it did. */
@@ -11,10 +12,11 @@ const PAUSE_MS = 60_000
 /** Sweeps once a minute from now on. @returns what stops it, and waits for a round that is under way */
 export function repeatSweeps(registry: Registry, log: SweeperLog): () => Promise<void> {
   const stop = new AbortController()
+  const jumps = watchClock(Date.now, () => performance.now())
   let round: Promise<void> = Promise.resolve()
   const sweep = async () => {
     try {
-      const swept = await registry.sweep(stop.signal)
+      const swept = await registry.sweep(stop.signal, jumps)
       log.debug(swept, 'swept')
     } catch (error) {
       log.error({ error }, 'sweeping failed; it is tried again')

@@ -28,6 +28,8 @@ export interface FileSlice {
   close(): Promise<void>
   start: number
   length: number
+  /** The operating system's number of the open file, until it is closed; absent if the bytes are no file of its own. */
+  descriptor?: number
 }
 
 /** Bytes of a blob in whatever form the driver can give them at least cost. */
@@ -50,7 +52,7 @@ export interface BlobStore {
   publish(key: BlobKey, state: AppendState): Promise<void>
   /** Opens the bytes of a key that was published; undefined if nothing lies under it. The range must lie inside of them. */
   open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined>
-  /** Deletes whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
+  /** Deletes for good whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
   delete(key: BlobKey): Promise<void>
 }
 

@@ -9,6 +9,7 @@ import { bodyOf, brokenBody, newKey, readBlob } from '../../test/suites/blob-byt
 import { blobStoreSuite, HOSTILE_KEYS } from '../../test/suites/blob-store.ts'
 import { smallDisk } from '../../test/suites/small-disk.ts'
 import type { BlobStore } from './blob-store.ts'
+import { type FileOperations, systemFiles } from './file-operations.ts'
 import { fileSystemBlobStore } from './file-system.ts'
 
 const sharedRoot = await mkdtemp(join(tmpdir(), 'stowage-test-'))
@@ -171,4 +172,31 @@ test('a body that meets a full disk is not asked for more, and may let go of wha
   }
   await assert.rejects(store.append(newKey(), '', 0, endless()), { code: 'ENOSPC' })
   assert.ok(released)
+})
+
+test('a sync that fails while a large body is being received is not forgotten, although the last one succeeds', async (t) => {
+  const root = join(await temporaryFolder(t), 'blobs')
+  let syncs = 0
+  const files: FileOperations = {
+    ...systemFiles,
+    async open(path, flags, mode) {
+      const file = await systemFiles.open(path, flags, mode)
+      const { datasync } = file
+      return Object.assign(file, {
+        async datasync() {
+          syncs++
+          if (syncs === 1) throw Object.assign(new Error('the disk failed'), { code: 'EIO' })
+          await datasync.call(file)
+        },
+      })
+    },
+  }
+  const store = await fileSystemBlobStore({ root, files })
+  const body = async function* () {
+    for (let size = 0; size < 40; size++) yield Buffer.alloc(1024 * 1024)
+  }
+  await assert.rejects(store.append(newKey(), '', 0, body()), { code: 'EIO' })
+  const { offset } = await store.append(newKey(), '', 0, body())
+  assert.equal(offset, 40 * 1024 * 1024)
+  assert.ok(syncs >= 3, 'a large body is synced while it comes')
 })

@@ -1,5 +1,4 @@
-import { close as closeFile, constants, open as openFile, read as readFile } from 'node:fs'
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises'
+import { closeSync, constants, open as openFile, openSync, read as readFile } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
@@ -16,9 +15,13 @@ import {
   parseSizeState,
   untilInterrupted,
 } from './blob-store.ts'
+import { type FileOperations, systemFiles, type WritableFile } from './file-operations.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 
-const GATHER_SIZE = 1024 * 1024
+const MAX_GATHER_SIZE = 1024 * 1024
+const MIN_GATHER_SIZE = 128 * 1024
+const GATHERED_BY_ALL = 8 * 1024 * 1024
+const EARLY_SYNC_SIZE = 16 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 
@@ -26,9 +29,21 @@ const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).pad
  * A blob store in a folder: one file for each key, born under its own name in one of 256 folders, so that nothing is ever renamed.
  *
  * @param root the folder, which is made if it is absent
+ * @param files how the disk is written to; it is read without them
  */
-export async function fileSystemBlobStore({ root }: { root: string }): Promise<BlobStore> {
-  await makeFolders(root)
+export async function fileSystemBlobStore({
+  root,
+  files = systemFiles,
+}: {
+  root: string
+  files?: FileOperations
+}): Promise<BlobStore> {
+  await makeFolders(files, root)
+  return blobStoreAt(root, files)
+}
+
+/** The blob store of a folder that {@link fileSystemBlobStore} made, for one more thread. */
+export function blobStoreAt(root: string, files: FileOperations = systemFiles): BlobStore {
   const placeOf = (key: BlobKey): Place => {
     checkKey(key)
     const folder = join(root, key.slice(0, 2))
@@ -36,10 +51,10 @@ export async function fileSystemBlobStore({ root }: { root: string }): Promise<B
   }
 
   return {
-    append: async (key, state, offset, body) => await append(placeOf(key), state, offset, body),
-    publish: async (key, state) => await publish(placeOf(key).path, state),
+    append: async (key, state, offset, body) => await append(files, placeOf(key), { state, offset, body }),
+    publish: async (key, state) => await publish(files, placeOf(key).path, state),
     open: async (key, range) => await openSlice(placeOf(key).path, range),
-    delete: async (key) => await unlink(placeOf(key).path).catch(ignoreAbsent),
+    delete: async (key) => await remove(files, placeOf(key)),
   }
 }
 
@@ -48,26 +63,33 @@ interface Place {
   path: string
 }
 
-async function makeFolders(root: string): Promise<void> {
-  await makeFolder(root, FOLDER_MODE)
-  await Promise.all(FOLDERS.map((name) => mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })))
+async function makeFolders(files: FileOperations, root: string): Promise<void> {
+  await makeFolder(root, FOLDER_MODE, files)
+  await Promise.all(
+    FOLDERS.map((name) => files.mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
+  )
   // Each time: a crash may have come between making and syncing them.
-  await syncFolder(root)
+  await syncFolder(root, files)
+}
+
+interface Addition {
+  state: AppendState
+  offset: number
+  body: AsyncIterable<Uint8Array>
 }
 
 async function append(
+  files: FileOperations,
   { path, folder }: Place,
-  state: AppendState,
-  offset: number,
-  body: AsyncIterable<Uint8Array>,
+  { state, offset, body }: Addition,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = await openForAppend(path, offset)
+  const file = state === '' ? await createFile(files, path) : await openExisting(files, path, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
     await file.datasync()
-    if (state === '') await syncFolder(folder)
+    if (state === '') await syncFolder(folder, files)
     return {
       offset: end,
       state: formatSizeState(end),
@@ -78,34 +100,68 @@ async function append(
   }
 }
 
-async function openForAppend(path: string, offset: number): Promise<FileHandle> {
-  if (offset === 0) return await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
-  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${offset} bytes were recorded`)
+/** Makes a file, in the place of one whose name or bytes may be lost: nothing of that was ever recorded. */
+async function createFile(files: FileOperations, path: string): Promise<WritableFile> {
+  const create = () => files.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+  try {
+    return await create()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  // After a sync of the folder that failed, a second one may succeed without writing the old name.
+  await files.unlink(path)
+  return await create()
+}
+
+async function openExisting(files: FileOperations, path: string, size: number): Promise<WritableFile> {
+  const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
+  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
   return file
 }
 
-async function dropBehind(file: FileHandle, offset: number): Promise<void> {
+async function dropBehind(file: WritableFile, offset: number): Promise<void> {
   const { size } = await file.stat()
   if (size < offset) throw new BlobDamagedError(`file has ${size} bytes, but ${offset} were recorded`)
   if (size > offset) await file.truncate(offset)
 }
 
-/** Writes 1 MiB at a time while the next is being received, so that one connection holds at most twice as much. */
+let writers = 0
+
+/** How much is written at a time: large writes cost least, but many bodies that come at once must not hold much together. */
+function gatherSize(): number {
+  return Math.min(MAX_GATHER_SIZE, Math.max(MIN_GATHER_SIZE, GATHERED_BY_ALL / writers))
+}
+
 async function writeBody(
-  file: FileHandle,
+  file: WritableFile,
+  offset: number,
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ end: number; interrupted?: { error: unknown } }> {
+  writers++
+  try {
+    return await writeGathered(file, offset, body)
+  } finally {
+    writers--
+  }
+}
+
+/** Writes what was gathered while the next is being received, so that a body holds at most twice as much. */
+async function writeGathered(
+  file: WritableFile,
   offset: number,
   body: AsyncIterable<Uint8Array>,
 ): Promise<{ end: number; interrupted?: { error: unknown } }> {
   let end = offset
   let gathered: Uint8Array[] = []
   let size = 0
-  let writing: Promise<unknown> = Promise.resolve()
+  let writing: Promise<void> = Promise.resolve()
+  const syncs = new EarlySyncs(file)
   const write = async () => {
     await writing
     writing = writeAll(file, gathered, end)
     // It is awaited with the next chunk or at the end; until then a failure must not count as unhandled.
     writing.catch(() => {})
+    await syncs.after(writing, size)
     end += size
     gathered = []
     size = 0
@@ -117,14 +173,45 @@ async function writeBody(
   for await (const chunk of whole) {
     gathered.push(chunk)
     size += chunk.length
-    if (size >= GATHER_SIZE) await write()
+    if (size >= gatherSize()) await write()
   }
   await write()
   await writing
+  await syncs.settled
   return { end, ...(interrupted && { interrupted }) }
 }
 
-async function writeAll(file: FileHandle, chunks: Uint8Array[], position: number): Promise<void> {
+/**
+ * Lets the disk begin with a large file while the rest is being received, so that the last sync has little left to do. A sync that fails
+ * is told only once, so none of them may be forgotten.
+ */
+class EarlySyncs {
+  readonly #file: WritableFile
+  #unsynced = 0
+  #isSyncing = false
+  settled: Promise<void> = Promise.resolve()
+
+  constructor(file: WritableFile) {
+    this.#file = file
+  }
+
+  /** Takes note of bytes that are being written. Rejects if a sync of what came before has failed. */
+  async after(writing: Promise<void>, size: number): Promise<void> {
+    this.#unsynced += size
+    if (this.#isSyncing || this.#unsynced < EARLY_SYNC_SIZE) return
+    await this.settled
+    this.#unsynced = 0
+    this.#isSyncing = true
+    this.settled = writing.then(async () => {
+      await this.#file.datasync()
+      this.#isSyncing = false
+    })
+    // It is awaited before the next one or at the end.
+    this.settled.catch(() => {})
+  }
+}
+
+async function writeAll(file: WritableFile, chunks: Uint8Array[], position: number): Promise<void> {
   let at = position
   let rest = chunks
   while (rest.length > 0) {
@@ -143,10 +230,9 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
   return []
 }
 
-async function publish(path: string, state: AppendState): Promise<void> {
+async function publish(files: FileOperations, path: string, state: AppendState): Promise<void> {
   const size = parseSizeState(state)
-  const file = await open(path, constants.O_RDWR).catch(ignoreAbsent)
-  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
+  const file = await openExisting(files, path, size)
   try {
     const found = (await file.stat()).size
     if (found < size) throw new BlobDamagedError(`file has ${found} bytes, but ${size} were recorded`)
@@ -159,15 +245,38 @@ async function publish(path: string, state: AppendState): Promise<void> {
   }
 }
 
+async function remove(files: FileOperations, { path, folder }: Place): Promise<void> {
+  await files.unlink(path).catch(ignoreAbsent)
+  // The key is forgotten next, so after a power failure nobody would delete a file whose name came back. Also where it was gone
+  // already: a crash may have come between deleting and syncing it.
+  await syncFolder(folder, files)
+}
+
 const openDescriptor = promisify(openFile)
 const readDescriptor = promisify(readFile)
-const closeDescriptor = promisify(closeFile)
 
 /** A host may drop an answer whose body it never reads: then its file is closed with it. */
-const dropped = new FinalizationRegistry<number>((descriptor) => closeFile(descriptor))
+const dropped = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
+
+/** Where the system has a file's entry in memory, to go to another thread for it costs more than the opening itself. */
+const MAX_KNOWN = 10_000
+const known = new Set<string>()
+
+async function openForReading(path: string): Promise<number> {
+  if (known.delete(path)) {
+    const descriptor = openSync(path, 'r')
+    known.add(path)
+    return descriptor
+  }
+  const descriptor = await openDescriptor(path, 'r')
+  known.add(path)
+  const [oldest] = known
+  if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest)
+  return descriptor
+}
 
 async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | undefined> {
-  const descriptor = await openDescriptor(path, 'r').catch(ignoreAbsent)
+  const descriptor = await openForReading(path).catch(ignoreAbsent)
   if (descriptor === undefined) return undefined
   let isOpen = true
   const slice: FileSlice = {
@@ -178,10 +287,11 @@ async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | un
       if (!isOpen) return
       isOpen = false
       dropped.unregister(slice)
-      await closeDescriptor(descriptor)
+      closeSync(descriptor)
     },
     start: range.start,
     length: range.end - range.start + 1,
+    descriptor,
   }
   dropped.register(slice, descriptor, slice)
   return slice

@@ -1,22 +1,38 @@
 import { constants } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { type FileOperations, systemFiles } from './file-operations.ts'
 
 /**
  * Makes a folder and what is missing above it, so that they outlast a power failure.
  *
  * @param mode of each folder that is made
  */
-export async function makeFolder(path: string, mode: number): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode })
-  if (first === undefined) return
-  const top = dirname(resolve(first))
-  for (let made = resolve(path); made !== top; made = dirname(made)) await syncFolder(dirname(made))
+export async function makeFolder(
+  path: string,
+  mode: number,
+  files: FileOperations = systemFiles,
+): Promise<void> {
+  const first = await files.mkdir(path, { recursive: true, mode })
+  const top = dirname(resolve(first ?? path))
+  let made = first !== undefined
+  // Also where all was there: a crash may have come between making and syncing it.
+  for (let above = dirname(resolve(path)); ; above = dirname(above)) {
+    await syncFolder(above, files).catch(made ? undefined : ignoreForeign)
+    if (above === top) made = false
+    if (above === dirname(above)) return
+  }
+}
+
+/** What can't be read or synced was not made by an earlier start, which would have failed at it. */
+const FOREIGN = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']
+
+function ignoreForeign(error: unknown): void {
+  if (!FOREIGN.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
 }
 
 /** Makes the names in a folder durable. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY)
+export async function syncFolder(path: string, files: FileOperations = systemFiles): Promise<void> {
+  const folder = await files.open(path, constants.O_RDONLY)
   try {
     await folder.sync()
   } finally {

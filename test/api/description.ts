@@ -4,7 +4,7 @@ import { findEndpoints, TAG_MODULE } from '../../src/extensions/extension.ts'
 import { resolveAlias } from '../../src/http/extensions.ts'
 import { parseRoute, ROUTES, type Route } from '../../src/oci/route.ts'
 import { formatTime, parseTime } from '../../src/oci/time.ts'
-import { EXTENSIONS } from '../../src/server.ts'
+import { EXTENSIONS } from '../../src/serving.ts'
 
 /** An answer as it went out. */
 export interface SentAnswer {

@@ -62,8 +62,9 @@ function record(response: ServerResponse): () => Omit<SentAnswer, 'method' | 'ta
   const chunks: Uint8Array[] = []
   const { writeHead, write, end } = response
   let size = 0
-  const keep = (chunk: unknown) => {
-    if (!(chunk instanceof Uint8Array)) return
+  const keep = (given: unknown, encoding: unknown) => {
+    if (typeof given === 'function' || given === undefined) return
+    const chunk = given instanceof Uint8Array ? given : Buffer.from(String(given), encoding as BufferEncoding)
     size += chunk.length
     if (size <= MAX_BODY) chunks.push(chunk)
     else chunks.length = 0
@@ -74,11 +75,11 @@ function record(response: ServerResponse): () => Omit<SentAnswer, 'method' | 'ta
       return Reflect.apply(writeHead, response, [status, sent])
     },
     write(...parameters: unknown[]) {
-      keep(parameters[0])
+      keep(parameters[0], parameters[1])
       return Reflect.apply(write, response, parameters)
     },
     end(...parameters: unknown[]) {
-      keep(parameters[0])
+      keep(parameters[0], parameters[1])
       return Reflect.apply(end, response, parameters)
     },
   })

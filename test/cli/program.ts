@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
+/** As the scripts of the package and the first line of the main file have it. */
+const QUIET = '--disable-warning=ExperimentalWarning'
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 /** Holds a server's answers against their description, and ends it with 70 if one differs. */
 const WATCH = ['--import', new URL('../api/watch-program.ts', import.meta.url).href]
@@ -95,7 +97,7 @@ function startProgram(
   args: readonly string[],
   { env, nodeFlags = [], ...user }: Surroundings,
 ): Program {
-  const child = spawn(process.execPath, [...nodeFlags, MAIN, ...args], {
+  const child = spawn(process.execPath, [QUIET, ...nodeFlags, MAIN, ...args], {
     cwd,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: CODE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

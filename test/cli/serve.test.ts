@@ -36,7 +36,7 @@ test('the help of serve lists each flag with its variable, and what stands where
 
 test('a server greets with its address, its data folder and a push line, and its probes say that it is ready', async (t) => {
   const sandbox = await openSandbox(t)
-  const server = await sandbox.serve('data')
+  const server = await sandbox.serve('data', ['--workers', '2', '--zero-copy', 'off'])
   const { port } = new URL(server.url)
   for (const probe of ['livez', 'readyz']) {
     for (const method of ['GET', 'HEAD']) {
@@ -49,6 +49,7 @@ test('a server greets with its address, its data folder and a push line, and its
   assert.deepEqual(stdout.split('\n'), [
     `Stowage listens on http://127.0.0.1:${port}`,
     `Data is in ${join(sandbox.folder, 'data')}`,
+    `Answered by ${process.platform === 'linux' ? '2 threads' : 'one thread'}; files are sent by reading them`,
     `Push an image:  docker tag alpine 127.0.0.1:${port}/alpine && docker push 127.0.0.1:${port}/alpine`,
     '',
   ])
@@ -118,6 +119,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--log-level', 'loud'], /--log-level.*debug, info, warn, error, silent/],
   [['--upload-expiry', '90'], /--upload-expiry must be a whole number and a unit/],
   [['--upload-expiry', '-1h'], /--upload-expiry must be a whole number and a unit/],
+  [['--upload-expiry', '200000000d'], /--upload-expiry must be a whole number and a unit/],
   [['--unused-blob-expiry', '1.5d'], /--unused-blob-expiry must be a whole number and a unit/],
   [['--keep-deleted', '7'], /--keep-deleted must be .*; or 0$/m],
   [['--keep-history', '00'], /--keep-history must be a whole number and a unit/],

@@ -8,7 +8,7 @@ import { createApp } from '../../src/http/app.ts'
 import { readChunks } from '../../src/http/content.ts'
 import type { HttpApp, HttpBody, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { listen } from '../../src/http/node.ts'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
@@ -30,7 +30,7 @@ export async function openFaulty(
   test: Pick<TestContext, 'after'>,
   fault: Fault = (app) => app,
 ): Promise<HttpApp> {
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   const registry = localRegistry({
     metadata,
     blobs: memoryBlobStore(),

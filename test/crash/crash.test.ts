@@ -102,7 +102,7 @@ async function killWhileSweeping(story: Story): Promise<void> {
   const { data, random } = story
   const keys = garbageKeys(data)
   let turns = random.between(0, 20)
-  const { killed } = await sweep(data, () => isOneGone(data, keys) && turns-- === 0)
+  const { killed } = await sweep(data, { isTime: () => isOneGone(data, keys) && turns-- === 0 })
   if (killed) story.kills++
   await assertSoundFolder(data)
 }

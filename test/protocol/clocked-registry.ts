@@ -6,9 +6,10 @@ import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
+import { watchClock } from '../../src/registry/clock-jumps.ts'
 import type { Retention } from '../../src/registry/parts.ts'
 import { localRegistry, type Swept } from '../../src/registry/registry.ts'
-import { EXTENSIONS } from '../../src/server.ts'
+import { EXTENSIONS } from '../../src/serving.ts'
 import { assertDescribed } from '../api/watch.ts'
 import { temporaryFolder } from '../stowage.ts'
 
@@ -23,14 +24,18 @@ export const RETENTION: Retention = {
 
 /** A registry with real stores, over HTTP without a port, whose clock only the test moves. */
 export interface ClockedRegistry {
+  readonly data: string
   request(
     method: string,
     path: string,
     body?: Uint8Array | string,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Response>
+  now(): number
   /** Lets time pass. */
   pass(milliseconds: number): void
+  /** Sets the clock, while no time passes. */
+  jump(milliseconds: number): void
   sweep(): Promise<Swept>
   /** Deletes a repository and leaves its rows there, as a server does that is killed then. */
   beginDeletion(name: string): Promise<void>
@@ -48,6 +53,7 @@ export async function clockedRegistry(
   const data = await temporaryFolder(test)
   const folder = await openDataFolder(data)
   let now = 1_700_000_000_000
+  let passed = 0
   const registry = localRegistry({
     ...folder,
     retention: { ...RETENTION, ...changes },
@@ -68,8 +74,18 @@ export async function clockedRegistry(
     log,
   })
   const answer = toFetch(app)
-  const sweep = () => registry.sweep(new AbortController().signal)
+  const pass = (milliseconds: number) => {
+    now += milliseconds
+    passed += milliseconds
+  }
+  const jumps = watchClock(
+    () => now,
+    () => passed,
+  )
+  const sweep = () => registry.sweep(new AbortController().signal, jumps)
   return {
+    data,
+    now: () => now,
     async request(method, path, body, headers = {}) {
       const url = new URL(path, 'http://registry.test')
       const request = new Request(url, {
@@ -81,7 +97,8 @@ export async function clockedRegistry(
       await assertDescribed(request, answered.clone())
       return answered
     },
-    pass(milliseconds) {
+    pass,
+    jump(milliseconds) {
       now += milliseconds
     },
     sweep,
@@ -91,7 +108,7 @@ export async function clockedRegistry(
     },
     async sweepOut() {
       await sweep()
-      now += RETENTION.garbage
+      pass(RETENTION.garbage)
       await sweep()
     },
     async files() {

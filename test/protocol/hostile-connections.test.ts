@@ -88,6 +88,10 @@ test('a request without a Host, or with two, is refused with an error body', asy
   assertRefused(await sendRaw(t, url, requestLine + CRLF), NOT_HTTP, 'no Host')
   const two = `Host: a${CRLF}Host: b${CRLF}`
   assertRefused(await sendRaw(t, url, requestLine + two + CRLF), NOT_HTTP, 'two Hosts')
+  const toHead = await connect(t, url)
+  await toHead.send(`HEAD /v2/ HTTP/1.1${CRLF}${two}Connection: close${CRLF}${CRLF}`)
+  assert.equal((await toHead.response({ toHead: true })).status, 400)
+  assert.equal((await toHead.ended()).rest.toString(), '')
 })
 
 test('an expectation that nobody can meet is refused with an error body', async (t) => {

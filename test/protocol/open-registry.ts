@@ -7,7 +7,7 @@ import { toFetch } from '../../src/http/fetch.ts'
 import type { HttpApp } from '../../src/http/message.ts'
 import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry, type Registry } from '../../src/registry/registry.ts'
-import { EXTENSIONS } from '../../src/server.ts'
+import { EXTENSIONS } from '../../src/serving.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
 const HISTORY_MS = 1_000_000

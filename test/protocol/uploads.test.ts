@@ -299,6 +299,21 @@ test('a client that goes on sending gets the answer to a chunk that is refused',
   assert.equal(await statusRange(upload), '0-0')
 })
 
+test('a client that goes on sending gets the answer to a chunk that is refused because another is being written', async (t) => {
+  const upload = await beginUpload(url, 'app')
+  const size = 64 * 1024 * 1024
+  const [writer, other] = await Promise.all([connect(t, url), connect(t, url)])
+  const request = head(`PATCH ${upload.pathname}`, `Content-Length: ${size}`)
+  await writer.send(request, Buffer.alloc(size / 2))
+  await other.send(request, Buffer.alloc(size))
+  const refused = await other.response()
+  assert.equal(refused.status, 409)
+  assert.deepEqual(refused.codes(), ['BLOB_UPLOAD_INVALID'])
+  assert.equal((await other.ended()).by, 'end')
+  await writer.send(Buffer.alloc(size / 2))
+  assert.equal((await writer.response()).status, 202)
+})
+
 test('chunks that follow one another on one connection make one blob', async (t) => {
   const upload = await beginUpload(url, 'app')
   const chunks = [randomBytes(70_000), randomBytes(10), randomBytes(100_000)]

@@ -178,7 +178,7 @@ function testSpared(getStore: GetStore): void {
     await store.commit(puts)
     const before = tick()
     await store.commit([
-      { ...blobCommand(repository), digest: pushed },
+      ...puts.slice(0, 1).map((put) => ({ ...put, at: tick() })),
       { type: 'mountBlob', repository, digest: mounted, from: repository, at: tick() },
       { type: 'keepBlob', repository, digest: kept, at: tick() },
     ])

@@ -8,8 +8,8 @@ export function discardKey(statements: Statements, key: string, at: number): voi
 }
 
 /**
- * Stores content or takes its new place: a digest that is uploaded again heals what may be damaged. Bytes that are in the database
- * stay there.
+ * Stores content or takes its new place: a digest that is uploaded again heals what may be damaged. What is in the database stays
+ * there.
  */
 export function storeContent(
   statements: Statements,
@@ -31,6 +31,7 @@ export function storeContent(
   }
   if (found.key === null) {
     if (content.key !== undefined) discardKey(statements, content.key, at)
+    else healBytes(statements, digest, content.bytes)
     return
   }
   if (found.key === content.key) return
@@ -41,6 +42,10 @@ export function storeContent(
     digest,
   )
   discardKey(statements, found.key as string, at)
+}
+
+function healBytes(statements: Statements, digest: Digest, bytes: Uint8Array): void {
+  statements.run('UPDATE contents SET bytes = ? WHERE digest = ? AND bytes <> ?', bytes, digest, bytes)
 }
 
 /** Removes content that is in no repository any more, not even deleted; its key is queued for deletion. */

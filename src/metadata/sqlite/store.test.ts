@@ -23,13 +23,14 @@ import { metadataStoreSuite } from '../../../test/suites/metadata-store.ts'
 import { openCommand } from '../../../test/suites/metadata-upload.ts'
 import { startProgram } from '../../../test/suites/program.ts'
 import { smallDisk } from '../../../test/suites/small-disk.ts'
+import type { Tag } from '../../oci/reference.ts'
 import type { MetadataStore } from '../metadata-store.ts'
-import { sqliteMetadata } from './store.ts'
+import { memoryMetadata, sqliteMetadata } from './store.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'stowage-test-'))
 after(() => rm(folder, { recursive: true }))
 metadataStoreSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'metadata.sqlite') }))
-metadataStoreSuite('SQLite in memory', () => sqliteMetadata({ path: ':memory:' }))
+metadataStoreSuite('SQLite in memory', async () => memoryMetadata())
 
 async function openStore(t: TestContext, path: string): Promise<MetadataStore> {
   const store = await sqliteMetadata({ path })
@@ -189,4 +190,25 @@ test('a commit after the close rejects', async (t) => {
   assert.equal(outcome.status, 'rejected')
   const again = await openStore(t, path)
   assert.equal(await again.repositories.exists(command.repository), false)
+})
+
+test('damaged bytes of small content are refused, and a push of the same heals them', async (t) => {
+  const { store, path } = await ownStore(t)
+  const repository = newRepository()
+  const blob = blobCommand(repository)
+  const manifest = manifestCommand(repository, { tags: tags('v1') })
+  await store.commit([blob, manifest])
+  const database = new DatabaseSync(path)
+  t.after(() => database.close())
+  database.exec(`UPDATE contents SET bytes = X'00'`)
+  const [tag] = manifest.tags
+  const read = () => store.manifests.read(repository, { tag: tag as Tag })
+  await assert.rejects(store.blobs.find(repository, blob.digest), /damaged; push them again/)
+  await assert.rejects(read(), /damaged; push them again/)
+  await store.commit([blob, manifest])
+  assert.deepEqual(
+    Buffer.from((await store.blobs.find(repository, blob.digest))?.content.bytes ?? ''),
+    blob.content.bytes,
+  )
+  assert.deepEqual(Buffer.from((await read())?.bytes ?? ''), manifest.bytes)
 })

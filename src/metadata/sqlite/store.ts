@@ -1,45 +1,92 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { MessagePort } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
 import type { MetadataStore } from '../metadata-store.ts'
+import { memoizedReads } from './memoized-reads.ts'
 import { sqliteReads } from './reader.ts'
 import { prepareStatements } from './statements.ts'
+import { Versions } from './versions.ts'
 import { openForWriting, sqliteWriter } from './writer.ts'
-import { outcomesOf, type WriterClient, writerThread } from './writer-client.ts'
+import { outcomesOf, PortClient, type WriterClient } from './writer-client.ts'
+import { WriterHost } from './writer-host.ts'
+
+/** What another thread needs to use the same store; it must be sent with `writers` in the list of what is transferred. */
+export interface SharedMetadata {
+  path: string
+  versions: SharedArrayBuffer
+  /** By this come the ports of the writers. */
+  writers: MessagePort
+}
+
+/** A metadata store that has the writer, and may be used by other threads as well. */
+export interface SqliteMetadata extends MetadataStore {
+  /** For one other thread, which must have closed its store before this one is closed. */
+  share(): SharedMetadata
+}
 
 const BUSY_TIMEOUT_MS = 10_000
 
 /**
  * A metadata store in one SQLite file: one writer on a thread of its own, which gathers what comes while it syncs into the next
- * transaction, and reads on a connection of this thread.
+ * transaction, and reads on a connection of each thread that reads.
  *
- * @param path of the file, or `:memory:` for a store without a thread that is gone on close
+ * @param path of the file
+ * @param onWriterDeath is told if the writer's thread died; another takes over by itself
  * @throws NewerDataError if the file was written by a newer version
  */
-export async function sqliteMetadata({ path }: { path: string }): Promise<MetadataStore> {
+export async function sqliteMetadata({
+  path,
+  onWriterDeath = () => {},
+}: {
+  path: string
+  onWriterDeath?: (error: unknown) => void
+}): Promise<SqliteMetadata> {
+  if (path === ':memory:')
+    return {
+      ...memoryMetadata(),
+      share: () => {
+        throw new Error('memory is of one thread')
+      },
+    }
   const database = openForWriting(path)
   // Only one server has this file, so whoever held an upload is gone.
   database.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL')
-  if (path === ':memory:') return assemble(database, writerHere(path, database))
   database.close()
-  return assemble(new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), writerThread(path))
-}
-
-function assemble(database: DatabaseSync, writer: WriterClient): MetadataStore {
-  const { close: endReads, ...reads } = sqliteReads(prepareStatements(database))
+  const versions = new Versions()
+  const host = new WriterHost(path, versions, onWriterDeath)
+  const share = (): SharedMetadata => ({ path, versions: versions.memory, writers: host.connect() })
+  const store = sharedMetadata(share())
   return {
-    ...reads,
-    commit: (commands) => writer.commit(commands) as Promise<never>,
+    ...store,
+    share,
     async close() {
-      endReads()
-      await writer.close()
-      if (database.isOpen) database.close()
+      await store.close()
+      await host.close()
     },
   }
 }
 
-function writerHere(path: string, database: DatabaseSync): WriterClient {
-  const writer = sqliteWriter(path, database)
-  return {
+/** The store of another thread, or of this one, used from here. */
+export function sharedMetadata({ path, versions, writers }: SharedMetadata): MetadataStore {
+  const client = new PortClient()
+  writers.on('message', (port: MessagePort) => client.attach(port))
+  writers.unref()
+  return assemble(openForReading(path), new Versions(versions), {
+    commit: (commands) => client.commit(commands),
+    async close() {
+      await client.close()
+      writers.close()
+    },
+  })
+}
+
+/** A metadata store without a thread or a file, that is gone on close. */
+export function memoryMetadata(): MetadataStore {
+  const path = ':memory:'
+  const database = openForWriting(path)
+  const versions = new Versions()
+  const writer = sqliteWriter(path, database, versions)
+  return assemble(database, versions, {
     async commit(commands: readonly Command[]): Promise<Outcome[]> {
       const [result] = writer.apply([commands])
       if (result === undefined) throw new Error('the writer gave no result')
@@ -47,6 +94,23 @@ function writerHere(path: string, database: DatabaseSync): WriterClient {
     },
     async close() {
       if (database.isOpen) writer.close()
+    },
+  })
+}
+
+function openForReading(path: string): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+}
+
+function assemble(database: DatabaseSync, versions: Versions, writer: WriterClient): MetadataStore {
+  const { close: endReads, ...reads } = sqliteReads(prepareStatements(database))
+  return {
+    ...memoizedReads(reads, versions),
+    commit: (commands) => writer.commit(commands) as Promise<never>,
+    async close() {
+      endReads()
+      await writer.close()
+      if (database.isOpen) database.close()
     },
   }
 }

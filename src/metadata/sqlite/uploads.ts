@@ -5,6 +5,7 @@ import type {
   ExpireUploads,
   OpenUpload,
   Outcome,
+  ReleaseLeases,
   ReleaseUpload,
   SaveUpload,
   UploadClaim,
@@ -108,6 +109,15 @@ export function releaseUpload(statements: Statements, command: ReleaseUpload): O
     command.lease,
   )
   return { result: released === 0 ? 'unknown' : 'released' }
+}
+
+/** @see ReleaseLeases */
+export function releaseLeases(statements: Statements, command: ReleaseLeases): Outcome<ReleaseLeases> {
+  statements.run(
+    'UPDATE uploads SET lease = NULL, leased_until = NULL WHERE substr(lease, 1, length(?1)) = ?1',
+    command.holder,
+  )
+  return { result: 'done' }
 }
 
 /** Closes an upload whose content was verified, unless someone else has changed it. */

@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
 import { type CommitResult, describe } from './writer.ts'
 import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
@@ -6,6 +6,7 @@ import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
 /** Sends commits to where the writer is. */
 export interface WriterClient {
   commit(commands: readonly Command[]): Promise<Outcome[]>
+  /** Waits for what was committed, and takes no more. */
   close(): Promise<void>
 }
 
@@ -26,30 +27,42 @@ export function outcomesOf(result: CommitResult): Outcome[] {
   return result.outcomes
 }
 
-const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
-const STOPPED = { message: 'the metadata writer stopped', code: 'ERR_WRITER_STOPPED' }
+/** The code of a {@link CommitError} after which nobody knows yet whether the commands have happened. */
+export const WRITER_STOPPED = 'ERR_WRITER_STOPPED'
 
-/** A writer on a thread of its own. If the thread dies, what it has not answered rejects, and the next commit starts another. */
-export function writerThread(path: string): WriterClient {
-  const client = new ThreadClient(path)
-  return { commit: (commands) => client.commit(commands), close: () => client.close() }
-}
+const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
+const STOPPED = { message: 'the metadata writer stopped before it answered', code: WRITER_STOPPED }
+const ABSENT = { message: 'there is no metadata writer now', code: WRITER_STOPPED }
+const MAX_ABSENCE_MS = 5_000
 
 interface Waiting {
   resolve(outcomes: Outcome[]): void
   reject(error: unknown): void
 }
 
-class ThreadClient {
-  readonly #path: string
+/**
+ * Sends commits through a port that a writer thread listens to. If the thread dies, what it has not answered rejects; what comes after
+ * waits some seconds for the port of the next one.
+ */
+export class PortClient implements WriterClient {
   readonly #waiting = new Map<number, Waiting>()
+  #port: MessagePort | undefined
+  #outbox: WriterRequest['commits'] = []
   #next = 0
   #closed = false
-  #thread: { port: MessagePort; ended: Promise<void> } | undefined
-  #outbox: WriterRequest['commits'] = []
+  #patience: NodeJS.Timeout | undefined
+  #whenQuiet: (() => void) | undefined
 
-  constructor(path: string) {
-    this.#path = path
+  /** Goes on through the port of a thread that has just started. */
+  attach(port: MessagePort): void {
+    this.#port?.close()
+    if (this.#port !== undefined) this.#detach(this.#port)
+    this.#port = port
+    clearTimeout(this.#patience)
+    this.#patience = undefined
+    port.on('message', (answer: WriterAnswer) => this.#settle(answer))
+    port.on('close', () => this.#detach(port))
+    this.#send()
   }
 
   async commit(commands: readonly Command[]): Promise<Outcome[]> {
@@ -63,48 +76,49 @@ class ThreadClient {
 
   async close(): Promise<void> {
     this.#closed = true
-    // What was committed in this very turn is sent by then.
-    await Promise.resolve()
-    if (this.#thread === undefined) return
-    this.#thread.port.postMessage('close')
-    await this.#thread.ended
+    await new Promise<void>((resolve) => {
+      this.#whenQuiet = resolve
+      this.#tellIfQuiet()
+    })
+    this.#port?.close()
   }
 
   #send(): void {
+    if (this.#outbox.length === 0) return
+    if (this.#port === undefined) {
+      this.#waitForPort()
+      return
+    }
     const commits = this.#outbox
     this.#outbox = []
     try {
-      this.#thread ??= this.#start()
-      this.#thread.port.postMessage({ commits } satisfies WriterRequest, commits.flatMap(ownBuffers))
+      this.#port.postMessage({ commits } satisfies WriterRequest, commits.flatMap(ownBuffers))
     } catch (error) {
       this.#settle({ results: commits.map(({ id }) => ({ id, result: { error: describe(error) } })) })
     }
   }
 
-  #start(): { port: MessagePort; ended: Promise<void> } {
-    const channel = new MessageChannel()
-    const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      // Not those of a host program, which may say how its own main file is to be read.
-      execArgv: [],
-      workerData: { port: channel.port2, path: this.#path },
-      transferList: [channel.port2],
-    })
-    channel.port1.on('message', (answer: WriterAnswer) => this.#settle(answer))
-    let cause: unknown
-    worker.on('error', (error) => {
-      cause = error
-    })
-    const ended = new Promise<void>((resolve) => {
-      worker.on('exit', () => {
-        // What it answered before it died has happened.
-        for (let rest = receive(channel.port1); rest; rest = receive(channel.port1)) this.#settle(rest)
-        channel.port1.close()
-        this.#thread = undefined
-        this.#failAll(cause)
-        resolve()
-      })
-    })
-    return { port: channel.port1, ended }
+  #waitForPort(): void {
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined
+      this.#reject(this.#outbox.splice(0), ABSENT)
+    }, MAX_ABSENCE_MS)
+  }
+
+  /** What it answered before it died has arrived by now; of the rest nobody knows whether it has happened. */
+  #detach(port: MessagePort): void {
+    if (port !== this.#port) return
+    this.#port = undefined
+    const unsent = new Set(this.#outbox.map(({ id }) => id))
+    this.#reject(
+      [...this.#waiting.keys()].filter((id) => !unsent.has(id)).map((id) => ({ id })),
+      STOPPED,
+    )
+    if (unsent.size > 0) this.#waitForPort()
+  }
+
+  #reject(commits: readonly { id: number }[], error: { message: string; code: string }): void {
+    this.#settle({ results: commits.map(({ id }) => ({ id, result: { error } })) })
   }
 
   #settle({ results }: WriterAnswer): void {
@@ -114,18 +128,12 @@ class ThreadClient {
       if ('error' in result) waiting?.reject(new CommitError(result.error))
       else waiting?.resolve(result.outcomes)
     }
+    this.#tellIfQuiet()
   }
 
-  #failAll(cause: unknown): void {
-    const error = new CommitError(STOPPED)
-    error.cause = cause
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+  #tellIfQuiet(): void {
+    if (this.#waiting.size === 0) this.#whenQuiet?.()
   }
-}
-
-function receive(port: MessagePort): WriterAnswer | undefined {
-  return receiveMessageOnPort(port)?.message as WriterAnswer | undefined
 }
 
 /** Bytes cross to the thread by transfer; a view of a shared pool must be copied first, or the whole pool would be cloned. */

@@ -1,8 +1,19 @@
-import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { existsSync } from 'node:fs'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { Command } from '../command.ts'
+import { Versions } from './versions.ts'
 import { type CommitResult, openForWriting, sqliteWriter } from './writer.ts'
 
-/** What the other side sends: calls of `commit`, each with a number to answer to. */
+/** What the thread is started with. */
+export interface WriterThreadData {
+  path: string
+  versions: SharedArrayBuffer
+}
+
+/** What the thread is told: of a port by which commits will come, or to end. */
+export type WriterOrder = { port: MessagePort } | 'close'
+
+/** What comes by a port: calls of `commit`, each with a number to answer to. */
 export interface WriterRequest {
   commits: { id: number; commands: readonly Command[] }[]
 }
@@ -12,29 +23,60 @@ export interface WriterAnswer {
   results: { id: number; result: CommitResult }[]
 }
 
+type Commit = WriterRequest['commits'][number] & { port: MessagePort }
+
 const MAX_COMMITS_OF_A_BATCH = 1000
 
-const { port, path } = workerData as { port: MessagePort; path: string }
-const writer = sqliteWriter(path, openForWriting(path))
+const { path, versions: memory } = workerData as WriterThreadData
+// A database that vanished must not be replaced by an empty one.
+if (!existsSync(path)) throw new Error(`${path} is gone`)
+const versions = new Versions(memory)
+const writer = sqliteWriter(path, openForWriting(path), versions)
+const ports = new Set<MessagePort>()
+versions.takeOver()
 
-// While a batch is being synced, the requests behind it gather at the port: that is the whole of group commit.
-port.on('message', (first: WriterRequest | 'close') => {
-  if (first === 'close') return close()
-  const commits = [...first.commits]
-  let closing = false
-  while (commits.length < MAX_COMMITS_OF_A_BATCH && !closing) {
-    const next = receiveMessageOnPort(port) as { message: WriterRequest | 'close' } | undefined
-    if (next === undefined) break
-    if (next.message === 'close') closing = true
-    else commits.push(...next.message.commits)
-  }
-  const results = writer.apply(commits.map((commit) => commit.commands))
-  const answer = commits.map(({ id }, index) => ({ id, result: results[index] as CommitResult }))
-  port.postMessage({ results: answer } satisfies WriterAnswer)
-  if (closing) close()
+parentPort?.on('message', (order: WriterOrder) => {
+  if (order === 'close') close()
+  else listen(order.port)
 })
 
+function listen(port: MessagePort): void {
+  ports.add(port)
+  port.on('message', (request: WriterRequest) => apply(gather(commitsOf(request, port))))
+  port.on('close', () => ports.delete(port))
+}
+
+function commitsOf({ commits }: WriterRequest, port: MessagePort): Commit[] {
+  return commits.map((commit) => ({ ...commit, port }))
+}
+
+/** While a batch is being synced, the requests behind it gather at the ports: that is the whole of group commit. */
+function gather(commits: Commit[]): Commit[] {
+  for (const port of ports) {
+    while (commits.length < MAX_COMMITS_OF_A_BATCH) {
+      const next = receiveMessageOnPort(port) as { message: WriterRequest } | undefined
+      if (next === undefined) break
+      commits.push(...commitsOf(next.message, port))
+    }
+  }
+  return commits
+}
+
+function apply(commits: readonly Commit[]): void {
+  const results = writer.apply(commits.map((commit) => commit.commands))
+  const answers = new Map<MessagePort, WriterAnswer['results']>()
+  for (const [index, { port, id }] of commits.entries()) {
+    const answer = { id, result: results[index] as CommitResult }
+    const known = answers.get(port)
+    if (known === undefined) answers.set(port, [answer])
+    else known.push(answer)
+  }
+  for (const [port, answer] of answers) port.postMessage({ results: answer } satisfies WriterAnswer)
+}
+
 function close(): void {
+  for (let rest = gather([]); rest.length > 0; rest = gather([])) apply(rest)
   writer.close()
-  port.close()
+  for (const port of ports) port.close()
+  parentPort?.close()
 }

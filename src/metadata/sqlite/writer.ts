@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome, Outcomes } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
@@ -6,12 +6,14 @@ import { forgetGarbage } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
 import { expireDeleted, undeleteManifest } from './graves.ts'
+import { refuseDamagedJournal } from './journal.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { pruneChanges } from './pruning.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 import { deleteTag, setTag } from './tags.ts'
-import { endUpload, expireUploads, openUpload, releaseUpload, saveUpload } from './uploads.ts'
+import { endUpload, expireUploads, openUpload, releaseLeases, releaseUpload, saveUpload } from './uploads.ts'
+import type { Versions } from './versions.ts'
 
 /** What became of one call of `commit`: an outcome for each command, or why the store failed. */
 export type CommitResult = { outcomes: Outcome[] } | { error: { message: string; code: string } }
@@ -26,15 +28,23 @@ export interface Writer {
 const SQLITE_IOERR = 10
 const SQLITE_FULL = 13
 const BUSY_TIMEOUT_MS = 10_000
+/** A checkpoint costs syncs of its own, so that there is one for each 16 MiB of log; what a crash leaves must be read at the next start. */
+const WRITING = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
+  PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768`
 
-/** Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close. */
+/**
+ * Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close.
+ *
+ * @throws NewerDataError, JournalDamagedError; nothing is touched then
+ */
 export function openForWriting(path: string): DatabaseSync {
-  if (path !== ':memory:' && existsSync(path)) refuseNewer(path)
+  if (path !== ':memory:' && existsSync(path)) {
+    refuseDamagedJournal(path)
+    refuseNewer(path)
+  }
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864',
-    )
+    database.exec(WRITING)
     migrate(database)
   } catch (error) {
     database.close()
@@ -53,13 +63,20 @@ function refuseNewer(path: string): void {
   }
 }
 
-/** Makes the writer of a database that {@link openForWriting} opened. */
-export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
+/**
+ * Makes the writer of a database that {@link openForWriting} opened.
+ *
+ * @param versions are raised by all that it changes
+ */
+export function sqliteWriter(path: string, opened: DatabaseSync, versions: Versions): Writer {
   let database = opened
   let statements = prepareStatements(database)
 
+  const file = fileAt(path)
+
+  /** A new file in its place would take writes that nobody finds again when the old one is back. */
   function reopen(): void {
-    database.close()
+    if (fileAt(path) !== file) throw new Error(`${path} is gone, or is another file than at the start`)
     database = openForWriting(path)
     statements = prepareStatements(database)
   }
@@ -67,25 +84,36 @@ export function sqliteWriter(path: string, opened: DatabaseSync): Writer {
   return {
     apply(batch) {
       try {
-        return applyBatch(database, statements, batch)
+        if (!database.isOpen) reopen()
+        return applyBatch(database, statements, batch, versions)
       } catch (error) {
-        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') reopen()
+        // What this connection believes of its files may be wrong from now on.
+        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') database.close()
         return batch.map(() => ({ error: describe(error) }))
       }
     },
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close()
+    },
   }
+}
+
+/** Which file lies under a path; undefined if none does. */
+function fileAt(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found && `${found.dev}/${found.ino}`
 }
 
 function applyBatch(
   database: DatabaseSync,
   statements: Statements,
   batch: readonly (readonly Command[])[],
+  versions: Versions,
 ): CommitResult[] {
   database.exec('BEGIN IMMEDIATE')
   try {
     const results = batch.map((commands) => applyCommands(statements, commands))
-    database.exec('COMMIT')
+    versions.whileChanging(batch, () => database.exec('COMMIT'))
     return results
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
@@ -132,6 +160,7 @@ const HANDLERS: Handlers = {
   openUpload,
   saveUpload,
   releaseUpload,
+  releaseLeases,
   endUpload,
   expireUploads,
   collectBlobs,

@@ -1,0 +1,20 @@
+import { Command } from 'commander'
+import { ConfigError } from '../config.ts'
+import { DataFolderError } from '../data-folder.ts'
+import { conformanceCommand } from './conformance.ts'
+import { serveCommand } from './serve.ts'
+import { UsageError } from './usage-error.ts'
+
+const program = new Command('stowage')
+  .description('A registry for container images and every other OCI artifact')
+  .addCommand(serveCommand())
+  .addCommand(conformanceCommand())
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const isExpected =
+    error instanceof UsageError || error instanceof ConfigError || error instanceof DataFolderError
+  process.stderr.write(`stowage: ${isExpected ? error.message : (error as Error).stack}\n`)
+  process.exit(error instanceof UsageError ? error.exitCode : 1)
+}

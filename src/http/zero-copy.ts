@@ -1,0 +1,119 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers'
+import type { FileSlice } from '../registry/registry.ts'
+import { PeerGoneError } from './message.ts'
+
+/** What became of one step: so many bytes were given to the socket, it takes none now, or they would have to be read from the disk first. */
+export type Step = number | 'full' | 'cold'
+
+/** Gives bytes of files to connections inside of the kernel. */
+export interface ZeroCopy {
+  /** Whether a file can go to a response in this way now. */
+  offers(response: ServerResponse, file: FileSlice): boolean
+  /**
+   * Gives up to so many bytes to the connection, once it is this transfer's turn. Nothing that was written before may be waiting.
+   *
+   * @throws PeerGoneError if the connection is gone
+   */
+  step(response: ServerResponse, file: FileSlice, part: { position: number; length: number }): Promise<Step>
+}
+
+interface SystemCalls {
+  addressOf(bytes: Buffer): bigint
+  sendfile(to: number, from: number, position: Buffer, length: bigint): bigint
+  preadv2(descriptor: number, vector: Buffer, count: number, position: bigint, flags: number): bigint
+}
+
+const PLATFORMS = new Set(['linux x64', 'linux arm64'])
+const RWF_NOWAIT = 8
+const STEPS_OF_A_TURN = 4
+
+/**
+ * Opens the zero-copy path.
+ *
+ * @returns undefined where the platform has none that is known to be safe, or this Node may not call it
+ */
+export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
+  const calls = await systemCalls()
+  if (calls === undefined) return undefined
+  const turns = new StepTurns()
+  const isCached = cacheProbe(calls)
+  const offset = Buffer.alloc(8)
+  return {
+    offers: (response, file) => file.descriptor !== undefined && descriptorOf(response.socket) !== undefined,
+    async step(response, file, { position, length }) {
+      await turns.next()
+      const socket = descriptorOf(response.socket)
+      if (socket === undefined) throw new PeerGoneError('the client broke off')
+      const descriptor = file.descriptor as number
+      if (!isCached(descriptor, position) || !isCached(descriptor, position + length - 1)) return 'cold'
+      offset.writeBigInt64LE(BigInt(position))
+      const sent = Number(calls.sendfile(socket, descriptor, offset, BigInt(length)))
+      // Why it failed is not told here; writing to the socket finds out.
+      return sent > 0 ? sent : 'full'
+    },
+  }
+}
+
+async function systemCalls(): Promise<SystemCalls | undefined> {
+  if (!PLATFORMS.has(`${process.platform} ${process.arch}`)) return undefined
+  try {
+    const { dlopen, getRawPointer } = await import('node:ffi')
+    const { functions } = dlopen(null, {
+      sendfile: { arguments: ['int32', 'int32', 'pointer', 'uint64'], return: 'int64' },
+      preadv2: { arguments: ['int32', 'pointer', 'int32', 'int64', 'int32'], return: 'int64' },
+    })
+    return { ...(functions as unknown as SystemCalls), addressOf: (bytes) => BigInt(getRawPointer(bytes)) }
+  } catch {
+    // Node can be built or started without it, and a C library may lack one of them.
+    return undefined
+  }
+}
+
+/** The socket under a connection; undefined if it is encrypted or gone. Node has no public name for it. */
+function descriptorOf(socket: Socket | null): number | undefined {
+  if (socket === null || socket.destroyed || 'encrypted' in socket) return undefined
+  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null }
+  const descriptor = handle?.fd
+  return descriptor !== undefined && descriptor >= 0 ? descriptor : undefined
+}
+
+/** Tells whether a byte of a file can be read without waiting for a disk: a read that must not wait. */
+function cacheProbe({ preadv2, addressOf }: SystemCalls): (descriptor: number, position: number) => boolean {
+  const byte = Buffer.allocUnsafeSlow(1)
+  const vector = Buffer.allocUnsafeSlow(16)
+  vector.writeBigUInt64LE(addressOf(byte), 0)
+  vector.writeBigUInt64LE(BigInt(byte.length), 8)
+  return (descriptor, position) =>
+    // The byte must outlive every call, which knows only where it lies.
+    byte.length > 0 && preadv2(descriptor, vector, 1, BigInt(position), RWF_NOWAIT) === 1n
+}
+
+/** Some steps for each turn of the event loop, first come first served, so that transfers don't keep other requests waiting. */
+class StepTurns {
+  readonly #waiting: (() => void)[] = []
+  #left = STEPS_OF_A_TURN
+  #scheduled = false
+
+  next(): Promise<void> {
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      setImmediate(() => this.#turn())
+    }
+    if (this.#left === 0) return new Promise((resolve) => this.#waiting.push(resolve))
+    this.#left--
+    return Promise.resolve()
+  }
+
+  #turn(): void {
+    this.#scheduled = false
+    const admitted = this.#waiting.splice(0, STEPS_OF_A_TURN)
+    this.#left = STEPS_OF_A_TURN - admitted.length
+    if (this.#waiting.length > 0) {
+      this.#scheduled = true
+      setImmediate(() => this.#turn())
+    }
+    for (const go of admitted) go()
+  }
+}

@@ -1,0 +1,88 @@
+import type { Command } from '../command.ts'
+
+const SLOTS = 4096
+const EVERYTHING = 0
+
+/**
+ * Counters that all threads of a server share: each says how often something in its part of the store was changed, and is odd while that
+ * is being done. The only writer counts; a reader that finds the same even number again knows that what it read then is still so.
+ */
+export class Versions {
+  readonly #counters: Int32Array
+
+  /** @param memory of {@link Versions.memory}, to share what another thread made */
+  constructor(memory = new SharedArrayBuffer(SLOTS * Int32Array.BYTES_PER_ELEMENT)) {
+    this.#counters = new Int32Array(memory)
+  }
+
+  get memory(): SharedArrayBuffer {
+    return this.#counters.buffer as SharedArrayBuffer
+  }
+
+  /**
+   * The state of a part of the store: all that a repository has, or that is known of a digest in all of them.
+   *
+   * @returns undefined while it is being changed
+   */
+  read(parts: readonly string[]): number | undefined {
+    let sum = this.#stable(EVERYTHING)
+    for (const part of parts) sum += this.#stable(slotOf(part))
+    return Number.isNaN(sum) ? undefined : sum
+  }
+
+  #stable(slot: number): number {
+    const count = Atomics.load(this.#counters, slot)
+    return count % 2 === 0 ? count >>> 0 : Number.NaN
+  }
+
+  /** For the writer: makes the changes of a batch visible, by the step that it is given. */
+  whileChanging(batch: readonly (readonly Command[])[], makeVisible: () => void): void {
+    const slots = new Set(batch.flatMap((commands) => commands.flatMap(slotsOf)))
+    for (const slot of slots) Atomics.add(this.#counters, slot, 1)
+    try {
+      makeVisible()
+    } finally {
+      for (const slot of slots) Atomics.add(this.#counters, slot, 1)
+    }
+  }
+
+  /** For a writer that takes over from one that may have died in the middle of a change. */
+  takeOver(): void {
+    for (let slot = 0; slot < this.#counters.length; slot++) {
+      if (Atomics.load(this.#counters, slot) % 2 !== 0) Atomics.add(this.#counters, slot, 1)
+    }
+    Atomics.add(this.#counters, EVERYTHING, 2)
+  }
+}
+
+/** Nothing that is read again and again depends on uploads or on what awaits deletion. */
+const UNSEEN: ReadonlySet<Command['type']> = new Set([
+  'openUpload',
+  'saveUpload',
+  'releaseUpload',
+  'releaseLeases',
+  'endUpload',
+  'expireUploads',
+  'forgetGarbage',
+  'recordPulls',
+  'describeManifests',
+  'saveCounts',
+  'pruneChanges',
+])
+
+/** What a command may change; one that names no repository may change anything. */
+function slotsOf(command: Command): number[] {
+  if (UNSEEN.has(command.type)) return []
+  const { repository, digest } = command as { repository?: unknown; digest?: unknown }
+  if (typeof repository !== 'string') return [EVERYTHING]
+  return typeof digest === 'string' ? [slotOf(repository), slotOf(digest)] : [slotOf(repository)]
+}
+
+/** FNV-1a. That two parts may share a slot costs a reading, never an error. */
+function slotOf(part: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < part.length; index++) {
+    hash = Math.imul(hash ^ part.charCodeAt(index), 0x01000193)
+  }
+  return 1 + ((hash >>> 0) % (SLOTS - 1))
+}

@@ -1,0 +1,90 @@
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Versions } from './versions.ts'
+import type { WriterOrder, WriterThreadData } from './writer-thread.ts'
+
+/** Where a client gets the ports of the writers, one after the other. */
+export interface WriterPorts {
+  onPort(take: (port: MessagePort) => void): void
+}
+
+const FIRST_PAUSE_MS = 50
+const MAX_PAUSE_MS = 5_000
+const GOOD_AGE_MS = 60_000
+
+/**
+ * Keeps one writer thread alive and connects clients to it, which may be on other threads. If it dies, another takes over: what was
+ * committed is durable, and what was not is rolled back.
+ */
+export class WriterHost {
+  readonly #data: WriterThreadData
+  readonly #onDeath: (error: unknown) => void
+  readonly #controls = new Set<MessagePort>()
+  #worker: Worker
+  #started = performance.now()
+  #pause = FIRST_PAUSE_MS
+  #closing = false
+  #ended: Promise<void>
+  #restart: NodeJS.Timeout | undefined
+
+  /** @param onDeath is told why a writer died; another is on its way then */
+  constructor(path: string, versions: Versions, onDeath: (error: unknown) => void) {
+    this.#data = { path, versions: versions.memory }
+    this.#onDeath = onDeath
+    ;({ worker: this.#worker, ended: this.#ended } = this.#start())
+  }
+
+  /** @returns a port by which each writer's own port comes, as its first and only kind of message */
+  connect(): MessagePort {
+    const { port1: control, port2: far } = new MessageChannel()
+    control.unref()
+    control.on('close', () => this.#controls.delete(control))
+    this.#controls.add(control)
+    this.#introduce(control)
+    return far
+  }
+
+  /** Ends the writer once it has done what it was sent. */
+  async close(): Promise<void> {
+    this.#closing = true
+    clearTimeout(this.#restart)
+    this.#worker.postMessage('close' satisfies WriterOrder)
+    await this.#ended
+    for (const control of this.#controls) control.close()
+  }
+
+  #introduce(control: MessagePort): void {
+    const { port1, port2 } = new MessageChannel()
+    this.#worker.postMessage({ port: port1 } satisfies WriterOrder, [port1])
+    control.postMessage(port2, [port2])
+  }
+
+  #start(): { worker: Worker; ended: Promise<void> } {
+    const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+      // Not those of a host program, which may say how its own main file is to be read.
+      execArgv: [],
+      workerData: this.#data,
+    })
+    let cause: unknown
+    worker.on('error', (error) => {
+      cause = error
+    })
+    const ended = new Promise<void>((resolve) => {
+      worker.on('exit', () => {
+        if (!this.#closing) this.#replace(cause)
+        resolve()
+      })
+    })
+    return { worker, ended }
+  }
+
+  #replace(cause: unknown): void {
+    this.#onDeath(cause)
+    if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
+    this.#restart = setTimeout(() => {
+      this.#started = performance.now()
+      ;({ worker: this.#worker, ended: this.#ended } = this.#start())
+      for (const control of this.#controls) this.#introduce(control)
+    }, this.#pause)
+    this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS)
+  }
+}

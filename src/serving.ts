@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { Stores } from './data-folder.ts'
+import { type Extension, withoutDrafts } from './extensions/extension.ts'
+import { ociExtension } from './extensions/oci.ts'
+import { stowageExtension } from './extensions/stowage/stowage.ts'
+import { createApp } from './http/app.ts'
+import { type ListenOptions, listen, type NodeServer } from './http/node.ts'
+import { isLoopback } from './loopback.ts'
+import { localRegistry, type Registry } from './registry/registry.ts'
+
+/** Every extension that there is, with drafts. */
+export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
+const GARBAGE_MS = 60_000
+
+/** Makes the registry of a thread over its stores. */
+export function registryOf(config: Config, stores: Stores, holder = ''): Registry {
+  return localRegistry({
+    ...stores,
+    retention: {
+      uploads: config.uploadExpiry,
+      unusedBlobs: config.unusedBlobExpiry,
+      deletedManifests: config.keepDeleted,
+      history: config.keepHistory,
+      garbage: GARBAGE_MS,
+    },
+    holder,
+    clock: Date.now,
+    random: randomBytes,
+  })
+}
+
+/**
+ * Answers requests on this thread.
+ *
+ * @throws the error of listening, such as EADDRINUSE
+ */
+export async function serveRegistry(
+  { config, registry, log }: { config: Config; registry: Registry; log: Logger },
+  place: Omit<ListenOptions, 'log'>,
+): Promise<NodeServer> {
+  let closing = false
+  const app = createApp({
+    registry,
+    extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
+    clock: Date.now,
+    onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
+    isReady: async () => !closing && (await answers(registry)),
+    log,
+  })
+  const node = await listen(app, { ...place, log })
+  return {
+    ...node,
+    async close() {
+      closing = true
+      await node.close()
+    },
+  }
+}
+
+/** Whether the metadata store can be read. */
+async function answers(registry: Registry): Promise<boolean> {
+  return await registry.repositories.list('', 1).then(
+    () => true,
+    () => false,
+  )
+}

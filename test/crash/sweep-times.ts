@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import { openDataFolder } from '../../src/data-folder.ts'
+import type { Retention } from '../../src/registry/parts.ts'
+import { localRegistry } from '../../src/registry/registry.ts'
+
+/** What a sweeper of a folder that no server has is told. All in milliseconds. */
+export interface SweepTimes {
+  retention: Retention
+  /** What the clock says at each round. */
+  rounds: number[]
+}
+
+/** Sweeps a folder that no server has, once for each of these times. */
+export async function sweepFolder(
+  data: string,
+  { retention, rounds }: SweepTimes,
+  onOpen = () => {},
+): Promise<void> {
+  const folder = await openDataFolder(data)
+  try {
+    let now = 0
+    const registry = localRegistry({ ...folder, retention, clock: () => now, random: randomBytes })
+    onOpen()
+    for (const round of rounds) {
+      now = round
+      await registry.sweep(new AbortController().signal)
+    }
+  } finally {
+    await folder.close()
+  }
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { BlockList, isIP } from 'node:net'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type Config, ConfigError, DEFAULTS, parseConfig, type Settings } from '../../src/config.ts'
+import { isLoopback } from '../../src/loopback.ts'
+import { holds } from './property.ts'
+import { near, textOf } from './text.ts'
+
+/** The settings, or the message of the one error that is documented. */
+function read(settings: Partial<Settings>): Config | string {
+  try {
+    return parseConfig({ ...DEFAULTS, ...settings })
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    return error.message
+  }
+}
+
+const MILLISECONDS: Readonly<Record<string, bigint>> = { s: 1000n, m: 60_000n, h: 3_600_000n, d: 86_400_000n }
+
+const durations = fc
+  .tuple(
+    fc.oneof(textOf('0123456789', 1, 3), textOf('0123456789', 1, 12)),
+    fc.constantFrom('s', 'm', 'h', 'd'),
+  )
+  .map((parts) => parts.join(''))
+
+test('a time is a whole number and a unit, exact in milliseconds, or refused by the name of its flag', () => {
+  holds(near(durations, '0123456789smhd.- '), (text) => {
+    const [, number = '', unit = ''] = /^([0-9]+)([smhd])$/.exec(text) ?? []
+    const expected = unit === '' ? undefined : BigInt(number) * (MILLISECONDS[unit] ?? 0n)
+    for (const [key, flag] of [
+      ['uploadExpiry', '--upload-expiry '],
+      ['unusedBlobExpiry', '--unused-blob-expiry '],
+    ] as const) {
+      const found = read({ [key]: text })
+      if (typeof found === 'string') {
+        assert.ok(found.startsWith(flag), found)
+        assert.ok(expected === undefined || number.length > 8, text)
+      } else {
+        assert.ok(Number.isSafeInteger(found[key]))
+        assert.equal(BigInt(found[key]), expected)
+      }
+    }
+  })
+})
+
+const hosts = fc.oneof(
+  fc.constantFrom(
+    '',
+    'localhost',
+    '0.0.0.0',
+    '127.0.0.1',
+    '[::1]',
+    '[::]',
+    'registry.test',
+    '127.0.0.1.evil.test',
+  ),
+  fc.ipV4(),
+  fc.ipV6().map((address) => `[${address}]`),
+  fc.domain(),
+  textOf('127.0', 1, 12),
+)
+const ports = fc.oneof(
+  fc.nat({ max: 70_000 }).map(String),
+  fc.constantFrom('0', '65535', '65536', '00080', ''),
+)
+const addresses = fc.tuple(hosts, ports).map((parts) => parts.join(':'))
+
+/** `<host>:<port>`, where a host with colons stands in brackets. */
+function readAddress(text: string): { host: string; port: number } | undefined {
+  const colon = text.lastIndexOf(':')
+  const [host, port] = [text.slice(0, colon), text.slice(colon + 1)]
+  if (colon === -1 || !/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535) return undefined
+  const inner = host.startsWith('[') && host.endsWith(']') && host.length > 2 ? host.slice(1, -1) : undefined
+  if (inner !== undefined)
+    return /^[0-9a-f:.]+$/i.test(inner) ? { host: inner, port: Number(port) } : undefined
+  return /[:[\]]/.test(host) ? undefined : { host: host || '::', port: Number(port) }
+}
+
+test('an address to listen on is a host and a port, or refused by the name of its flag', () => {
+  holds(near(addresses, '0123456789:[]abf.localhost'), (text) => {
+    const found = read({ listen: text, allowAnonymous: true })
+    const expected = readAddress(text)
+    if (typeof found === 'string') assert.match(found, /^--listen /)
+    assert.deepEqual(typeof found === 'string' ? undefined : found.listen, expected)
+  })
+})
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+test('nobody but this machine is let in unless that was said', () => {
+  holds(near(addresses, '0123456789:[]abf.lo'), (text) => {
+    const found = read({ listen: text })
+    if (typeof found === 'string') return
+    const { host } = found.listen
+    assert.ok(isLoopback(host))
+    const family = isIP(host)
+    if (family === 0) assert.match(host, /^(?:localhost|127\.[0-9.]+)$/i)
+    else assert.ok(loopback.check(host, family === 4 ? 'ipv4' : 'ipv6'))
+  })
+})
+
+test('each address of this machine alone is let in without a word', () => {
+  const bytes = fc.nat({ max: 255 })
+  holds(
+    fc.oneof(
+      fc.tuple(bytes, bytes, bytes).map((rest) => `127.${rest.join('.')}`),
+      fc.constantFrom('localhost', '[::1]'),
+    ),
+    (host) => {
+      assert.equal(typeof read({ listen: `${host}:0` }), 'object')
+    },
+  )
+})

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  digestParameter,
+  limitParameter,
+  parsePathParameters,
+  tagParameters,
+} from '../../src/http/parameters.ts'
+import { parseDigest } from '../../src/oci/digest.ts'
+import { type ErrorId, RegistryError } from '../../src/oci/error.ts'
+import { parseReference, parseRepositoryName, parseTag } from '../../src/oci/reference.ts'
+import { digests, repositoryNames, tags } from './names.ts'
+import { holds } from './property.ts'
+import { anyText, near, textOf } from './text.ts'
+
+/** The value, or the one error that is documented. */
+function outcome<T>(read: () => T, ids: ErrorId[]): { value: T } | ErrorId {
+  try {
+    return { value: read() }
+  } catch (error) {
+    assert.ok(error instanceof RegistryError && ids.includes(error.id), String(error))
+    assert.ok(JSON.stringify(error.details).length < 1_000)
+    return error.id
+  }
+}
+
+function queryOf(name: string, values: string[]): URLSearchParams {
+  return new URLSearchParams(values.map((value): [string, string] => [name, value]))
+}
+
+test('the number of a page is one exactly if it is made of digits, and never above the maximum', () => {
+  const texts = fc.oneof(near(textOf('0123456789', 1, 6), '0123456789-+. e'), textOf('0123456789', 1, 400))
+  holds(fc.tuple(fc.array(texts, { maxLength: 2 }), fc.nat({ max: 20_000 })), ([values, maximum]) => {
+    const found = outcome(() => limitParameter(queryOf('n', values), maximum), ['PARAMETER_INVALID'])
+    const [first = String(maximum)] = queryOf('n', values).getAll('n')
+    if (!/^[0-9]+$/.test(first)) return assert.equal(found, 'PARAMETER_INVALID')
+    const wanted = BigInt(first) > BigInt(maximum) ? maximum : Number(first)
+    assert.deepEqual(found, { value: wanted })
+  })
+})
+
+test('one digest may be given, as often as a client likes', () => {
+  const values = fc.oneof(near(digests, 'af0:+-'), digests)
+  holds(fc.tuple(fc.array(values, { maxLength: 2 }), fc.nat({ max: 2 })), ([list, times]) => {
+    const all = list.flatMap((value) => Array<string>(times + 1).fill(value.toWellFormed()))
+    const found = outcome(() => digestParameter(queryOf('digest', all)), ['DIGEST_INVALID'])
+    const [first, ...others] = new Set(all)
+    if (first === undefined) return assert.deepEqual(found, { value: undefined })
+    const digest = others.length === 0 ? parseDigest(first) : undefined
+    assert.deepEqual(found, digest === undefined ? 'DIGEST_INVALID' : { value: digest })
+  })
+})
+
+test('tags may be given, each counts once, and one that is none refuses all', () => {
+  holds(fc.array(fc.oneof(tags, near(tags, 'a_.-:')), { maxLength: 4 }), (list) => {
+    const sent = list.map((value) => value.toWellFormed())
+    const found = outcome(() => tagParameters(queryOf('tag', sent)), ['TAG_INVALID'])
+    const areTags = sent.every((value) => parseTag(value) !== undefined)
+    assert.deepEqual(found, areTags ? { value: [...new Set(sent)] } : 'TAG_INVALID')
+  })
+})
+
+test('parameters of a path pass exactly if each passes its own parser, and each is refused with its own error', () => {
+  const texts = (valid: fc.Arbitrary<string>) =>
+    fc.option(fc.oneof(valid, near(valid, 'a0:/._-')), { nil: undefined })
+  const paths = fc.record({
+    name: texts(repositoryNames),
+    digest: texts(digests),
+    reference: texts(fc.oneof(tags, digests)),
+  })
+  holds(paths, (given) => {
+    const params = Object.fromEntries(
+      Object.entries(given).filter(([, value]) => value !== undefined),
+    ) as Record<string, string>
+    const { name, digest, reference } = given
+    const found = outcome(
+      () => parsePathParameters(params),
+      ['NAME_INVALID', 'DIGEST_INVALID', 'TAG_INVALID'],
+    )
+    const wrong = [
+      name !== undefined && parseRepositoryName(name) === undefined && 'NAME_INVALID',
+      digest !== undefined && parseDigest(digest) === undefined && 'DIGEST_INVALID',
+      reference !== undefined &&
+        parseReference(reference) === undefined &&
+        (reference.includes(':') ? 'DIGEST_INVALID' : 'TAG_INVALID'),
+    ].find((id) => id !== false)
+    if (wrong !== undefined) return assert.equal(found, wrong)
+    const read = reference === undefined ? undefined : parseReference(reference)
+    assert.deepEqual(found, { value: { ...params, ...(read && { reference: read }) } })
+  })
+})
+
+test('parameters that have no grammar pass as they are', () => {
+  holds(fc.dictionary(fc.constantFrom('upload', 'extension', 'component', 'module'), anyText), (params) => {
+    assert.deepEqual(parsePathParameters(params), { ...params })
+  })
+})

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { formatRoute, parseRoute, type Route } from '../../src/oci/route.ts'
+import { digests, PATH_WORDS, repositoryNames, tags } from './names.ts'
+import { holds } from './property.ts'
+import { anyText, near } from './text.ts'
+
+/** An extension's names; none begins with an underscore. */
+const words = fc.constantFrom('oci', 'ext', 'discover', 'search', 'a.b-c_d', ...PATH_WORDS)
+
+const routes: fc.Arbitrary<Route> = fc
+  .record({
+    name: repositoryNames,
+    digest: digests,
+    tag: tags,
+    words: fc.tuple(words, words, words),
+    upload: words,
+  })
+  .chain(({ name, digest, tag, words: [extension, component, module], upload }) =>
+    fc.constantFrom<Route>(
+      { id: 'base', params: {} },
+      { id: 'catalog', params: {} },
+      { id: 'registryExtension', params: { extension, component, module } },
+      { id: 'repositoryExtension', params: { name, extension, component, module } },
+      { id: 'uploads', params: { name } },
+      { id: 'upload', params: { name, upload } },
+      { id: 'blob', params: { name, digest } },
+      { id: 'manifest', params: { name, reference: tag } },
+      { id: 'manifest', params: { name, reference: digest } },
+      { id: 'tags', params: { name } },
+      { id: 'referrers', params: { name, digest } },
+    ),
+  )
+
+const paths = routes.map(({ id, params }) => formatRoute(id, params as never))
+
+/** The paths of the specification's table of endpoints and of its extensions, in the order in which they are tried. */
+const PATTERNS: [id: string, pattern: RegExp][] = [
+  ['base', /^\/v2$/],
+  ['catalog', /^\/v2\/_catalog$/],
+  ['registryExtension', /^\/v2\/_(?<extension>[^/]+)\/(?<component>[^/]*)\/(?<module>[^/]*)$/],
+  [
+    'repositoryExtension',
+    /^\/v2\/(?<name>.*)\/_(?<extension>[^/]+)\/(?<component>[^/]*)\/(?<module>[^/]*)$/s,
+  ],
+  ['uploads', /^\/v2\/(?<name>.*)\/blobs\/uploads$/s],
+  ['upload', /^\/v2\/(?<name>.*)\/blobs\/uploads\/(?<upload>[^/]*)$/s],
+  ['blob', /^\/v2\/(?<name>.*)\/blobs\/(?<digest>[^/]*)$/s],
+  ['manifest', /^\/v2\/(?<name>.*)\/manifests\/(?<reference>[^/]*)$/s],
+  ['tags', /^\/v2\/(?<name>.*)\/tags\/list$/s],
+  ['referrers', /^\/v2\/(?<name>.*)\/referrers\/(?<digest>[^/]*)$/s],
+]
+
+/** Slow but plain: decodes what stands between slashes, drops one slash at the end, and tries each pattern on the whole. */
+function routeByPattern(path: string): unknown {
+  const segments = path.split('/').map(decodeOnce)
+  if (!path.startsWith('/') || segments.includes(undefined)) return undefined
+  const decoded = segments.join('/')
+  const plain = decoded.length > 1 && decoded.endsWith('/') ? decoded.slice(0, -1) : decoded
+  for (const [id, pattern] of PATTERNS) {
+    const match = pattern.exec(plain)
+    const params = { ...match?.groups }
+    const isWhole = Object.entries(params).every(([key, value]) => value !== '' || key === 'name')
+    if (match !== null && isWhole) return { id, params }
+  }
+  return undefined
+}
+
+/** An encoded slash stays encoded, with all of its segment. */
+function decodeOnce(segment: string): string | undefined {
+  if (!segment.includes('%')) return segment
+  try {
+    const decoded = decodeURIComponent(segment)
+    return decoded.includes('/') ? segment : decoded
+  } catch {
+    return undefined
+  }
+}
+
+test('what was formatted is parsed to the same', () => {
+  holds(routes, (route) => {
+    assert.deepEqual(parseRoute(formatRoute(route.id, route.params as never)), route)
+  })
+})
+
+const segments = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...PATH_WORDS, '_catalog', '_oci', '_', 'a', 'latest') },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom('', '.', '..', '%2e%2e', '%2F', 'a%2fb', '%5Fx', '%25', '%', '%zz', '%ff'),
+  },
+  { weight: 1, arbitrary: anyText },
+)
+
+test('a path is an endpoint exactly if one of the table has its form, however it is broken into segments', () => {
+  const any = fc.oneof(
+    fc.array(segments, { maxLength: 8 }).map((parts) => `/v2/${parts.join('/')}`),
+    fc.array(segments, { maxLength: 8 }).map((parts) => parts.join('/')),
+    near(paths, '/_%25Fav:.'),
+  )
+  holds(any, (path) => assert.deepEqual(parseRoute(path), routeByPattern(path)))
+})
+
+test('a path means the same when any of its characters but the slashes are percent-encoded', () => {
+  holds(fc.tuple(routes, fc.infiniteStream(fc.nat({ max: 3 }))), ([route, choices]) => {
+    const plain = formatRoute(route.id, route.params as never)
+    const encoded = [...plain].map((character) => {
+      const hex = character.charCodeAt(0).toString(16)
+      const [choice] = choices.take(1)
+      if (character === '/' || choice === 0) return character
+      return `%${choice === 1 ? hex.toUpperCase() : hex}`
+    })
+    assert.deepEqual(parseRoute(encoded.join('')), route)
+  })
+})
+
+test('nothing is decoded twice', () => {
+  holds(
+    fc.tuple(
+      repositoryNames,
+      anyText.filter((text) => text !== '' && text.isWellFormed()),
+    ),
+    ([name, text]) => {
+      const reference = encodeURIComponent(text)
+      const route = parseRoute(`/v2/${name}/manifests/${encodeURIComponent(reference)}`)
+      assert.deepEqual(route, { id: 'manifest', params: { name, reference } })
+    },
+  )
+})
