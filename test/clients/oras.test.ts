@@ -105,6 +105,20 @@ test('oras copies an artifact with all its referrers to another repository and t
   }
 })
 
+test('oras registers where else content is, in the one command that docs/extensions/content.md shows', async () => {
+  const name = session.repository('elsewhere')
+  const digest = await pushedArtifact(name)
+  const type = 'application/vnd.stowage.locations.v1+json'
+  const registration = `${digest}=ipfs://bafybeigd https://mirror.team.example/app-1.0.tar`
+  await oras(['attach', plain, '--artifact-type', type, '--annotation', registration, `${host}/${name}:v1`])
+  const answer = await fetch(`http://${host}/v2/${name}/_stowage/content/locations?digest=${digest}`)
+  const { locations } = (await answer.json()) as { locations: { type: string; url: string }[] }
+  assert.deepEqual(
+    locations.filter(({ type }) => type === 'referrer').map(({ url }) => url),
+    ['ipfs://bafybeigd', 'https://mirror.team.example/app-1.0.tar'],
+  )
+})
+
 test('oras attaches by the referrers tag and the referrers API lists it once', async () => {
   const name = session.repository('fallback')
   const subject = `${host}/${name}@${await pushedArtifact(name)}`

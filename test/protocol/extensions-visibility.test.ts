@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { ChangeList } from './changes.ts'
 import { type OpenRegistry, openRegistry } from './open-registry.ts'
 
@@ -73,4 +74,44 @@ test('the feed leaves out what a client may not know of, and goes on behind it',
   const { changes, last } = await waiting
   assert.deepEqual([...new Set(changes.map(({ repository }) => repository))], ['open/app'])
   assert.ok(last > first.last)
+})
+
+test('others are answered while what a client may not know of is passed over', async (t) => {
+  const { ask, push, registry } = await secretive(t)
+  const tags = Array.from({ length: 2000 }, (_, index) => `t${index}`)
+  for (const note of ['one', 'two']) await push('secret/app', note, tags)
+  const { last } = await registry.changes.bounds()
+  const stop = new AbortController()
+  const waiting = ask('GET', '/v2/_stowage/changes/list?since=0&n=1&wait=60', { signal: stop.signal })
+  let turns = 0
+  const turn = setInterval(() => turns++, 0)
+  t.after(() => clearInterval(turn))
+  while (turns < 5) await setImmediate()
+  stop.abort()
+  const { changes, next } = await json<ChangeList>(waiting)
+  assert.deepEqual(changes, [])
+  assert.ok(next < last, 'it has read all before others were answered')
+})
+
+test('what is deleted while it is being answered is as unknown as any other', async (t) => {
+  const { ask, push } = await openRegistry(t, ({ registry, ...context }) => ({
+    ...context,
+    registry: {
+      ...registry,
+      manifests: {
+        ...registry.manifests,
+        async read(repository, reference) {
+          if (reference.digest !== undefined) await registry.manifests.delete(repository, reference.digest)
+          return await registry.manifests.read(repository, reference)
+        },
+      },
+    },
+  }))
+  const digest = await push('open/app', 'x')
+  const target = `/v2/_stowage/content/data?digest=${digest}`
+  assert.equal((await ask('HEAD', target)).status, 200)
+  const gone = await ask('GET', target)
+  const unknown = await ask('GET', target)
+  assert.equal(gone.status, 404)
+  assert.equal(await gone.text(), await unknown.text())
 })

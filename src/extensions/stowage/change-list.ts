@@ -5,7 +5,7 @@ import { contentIn } from '../operation.ts'
 import { limitParameter } from '../parameters.ts'
 import { type QueryParameter, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
-import { type FeedPage, formatChange, MAX_CHANGES, readFeed, SINCE } from './feed.ts'
+import { type FeedPage, formatChange, MAX_CHANGES, readFeed, SINCE, waitBehind } from './feed.ts'
 import { takePlace } from './followers.ts'
 import { ownMediaTypes } from './media-types.ts'
 
@@ -91,7 +91,7 @@ async function waitForPage(
   let page = first
   try {
     while (page.changes.length === 0 && !signal.aborted) {
-      if (page.next >= page.last) await context.registry.changes.wait(page.next, signal)
+      await waitBehind(context, page, signal)
       if (!signal.aborted) page = await readFeed(context, page.next, n)
     }
     return page

@@ -5,7 +5,15 @@ import { EVENT_STREAM, EVENT_STREAM_HEADERS, eventStream, type ServerSentEvent }
 import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
 import { parameterError, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
-import { type FeedPage, formatChange, formatRefusal, parseSequence, readFeed, SINCE } from './feed.ts'
+import {
+  type FeedPage,
+  formatChange,
+  formatRefusal,
+  parseSequence,
+  readFeed,
+  SINCE,
+  waitBehind,
+} from './feed.ts'
 import { takePlace } from './followers.ts'
 
 /** Whoever reads slowly has no more than this waiting for it. */
@@ -109,7 +117,7 @@ async function* events(
         if (signal.aborted) return
         yield { id: String(change.sequence), event: 'change', data: formatChange(change) }
       }
-      if (page.next >= page.last) await context.registry.changes.wait(page.next, signal)
+      await waitBehind(context, page, signal)
       if (signal.aborted) return
     }
   } catch (error) {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../../oci/digest.ts'
 import { parseJson } from '../../oci/json.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
@@ -41,6 +42,8 @@ export async function describedLocations(
   const parents = await registry.contents.namedBy(repository, digest, MAX_PARENTS)
   for (const subject of [digest, ...parents]) {
     if (budget.manifests-- <= 0) break
+    // Each step may look at very many referrers, and others are to be answered meanwhile.
+    await setImmediate()
     found.referrers.push(...(await registeredFor(registry, { repository, subject }, digest)))
     if (subject === digest) continue
     const descriptors = await descriptorsOf(registry, { repository, manifest: subject }, budget)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ERRORS, RegistryError } from '../../oci/error.ts'
 import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { TextError } from '../../oci/text-error.ts'
@@ -114,6 +115,17 @@ function beyondEnd(after: number, bounds: { floor: number; last: number }): Regi
     message: `sequence ${after} is beyond the newest one, ${last}: this is not the log it was; list what there is, and go on behind ${last}`,
     details: [bounds],
   })
+}
+
+/** Waits until there is something behind a page, or the signal is aborted. */
+export async function waitBehind(
+  { registry }: ExtensionContext,
+  { next, last }: FeedPage,
+  signal: AbortSignal,
+): Promise<void> {
+  if (next >= last) return await registry.changes.wait(next, signal)
+  // Pages of what the caller may not see can follow each other for long, and others are to be answered meanwhile.
+  await setImmediate()
 }
 
 async function visible({ mayPull }: ExtensionContext, changes: readonly Change[]): Promise<Change[]> {
