@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { CASES } from '../src/conformance/catalog.ts'
 
 const PAGE = await readFile(new URL('../docs/conformance.md', import.meta.url), 'utf8')
 const SENTENCE_ROW = /^\| (\d+) \| [^|]+ \| .+ \| (.+) \|$/
 const OTHER_ROW = /^\| `([a-z0-9-]+)` \| (MUST|SHOULD|MAY) \| /
+const EXTENSION_ROW = /^\| `([a-z0-9-]+)` \| (MUST|SHOULD|MAY) \| (.+) \| (.+) \|$/
+const EXTENSION_PAGES = new URL('../docs/extensions/', import.meta.url)
 const CASE_ID = /`([a-z0-9-]+)`/g
 
 /** The rows of a section as far as they fit a form. */
@@ -60,5 +62,47 @@ test('the counts of cases are those of the table of cases', () => {
     )
     const row = `| ${group} | ${levels.join(' | ')} | ${levels.reduce((sum, count) => sum + count)} |`
     assert.ok(PAGE.includes(row), `the page lacks the row ${row}`)
+  }
+})
+
+/** A text as it is looked for in another, however the lines of that one end. */
+function normal(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').toLowerCase()
+}
+
+/** The pages of our extensions: file and text by title. */
+async function readExtensionPages(): Promise<Map<string, { file: string; text: string }>> {
+  const files = (await readdir(EXTENSION_PAGES)).filter((file) => file.endsWith('.md'))
+  const pages = files.map(async (file) => {
+    const text = await readFile(new URL(file, EXTENSION_PAGES), 'utf8')
+    return [/^# (.+)$/m.exec(text)?.[1] ?? '', { file, text }] as const
+  })
+  return new Map(await Promise.all(pages))
+}
+
+test('the cases of extensions stand in their table, in order, with level, page and title', async () => {
+  const pages = await readExtensionPages()
+  const wanted = CASES.filter(({ group }) => group === 'extensions').map(({ id, level, section, title }) => {
+    const name = /^Stowage, "(.+)"$/.exec(section)?.[1]
+    const page = name === undefined ? section : `[${name}](extensions/${pages.get(name)?.file})`
+    return [id, level, page, title]
+  })
+  const rows = rowsOf('Extensions', EXTENSION_ROW).map(([, ...cells]) => cells)
+  assert.deepEqual(rows, wanted)
+})
+
+test('what a case of ours quotes stands on its page', async () => {
+  const pages = await readExtensionPages()
+  const own = CASES.filter(({ section }) => section.startsWith('Stowage, '))
+  assert.ok(own.length > 50)
+  for (const { id, section, sentence } of own) {
+    const text = normal(pages.get(section.slice('Stowage, "'.length, -1))?.text ?? '')
+    for (const part of sentence.split(' [...] ')) {
+      // A quote may end where the page goes on.
+      assert.ok(
+        text.includes(normal(part.replace(/\.$/, ''))),
+        `${id} quotes what its page does not say: ${part}`,
+      )
+    }
   }
 })

@@ -55,6 +55,7 @@ export type Feature =
   | 'manifest list'
   | 'repository list'
   | 'tag history'
+  | 'tag rollback'
   | 'manifest undelete'
   | 'manifest purge'
   | 'change feed'

@@ -125,9 +125,10 @@ export async function wantBadParameters(
   probe: Probe,
   path: string,
   queries: Readonly<Record<string, string>>,
+  scope?: 'registry',
 ): Promise<void> {
   for (const [parameter, query] of Object.entries(queries)) {
-    const { detail } = wantRefusal(await ask(probe, path, { query }), 400)
+    const { detail } = wantRefusal(await ask(probe, path, { query, ...(scope && { scope }) }), 400)
     if (!isObject(detail) || detail.parameter !== parameter)
       throw new Failure(`a detail with the parameter ${parameter} for ${query}`, shown(detail))
   }
@@ -183,4 +184,31 @@ export async function pushLabelled(
 /** A value as a message shows it. */
 export function shown(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, 200)
+}
+
+/** Fails unless each of some bodies is refused with 400 and the name of the field that is wrong. */
+export async function wantBadFields(
+  probe: Probe,
+  path: string,
+  bodies: readonly (readonly [field: string, body: object])[],
+): Promise<void> {
+  for (const [field, json] of bodies) {
+    const { detail } = wantRefusal(await ask(probe, path, { method: 'POST', json }), 400)
+    if (!isObject(detail) || detail.field !== field)
+      throw new Failure(`a detail with the field ${field} for ${shown(json)}`, shown(detail))
+  }
+}
+
+/** The digests of what an image manifest names: of its config, and of its first layer. */
+export function partsOf({ bytes }: ProbeManifest): { config: string; layer: string } {
+  const { config, layers } = JSON.parse(new TextDecoder().decode(bytes)) as {
+    config: { digest: string }
+    layers: readonly { digest: string }[]
+  }
+  return { config: config.digest, layer: layers[0]?.digest ?? '' }
+}
+
+/** Deletes what is at a path of the repository, such as `manifests/<digest>`. */
+export async function deleteAt(probe: Probe, path: string): Promise<void> {
+  wantStatus(await probe.send({ method: 'DELETE', target: `/v2/${probe.repository}/${path}` }), 202)
 }

@@ -31,7 +31,10 @@ const TABLE: readonly KnownBad[] = [
   {
     id: 'extensions-names',
     does: 'leaves out the underscore of an extension',
-    fault: describing('GET registryExtension', (extension) => ({ ...extension, name: 'oci' })),
+    fault: describing('GET registryExtension', (extension) => ({
+      ...extension,
+      name: extension.name.slice(1),
+    })),
   },
   {
     id: 'extensions-endpoints',
@@ -39,6 +42,22 @@ const TABLE: readonly KnownBad[] = [
     fault: describing('GET registryExtension', (extension) => ({
       ...extension,
       endpoints: ['ext/discover'],
+    })),
+  },
+  {
+    id: 'extensions-answered',
+    does: 'tells an endpoint that is not there',
+    fault: describing('GET registryExtension', (extension) => ({
+      ...extension,
+      endpoints: [...extension.endpoints, `${extension.name}/nothing/list`],
+    })),
+  },
+  {
+    id: 'extensions-answered',
+    does: 'tells an endpoint that its repositories do not have',
+    fault: describing('GET repositoryExtension', (extension) => ({
+      ...extension,
+      endpoints: [...extension.endpoints, `${extension.name}/nothing/list`],
     })),
   },
 ]

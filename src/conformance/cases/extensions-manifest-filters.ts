@@ -132,7 +132,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-time',
     title: 'manifests are filtered by when they were pushed and pulled',
     sentence:
-      'That were pushed first before or after a time, as RFC 3339 writes it; what was never pulled counts as pulled when it was pushed.',
+      'That were pushed first before or after a time, as RFC 3339 writes it [...] what was never pulled counts as pulled when it was pushed',
     async run(probe) {
       const artifact = await pushArtifact(probe)
       for (const filter of ['pushedBefore', 'pulledBefore']) {

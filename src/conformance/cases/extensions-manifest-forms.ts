@@ -29,6 +29,7 @@ const LIST = {
 const stateCases: readonly Case[] = [
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag',
     title: 'a list that has not changed is told by its ETag alone',
     sentence:
@@ -40,6 +41,7 @@ const stateCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag-changes',
     title: 'a push, a tag and a deletion give a list another ETag, which no earlier one had',
     sentence: 'A list has an `ETag` that stays the same until what it tells of has changed.',
@@ -57,6 +59,7 @@ const stateCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag-query',
     title: 'each query and each media type has an ETag of its own',
     sentence: 'Each query and each media type has its own `ETag`.',
@@ -88,10 +91,11 @@ const stateCases: readonly Case[] = [
 const formCases: readonly Case[] = [
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-media-type',
     title: 'the list is sent in the media type that was asked for, or refused',
     sentence:
-      'Each answer has a media type of its own, which is sent to who accepts it or anything. Who asks for `application/json` alone gets the same under that name; a client that names the one it knows gets that or `406`.',
+      'Each answer has a media type of its own [...] which is sent to who accepts it or anything. Who asks for `application/json` alone gets the same under that name. [...] a client that names the one it knows gets that or `406`.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       for (const [accept, type] of [
@@ -109,7 +113,7 @@ const formCases: readonly Case[] = [
     id: 'manifest-list-index',
     title: 'the list is an OCI index for who asks for one',
     sentence:
-      'For `Accept: application/vnd.oci.image.index.v1+json` the same list is an OCI index. A manifest with several tags is in it once for each of them.',
+      'For `Accept: application/vnd.oci.image.index.v1+json` the same list is an OCI index [...] A manifest with several tags is in it once for each of them',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
       await pushArtifact(probe)

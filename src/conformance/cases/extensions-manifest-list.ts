@@ -68,7 +68,7 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-artifact',
     title: 'what a manifest says of itself is listed with it: artifact type, annotations, subject',
-    sentence: '"artifactType"?, "annotations"?, "subject"?',
+    sentence: 'Every manifest of a repository, tagged or not.',
     async run(probe) {
       const subject = await pushArtifact(probe, 'v1')
       const annotations = { 'org.example.by': probe.repository }
@@ -169,9 +169,11 @@ const orderCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-pages',
     title: 'pages of n manifests lead through the whole list, each manifest once',
-    sentence: '`Link` leads to the next page; its absence means that this was the last one.',
+    sentence:
+      '`Link` leads to the next page, with all that was asked for and a `cursor`, which means nothing to a client; its absence means that this was the last one.',
     async run(probe) {
       const pushed: ProbeManifest[] = []
       for (let count = 0; count < 5; count++) pushed.push(await pushArtifact(probe))
@@ -185,6 +187,7 @@ const orderCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'manifest-list-cursor',
     title: 'a cursor stays valid while others push and delete',
     sentence:

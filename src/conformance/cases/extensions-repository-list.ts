@@ -70,9 +70,10 @@ export const repositoryListCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'repository-list-pages',
     title: 'pages of n repositories lead through the whole list, each once',
-    sentence: 'How many to list at most; `Link` goes on.',
+    sentence: 'A list is answered in pages of at most `n` entries. `Link` leads to the next page',
     async run(probe) {
       const names = ['a', 'b', 'c', 'd', 'e']
       await pushTo(probe, names)
@@ -135,9 +136,10 @@ export const repositoryListCases: readonly Case[] = [
   },
   {
     ...LIST,
+    section: 'Stowage, "Extensions"',
     id: 'repository-list-media-type',
     title: 'the list is sent in the media type that was asked for',
-    sentence: 'Each answer has a media type of its own, which is sent to who accepts it or anything.',
+    sentence: 'Each answer has a media type of its own [...] which is sent to who accepts it or anything.',
     async run(probe) {
       wantHeader(await ask(probe, PATH), 'Content-Type', OWN)
       const json = { headers: { Accept: 'application/json' } }

@@ -1,6 +1,8 @@
 import { type Case, Failure } from '../case.ts'
 import { discover } from '../discovery.ts'
-import { randomContent } from '../probe.ts'
+import { isObject } from '../list.ts'
+import { type Probe, randomContent, requireJson } from '../probe.ts'
+import { entriesOf } from '../stowage.ts'
 import { pushBlob } from '../upload.ts'
 
 const EXTENSION = {
@@ -9,6 +11,9 @@ const EXTENSION = {
   section: '_oci Extension Endpoints, "Module: discover"',
   feature: 'extensions',
 } as const
+
+/** What an endpoint answers that is there, and knows nothing of what it was asked for. */
+const OF_CONTENT = ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN']
 
 const NAME = /^_[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 
@@ -64,4 +69,37 @@ export const extensionCases: readonly Case[] = [
       }
     },
   },
+  {
+    ...EXTENSION,
+    id: 'extensions-answered',
+    title: 'endpoints that a registry and a repository tell are there',
+    level: 'SHOULD',
+    sentence: 'Enumeration of the endpoints provided on this registry',
+    needs: ['extensions-discover-repository', 'extensions-names', 'extensions-endpoints'],
+    async run(probe) {
+      await pushBlob(probe, randomContent(32))
+      for (const level of ['/v2', `/v2/${probe.repository}`]) {
+        for (const { name, endpoints } of await discover(probe, level)) {
+          for (const path of endpoints) await wantAnswered(probe, `${level}/${pathBelow(name, String(path))}`)
+        }
+      }
+    },
+  },
 ]
+
+/** An endpoint's path without what some write before the name of the extension. */
+function pathBelow(name: string, path: string): string {
+  return path.slice(path.indexOf(`${name}/`))
+}
+
+/** Fails if nothing is at a path, whatever it wants to be asked for; paths with a variable are passed over. */
+async function wantAnswered(probe: Probe, target: string): Promise<void> {
+  if (/[<{]/.test(target)) return
+  const { status } = await probe.send({ method: 'HEAD', target })
+  if (status !== 404 && status !== 501) return
+  const answer = await probe.send({ method: 'GET', target })
+  const body = answer.status === 404 ? requireJson(answer) : undefined
+  const [error] = isObject(body) ? entriesOf(body, 'errors') : []
+  if (!OF_CONTENT.includes(String(error?.code)))
+    throw new Failure(`something at ${target}`, `${answer.status} ${error?.code ?? ''}`)
+}
