@@ -18,7 +18,7 @@ const DISCONNECTS = 10_000
 const AT_ONCE = 40
 const BLOB_SIZE = 6 * 1024 * 1024
 /** What the allocator may keep of what was in use at once. */
-const SLACK_MIB = 64
+const SLACK_MIB = 128
 /** Connections that the server has not yet seen to be gone. */
 const SLACK_DESCRIPTORS = 4
 
@@ -78,7 +78,7 @@ test(
   PATIENCE,
   async (t) => {
     const server = await startServer(t, {
-      workers: 4,
+      workers: 2,
       watched: false,
       args: ['--upload-expiry', '1s'],
       preloads: ['frequent-sweeps'],
