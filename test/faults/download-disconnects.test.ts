@@ -89,7 +89,11 @@ test(
     const before = await memoryOf(server.pid)
     const descriptors = await descriptorsOf(server.pid)
     await disconnect(server, blob, DISCONNECTS)
+    const broken = performance.now()
     await settlesAt('uploads', 0, async () => openUploads(server.data))
+    t.diagnostic(
+      `the last upload ended ${((performance.now() - broken) / 1000).toFixed(1)} s after the last client`,
+    )
     const left = await settlesAt('descriptors', descriptors + SLACK_DESCRIPTORS, () =>
       descriptorsOf(server.pid),
     )
