@@ -77,8 +77,11 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   const server = await startServer(config, log).catch((error: unknown) => {
     throw listenProblem(error, config)
   })
+  // Whoever reads the greeting may send a signal at once.
+  const toldToStop = firstSignal()
   greet(server, config)
-  await stopOnSignal(server)
+  await toldToStop
+  await stop(server)
 }
 
 function isOn(flag: string | boolean | undefined, variable: string): boolean {
@@ -112,11 +115,14 @@ function greet({ url, hasZeroCopy }: StowageServer, { data, workers }: Config): 
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-/** The first signal finishes what runs; a second one doesn't wait for it. */
-async function stopOnSignal(server: StowageServer): Promise<void> {
-  await new Promise<void>((resolve) => {
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
+}
+
+/** Finishes what runs; a second signal doesn't wait for it. */
+async function stop(server: StowageServer): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   await server.close()
   process.exit(0)

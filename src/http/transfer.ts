@@ -9,7 +9,8 @@ const MAX_TEXT = 16 * 1024
 const TOO_SHORT = 'a stored file ends before its length'
 const IDLE_MS = 60_000
 const WINDOW_MS = 60_000
-const MIN_BYTES_OF_WINDOW = 60 * 1024
+/** 1 KiB/s. */
+const MIN_BYTES_PER_MS = 1.024
 const MAX_DRAINED_BYTES = 256 * 1024 * 1024
 const MAX_DRAINED_MS = 30_000
 const MAX_SILENCE_MS = 1_000
@@ -25,8 +26,9 @@ function rateGuard(): (bytes: number) => void {
   return (bytes) => {
     windowBytes += bytes
     const now = performance.now()
-    if (now - windowStart < WINDOW_MS) return
-    if (windowBytes < MIN_BYTES_OF_WINDOW) throw new PeerGoneError('the peer is too slow')
+    const elapsed = now - windowStart
+    if (elapsed < WINDOW_MS) return
+    if (windowBytes < elapsed * MIN_BYTES_PER_MS) throw new PeerGoneError('the peer is too slow')
     windowStart = now
     windowBytes = 0
   }
@@ -148,14 +150,22 @@ async function sendByReading(response: ServerResponse, file: FileSlice): Promise
   await sent
 }
 
-/** A connection that closes under a write may forget it, so that is listened for as well. */
+/**
+ * Writes a chunk, and waits as long as a peer that is just fast enough needs for it. A connection that closes under a write may forget
+ * it, so that is listened for as well.
+ */
 function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause?: unknown) => reject(new PeerGoneError('the client broke off', { cause }))
     if (response.destroyed) return fail()
-    const onClose = () => fail()
+    const onClose = () => {
+      clearTimeout(tooSlow)
+      fail()
+    }
+    const tooSlow = setTimeout(() => response.destroy(), IDLE_MS + chunk.length / MIN_BYTES_PER_MS)
     response.once('close', onClose)
     response.write(chunk, (error) => {
+      clearTimeout(tooSlow)
       response.off('close', onClose)
       if (error) fail(error)
       else resolve()
