@@ -1,5 +1,9 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { extensionCases } from '../../src/conformance/cases/extensions.ts'
-import type { Fault } from './faulty-registry.ts'
+import { stowageCases } from '../../src/conformance/cases/extensions-stowage.ts'
+import { runCases } from '../../src/conformance/run.ts'
+import { type Fault, NO_ORIGIN, openFaulty, sendTo } from './faulty-registry.ts'
 import { json, type KnownBad, testCases } from './known-bad.ts'
 
 interface Described {
@@ -63,3 +67,19 @@ const TABLE: readonly KnownBad[] = [
 ]
 
 testCases('extensions', extensionCases, TABLE)
+
+test('a registry that tells of no endpoint of ours fails none of their cases: they are not supported', async (t) => {
+  const silent = json(
+    (request) => request.path.endsWith('/_oci/ext/discover'),
+    (body) => ({ extensions: (body.extensions as Described[]).filter(({ name }) => name === '_oci') }),
+  )
+  const send = sendTo(await openFaulty(t, silent))
+  const options = { repository: 'test', concurrency: 8, origin: NO_ORIGIN, send }
+  const results = await runCases(stowageCases, options)
+  assert.ok(results.length > 90)
+  const others = results.filter(({ verdict }) => verdict !== 'unsupported')
+  assert.deepEqual(
+    others.map((result) => `${result.case.id} ${result.verdict}`),
+    [],
+  )
+})

@@ -271,3 +271,13 @@ test('a registry is tested at an IPv6 address', async (t) => {
   const { origin } = await startServer(t, (_, response) => end(response, 200), '::1')
   await assertRegistry(parseRegistryAddress(origin), openSession(origin))
 })
+
+test('an answer without an end is read until the text that is waited for, wherever it is cut', async (t) => {
+  const { origin } = await startServer(t, (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+    response.write('id: 1\n\nid')
+    response.write(': 2\n\n')
+  })
+  const answer = await openSession(origin)({ method: 'GET', target: '/v2/stream', until: 'id: 2\n' })
+  assert.equal(Buffer.from(answer.body).toString(), 'id: 1\n\nid: 2\n\n')
+})
