@@ -68,7 +68,11 @@ const BROKEN_REFERENCES = [
   'SELECT digest FROM links WHERE digest NOT IN (SELECT digest FROM contents)',
   'SELECT digest FROM manifests WHERE digest NOT IN (SELECT digest FROM contents WHERE bytes IS NOT NULL)',
   `SELECT digest FROM contents WHERE digest NOT IN (SELECT digest FROM links)
-     AND digest NOT IN (SELECT digest FROM manifests)`,
+     AND digest NOT IN (SELECT digest FROM manifests) AND digest NOT IN (SELECT digest FROM graves)`,
+  'SELECT digest FROM graves WHERE digest NOT IN (SELECT digest FROM contents WHERE bytes IS NOT NULL)',
+  'SELECT g.digest FROM graves g JOIN manifests m ON m.repository = g.repository AND m.digest = g.digest',
+  `SELECT e.parent FROM grave_edges e LEFT JOIN graves g ON g.repository = e.repository AND g.digest = e.parent
+     WHERE g.digest IS NULL`,
   `SELECT t.name FROM tags t LEFT JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest
      WHERE m.digest IS NULL`,
   `SELECT e.parent FROM edges e LEFT JOIN manifests m ON m.repository = e.repository AND m.digest = e.parent

@@ -29,7 +29,8 @@ const durations = fc
 test('a time is a whole number and a unit, exact in milliseconds, or refused by the name of its flag', () => {
   holds(near(durations, '0123456789smhd.- '), (text) => {
     const [, number = '', unit = ''] = /^([0-9]+)([smhd])$/.exec(text) ?? []
-    const expected = unit === '' ? undefined : BigInt(number) * (MILLISECONDS[unit] ?? 0n)
+    const withUnit = unit === '' ? undefined : BigInt(number) * (MILLISECONDS[unit] ?? 0n)
+    const expected = text === '0' ? 0n : withUnit
     for (const [key, flag] of [
       ['uploadExpiry', '--upload-expiry '],
       ['unusedBlobExpiry', '--unused-blob-expiry '],
