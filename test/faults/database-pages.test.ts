@@ -15,7 +15,7 @@ const PAGE = 4096
 const REPOSITORY = 'app' as RepositoryName
 /** Larger than a page, so that some pages hold nothing but bytes of content. */
 const SIZES = [100, 300, 9000]
-const MALFORMED = /malformed|not a database/
+const MALFORMED = /malformed|not a database|are damaged/
 /** So long that only a store that never opens can exceed it. */
 const PATIENCE = { timeout: 300_000 }
 

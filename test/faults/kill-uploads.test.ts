@@ -127,7 +127,13 @@ for (const { moment, plan } of MOMENTS) {
       const rounds = [1, 2].map((turn) => Date.now() + turn)
       await sweep(data, {
         times: {
-          retention: { uploads: 0, unusedBlobs: 0, deletedManifests: 0, history: 0, garbage: 0 },
+          retention: {
+            uploads: 0,
+            unusedBlobs: 0,
+            deletedManifests: 0,
+            history: 365 * 86_400_000,
+            garbage: 0,
+          },
           rounds,
         },
       })

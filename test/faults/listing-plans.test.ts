@@ -24,6 +24,12 @@ const EXPECTED = [
   /FROM garbage/,
 ]
 
+/** What takes the first of what waits to be done, by an index of that alone. */
+const QUEUES = [
+  /FROM undescribed LIMIT/,
+  /FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1/,
+]
+
 async function useEverything(url: string): Promise<void> {
   const image = await pushImage(url, 'app', 'v1')
   await pushArtifact(url, 'app', { subject: manifestDescriptor(image), artifactType: 'a/b' }, 'signature')
@@ -83,7 +89,9 @@ test(
       )
     const database = new DatabaseSync(join(server.data, 'metadata.sqlite'), { readOnly: true })
     t.after(() => database.close())
-    const plain = statements.filter((sql) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/i.test(sql))
+    const plain = statements
+      .filter((sql) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/i.test(sql))
+      .filter((sql) => !QUEUES.some((queue) => queue.test(sql)))
     assert.deepEqual(
       plain.flatMap((sql) => unboundedSteps(database, sql)),
       [],

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Command } from '../../src/metadata/command.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import type { BlobStore } from '../../src/storage/blob-store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { digestOf } from '../content.ts'
@@ -102,7 +102,7 @@ function filesIn(folder: string): string[] {
 }
 
 async function replay(commits: readonly (readonly Command[])[], secret: Uint8Array): Promise<MetadataStore> {
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   for (const commands of commits) await metadata.commit(commands)
   return { ...metadata, secret }
 }

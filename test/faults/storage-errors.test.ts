@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { digestOf } from '../content.ts'
 import { temporaryFolder } from '../stowage.ts'
@@ -35,7 +35,7 @@ interface Served {
 async function serve(t: TestContext): Promise<Served> {
   const disk: Disk = recordedDisk()
   const root = join(await temporaryFolder(t), 'blobs')
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   t.after(() => metadata.close())
   const registry = blobRegistry({ blobs: await fileSystemBlobStore({ root, files: disk }), metadata })
   const files = () =>

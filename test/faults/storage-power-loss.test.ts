@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { assertSurvives, type Note, type Recording } from './aftermath.ts'
@@ -35,7 +35,7 @@ async function record(
   const disk = recordedDisk<Note>({ maxWrite: 30 * KIB })
   const root = join(await temporaryFolder(t), 'data', 'blobs')
   if (killedAt !== undefined) await startAndKill(disk, root, killedAt)
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   t.after(() => metadata.close())
   const blobs = await fileSystemBlobStore({ root, files: disk })
   const registry = blobRegistry({ blobs, metadata: notingCommits(metadata, disk.note) })

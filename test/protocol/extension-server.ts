@@ -4,7 +4,7 @@ import type { Endpoint } from '../../src/extensions/extension.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import { listen, type NodeServer } from '../../src/http/node.ts'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
@@ -33,7 +33,7 @@ export async function serveEndpoints(
   test: Pick<TestContext, 'after'>,
   endpoints: readonly Endpoint[],
 ): Promise<ExtensionServer> {
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   const registry = localRegistry({
     metadata,
     blobs: memoryBlobStore(),

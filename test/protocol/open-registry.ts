@@ -5,7 +5,7 @@ import type { Extension, ExtensionContext, ExtensionRequest } from '../../src/ex
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import type { HttpApp } from '../../src/http/message.ts'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/serving.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
@@ -29,7 +29,7 @@ export async function openRegistry(
   test: Pick<TestContext, 'after'>,
   alter: (context: ExtensionContext) => ExtensionContext,
 ): Promise<OpenRegistry> {
-  const metadata = await sqliteMetadata({ path: ':memory:' })
+  const metadata = memoryMetadata()
   test.after(() => metadata.close())
   let now = 1_700_000_000_000
   const hour = 3_600_000

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { metadataStoreSuite } from '../../../test/suites/metadata-store.ts'
-import { sqliteMetadata } from './store.ts'
+import { memoryMetadata } from './store.ts'
 import { openForWriting } from './writer.ts'
 
 /** Queues that are emptied from their beginning, and what is done once. */
@@ -15,7 +15,7 @@ DatabaseSync.prototype.prepare = function (sql, ...others) {
   return prepare.call(this, sql, ...others)
 }
 
-metadataStoreSuite('SQLite that is watched', () => sqliteMetadata({ path: ':memory:' }))
+metadataStoreSuite('SQLite that is watched', async () => memoryMetadata())
 
 test('no statement of all that the suite does looks at a whole table, or sorts what it found', () => {
   const database = openForWriting(':memory:')

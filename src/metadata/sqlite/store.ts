@@ -41,13 +41,6 @@ export async function sqliteMetadata({
   path: string
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
-  if (path === ':memory:')
-    return {
-      ...memoryMetadata(),
-      share: () => {
-        throw new Error('memory is of one thread')
-      },
-    }
   const database = openForWriting(path)
   // Only one server has this file, so whoever held an upload is gone.
   database.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL')
@@ -55,14 +48,20 @@ export async function sqliteMetadata({
   const versions = new Versions()
   const host = new WriterHost(path, versions, onWriterDeath)
   const share = (): SharedMetadata => ({ path, versions: versions.memory, writers: host.connect() })
-  const store = sharedMetadata(share())
-  return {
-    ...store,
-    share,
-    async close() {
-      await store.close()
-      await host.close()
-    },
+  try {
+    const store = sharedMetadata(share())
+    return {
+      ...store,
+      share,
+      async close() {
+        await store.close()
+        await host.close()
+      },
+    }
+  } catch (error) {
+    // A damaged database may be found to be so only by the first that reads it.
+    await host.close()
+    throw error
   }
 }
 

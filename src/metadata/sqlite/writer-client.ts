@@ -34,6 +34,8 @@ const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
 const STOPPED = { message: 'the metadata writer stopped before it answered', code: WRITER_STOPPED }
 const ABSENT = { message: 'there is no metadata writer now', code: WRITER_STOPPED }
 const MAX_ABSENCE_MS = 5_000
+/** A writer that dies sooner will probably not be the last to. */
+const YOUNG_MS = 1_000
 
 interface Waiting {
   resolve(outcomes: Outcome[]): void
@@ -50,6 +52,8 @@ export class PortClient implements WriterClient {
   #outbox: WriterRequest['commits'] = []
   #next = 0
   #closed = false
+  #attachedAt = performance.now()
+  #maxAbsence = MAX_ABSENCE_MS
   #patience: NodeJS.Timeout | undefined
   #whenQuiet: (() => void) | undefined
 
@@ -58,6 +62,7 @@ export class PortClient implements WriterClient {
     this.#port?.close()
     if (this.#port !== undefined) this.#detach(this.#port)
     this.#port = port
+    this.#attachedAt = performance.now()
     clearTimeout(this.#patience)
     this.#patience = undefined
     port.on('message', (answer: WriterAnswer) => this.#settle(answer))
@@ -102,12 +107,14 @@ export class PortClient implements WriterClient {
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined
       this.#reject(this.#outbox.splice(0), ABSENT)
-    }, MAX_ABSENCE_MS)
+    }, this.#maxAbsence)
   }
 
   /** What it answered before it died has arrived by now; of the rest nobody knows whether it has happened. */
   #detach(port: MessagePort): void {
     if (port !== this.#port) return
+    const isYoung = performance.now() - this.#attachedAt < YOUNG_MS
+    this.#maxAbsence = isYoung ? YOUNG_MS : MAX_ABSENCE_MS
     this.#port = undefined
     const unsent = new Set(this.#outbox.map(({ id }) => id))
     this.#reject(
