@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Command } from '../src/metadata/command.ts'
-import type { MetadataStore } from '../src/metadata/metadata-store.ts'
+import type { Command, PutManifest, RecordPulls } from '../src/metadata/command.ts'
 import { MIGRATIONS } from '../src/metadata/sqlite/migrations.ts'
-import { sqliteMetadata } from '../src/metadata/sqlite/store.ts'
+import { Versions } from '../src/metadata/sqlite/versions.ts'
+import { type CommitResult, openForWriting, sqliteWriter } from '../src/metadata/sqlite/writer.ts'
 import { type Digest, formatDigest } from '../src/oci/digest.ts'
 import { parseManifest } from '../src/oci/manifest.ts'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../src/oci/reference.ts'
@@ -17,6 +17,8 @@ export interface GrownSize {
   repositories: number
   /** Manifests of {@link REFERRED} whose subject is its first one. */
   referrers: number
+  /** Manifests that were pushed to {@link LISTED}. */
+  listed: number
 }
 
 /** A registry with much in it, as `stowage serve` takes it. */
@@ -28,16 +30,28 @@ export interface GrownRegistry {
   blob: string
   /** The subject of all referrers. */
   subject: string
+  /** The length of a manifest of {@link LISTED} with all that it names, in the middle of all lengths; in bytes. */
+  totalSize: number
 }
 
 /** The repository that has all tags. */
 export const TAGGED = 'bench/tagged'
 /** The repository that has all referrers. */
 export const REFERRED = 'bench/referred'
-const COMMANDS_PER_COMMIT = 2000
+/** The repository that has many manifests, some of them tagged, and a history. */
+export const LISTED = 'bench/listed'
+/** The tag of {@link LISTED} that is set again and again. */
+export const MOVED_TAG = 'latest'
+/** Of the manifests of {@link LISTED}: each of so many has a tag of its own, is what {@link MOVED_TAG} was, is deleted, was never pulled. */
+const OF_MANIFESTS = { tagged: 10, moved: 4, deleted: 200, neverPulled: 100 }
+const PULLS_PER_COMMAND = 1000
+const COMMANDS_PER_COMMIT = 5000
+const MAKING = 'PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1048576'
 const TAGS_PER_MANIFEST = 1000
-const PROGRESS_COMMANDS = 50_000
+const PROGRESS_COMMANDS = 100_000
 const AT = Date.UTC(2026, 0, 1)
+/** So many lengths do the manifests of {@link LISTED} have, for the order of sizes. */
+const LENGTHS = 100
 const LAYER = blobOf('layer')
 const CONFIG = blobOf('{"architecture":"amd64","os":"linux"}')
 
@@ -67,34 +81,51 @@ export async function grownRegistry(
     await fill(data, size, progress)
     await writeFile(marker, wanted)
   }
-  return { data, size, blob: LAYER.digest, subject: manifestOf('subject').digest }
+  const middle = listedManifest(size.listed + LENGTHS / 2).bytes.length
+  const totalSize = middle + LAYER.bytes.length + CONFIG.bytes.length
+  return { data, size, blob: LAYER.digest, subject: manifestOf('subject').digest, totalSize }
 }
 
+/** By a writer on this thread that syncs nothing and has much in memory: if it is interrupted, all is made anew. */
 async function fill(data: string, size: GrownSize, progress: (line: string) => void): Promise<void> {
-  const store = await sqliteMetadata({ path: join(data, 'metadata.sqlite') })
+  const path = join(data, 'metadata.sqlite')
+  const database = openForWriting(path)
+  database.exec(MAKING)
+  const writer = sqliteWriter(path, database, new Versions())
   try {
-    let batch: Command[] = []
     let done = 0
-    for (const command of commandsOf(size)) {
-      if (batch.push(command) < COMMANDS_PER_COMMIT) continue
-      await commit(store, batch)
+    for (const batch of batchesOf(commandsOf(size))) {
+      for (const result of writer.apply([batch])) check(result)
       done += batch.length
       if (done % PROGRESS_COMMANDS === 0) progress(`made ${done} entries of a grown registry`)
-      batch = []
+      // The bench can be interrupted between two batches.
+      await new Promise((resolve) => setImmediate(resolve))
     }
-    await commit(store, batch)
   } finally {
-    await store.close()
+    writer.close()
   }
 }
 
-async function commit(store: MetadataStore, commands: readonly Command[]): Promise<void> {
-  for (const { result } of await store.commit(commands)) {
-    if (result !== 'stored') throw new Error(`a grown registry could not be made: ${result}`)
+function* batchesOf(commands: Iterable<Command>): Iterable<Command[]> {
+  let batch: Command[] = []
+  for (const command of commands) {
+    if (batch.push(command) < COMMANDS_PER_COMMIT) continue
+    yield batch
+    batch = []
   }
+  yield batch
 }
 
-function* commandsOf({ tags, repositories, referrers }: GrownSize): Iterable<Command> {
+function check(committed: CommitResult): void {
+  if ('error' in committed) throw new Error(`a grown registry could not be made: ${committed.error.message}`)
+  const wrong = committed.outcomes.find(({ result }) => !DONE.has(result))
+  if (wrong !== undefined) throw new Error(`a grown registry could not be made: ${wrong.result}`)
+}
+
+/** What commands answer that did what they should. */
+const DONE: ReadonlySet<string> = new Set(['stored', 'deleted', 'done'])
+
+function* commandsOf({ tags, repositories, referrers, listed }: GrownSize): Iterable<Command> {
   yield* blobsOf(repository(TAGGED))
   for (let from = 0; from < tags; from += TAGS_PER_MANIFEST) {
     const count = Math.min(TAGS_PER_MANIFEST, tags - from)
@@ -112,6 +143,34 @@ function* commandsOf({ tags, repositories, referrers }: GrownSize): Iterable<Com
   for (let index = 0; index < referrers; index++) {
     yield putManifest(repository(REFERRED), manifestOf(`referrer ${index}`, subject), [])
   }
+  yield* listedCommands(listed)
+}
+
+function* listedCommands(count: number): Iterable<Command> {
+  const name = repository(LISTED)
+  const { tagged, moved, deleted, neverPulled } = OF_MANIFESTS
+  const isOneOf = (index: number, share: number) => index % share === 0
+  yield* blobsOf(name)
+  let pulls: RecordPulls['pulls'][number][] = []
+  for (let index = 0; index < count; index++) {
+    const manifest = listedManifest(index)
+    const own = isOneOf(index, tagged) ? [tag(tagName(index))] : []
+    const tags = isOneOf(index, moved) ? [...own, tag(MOVED_TAG)] : own
+    yield { ...putManifest(name, manifest, tags), at: AT + index }
+    if (!isOneOf(index, neverPulled))
+      pulls.push({ repository: name, digest: manifest.digest, at: AT + index })
+    if (pulls.length < PULLS_PER_COMMAND && index + 1 < count) continue
+    yield { type: 'recordPulls', pulls }
+    pulls = []
+  }
+  for (let index = 0; index < count; index += deleted) {
+    const { digest } = listedManifest(index)
+    yield { type: 'deleteManifest', repository: name, digest, keep: true, at: AT + count + index }
+  }
+}
+
+function listedManifest(index: number): Made {
+  return manifestOf(`listed ${index} ${'.'.repeat(index % LENGTHS)}`)
 }
 
 interface Made {
@@ -150,7 +209,7 @@ function descriptor({ bytes, digest }: Made, mediaType: string): object {
   return { mediaType, digest, size: bytes.length }
 }
 
-function putManifest(name: RepositoryName, { bytes, digest }: Made, tags: readonly Tag[]): Command {
+function putManifest(name: RepositoryName, { bytes, digest }: Made, tags: readonly Tag[]): PutManifest {
   const manifest = parseManifest(bytes, undefined)
   return { type: 'putManifest', repository: name, digest, bytes, ...manifest, tags, condition: {}, at: AT }
 }

@@ -1,18 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { prepareLoad } from './generator.ts'
-import {
-  type GrownRegistry,
-  type GrownSize,
-  grownRegistry,
-  REFERRED,
-  TAGGED,
-  tagName,
-} from './grown-registry.ts'
-import { type System, startSystem } from './system.ts'
+import { type GrownRegistry, type GrownSize, grownRegistry, TAGGED } from './grown-registry.ts'
+import { GROWN_READS, type GrownRead } from './growth-reads.ts'
+import { usageOf } from './process-usage.ts'
+import { type RunningSystem, type System, startSystem } from './system.ts'
 import { PROJECT, stowage } from './systems.ts'
 import type { Case, Family, Scale, Trial } from './workload.ts'
-import { readLoad } from './workloads/small-request.ts'
+import { type Asked, readLoad } from './workloads/small-request.ts'
 
 /** What is measured on a registry that has much, and on one that has little. */
 export interface Growth {
@@ -23,61 +19,22 @@ export interface Growth {
   against: string
 }
 
-const SMALL: GrownSize = { tags: 200, repositories: 100, referrers: 20 }
-const LARGE: GrownSize = { tags: 1_000_000, repositories: 100_000, referrers: 10_000 }
-const QUICK: GrownSize = { tags: 20_000, repositories: 2000, referrers: 1000 }
+/** Large enough that each page is as long as in the other. */
+const SMALL: GrownSize = { tags: 1000, repositories: 400, referrers: 20, listed: 1000 }
+const LARGE: GrownSize = { tags: 1_000_000, repositories: 100_000, referrers: 10_000, listed: 1_000_000 }
+const QUICK: GrownSize = { tags: 20_000, repositories: 2000, referrers: 1000, listed: 20_000 }
 const CONNECTIONS = [1, 16]
 const MAIN_CONNECTIONS = 16
+const SETTLE_SECONDS = 900
+/** Longer than a server waits between two looks at what has changed. */
+const SETTLE_WINDOW_MS = 4000
+/** Of processor time in such a window. */
+const RESTING_SECONDS = 0.1
+/** Registries are kept between runs, and what was deleted in them or happened long ago must not go meanwhile. */
+const FLAGS = ['--keep-deleted', '36500d', '--keep-history', '36500d']
 const KEPT = join(PROJECT, '.cache/bench')
 /** More than a server stores in that time, and few enough for 48 bits. */
 const IDS_PER_MILLISECOND = 20
-
-/** A read of a grown registry; the path depends on how much is in it. */
-interface GrownRead {
-  name: string
-  label: string
-  method: 'GET' | 'HEAD'
-  path(registry: GrownRegistry): string
-}
-
-const READS: readonly GrownRead[] = [
-  {
-    name: 'tags-first',
-    label: 'first 100 tags',
-    method: 'GET',
-    path: () => `/v2/${TAGGED}/tags/list?n=100`,
-  },
-  {
-    name: 'tags-middle',
-    label: '100 tags from the middle',
-    method: 'GET',
-    path: ({ size }) => `/v2/${TAGGED}/tags/list?n=100&last=${tagName(Math.floor(size.tags / 2) - 1)}`,
-  },
-  {
-    name: 'get-manifest-tag',
-    label: 'GET manifest by tag',
-    method: 'GET',
-    path: ({ size }) => `/v2/${TAGGED}/manifests/${tagName(Math.floor(size.tags / 2))}`,
-  },
-  {
-    name: 'head-blob',
-    label: 'HEAD blob',
-    method: 'HEAD',
-    path: ({ blob }) => `/v2/${TAGGED}/blobs/${blob}`,
-  },
-  {
-    name: 'referrers',
-    label: 'first 10 referrers of one subject',
-    method: 'GET',
-    path: ({ subject }) => `/v2/${REFERRED}/referrers/${subject}?n=10`,
-  },
-  {
-    name: 'catalog',
-    label: '50 repositories from the middle',
-    method: 'GET',
-    path: () => '/v2/_catalog?n=50&last=bench/many-5',
-  },
-]
 
 /**
  * Makes both registries, or takes those of an earlier run, and says what is measured on them. Pushes of each run stay in them.
@@ -100,18 +57,38 @@ export async function openGrowth(
     )
     registries.set(name, await grownRegistry(join(below, `${name}-registry`), size, { fresh, progress }))
   }
+  const systems = [...registries].map(([name, { data }]) => stowage(name, PROJECT, { data, flags: FLAGS }))
+  for (const system of systems) {
+    progress(`${system.name} counts what is in it`)
+    await settle(system, folder)
+  }
   return {
-    families: [...READS.map((read) => readFamily(read, registries)), PUSHES],
-    trials: [killedStart()],
-    systems: [...registries].map(([name, { data }]) => stowage(name, PROJECT, { data })),
+    families: [...GROWN_READS.map((each) => readFamily(each, registries)), PUSHES],
+    trials: [START, KILLED_START],
+    systems,
     against: 'small',
   }
 }
 
-function readFamily(
-  { name, label, method, path }: GrownRead,
-  registries: Map<string, GrownRegistry>,
-): Family {
+/** Waits until a server has nothing left to do: what has changed is counted off the way of requests, which would be measured with them. */
+async function settle(system: System, folder: string): Promise<void> {
+  const running = await startSystem(system, folder)
+  try {
+    const end = performance.now() + SETTLE_SECONDS * 1000
+    await sleep(SETTLE_WINDOW_MS)
+    for (let before = usageOf(running.pid).cpuSeconds; performance.now() < end; ) {
+      await sleep(SETTLE_WINDOW_MS)
+      const { cpuSeconds } = usageOf(running.pid)
+      if (cpuSeconds - before < RESTING_SECONDS) return
+      before = cpuSeconds
+    }
+  } finally {
+    await running.stop()
+  }
+}
+
+function readFamily(grown: GrownRead, registries: Map<string, GrownRegistry>): Family {
+  const { name, label } = grown
   return {
     name: `growth/${name}`,
     readOnly: true,
@@ -125,15 +102,25 @@ function readFamily(
         async load(running, scale) {
           const registry = registries.get(running.system.name)
           if (registry === undefined) throw new Error(`${running.system.name} has no grown registry`)
-          return await readLoad(
-            running,
-            { method, path: path(registry), status: 200 },
-            { connections, scale },
-          )
+          return await readLoad(running, await requestOf(grown, registry, running), { connections, scale })
         },
       }),
     ),
   }
+}
+
+/** All accept anything: what is listed has a media type of its own. */
+const ACCEPT = 'Accept: */*'
+
+async function requestOf(
+  { method, path, isConditional }: GrownRead,
+  registry: GrownRegistry,
+  { address: { host, port } }: RunningSystem,
+): Promise<Asked> {
+  const asked = { method, path: path(registry), headers: [ACCEPT], status: 200 }
+  if (!isConditional) return asked
+  const { headers } = await fetch(`http://${host}:${port}${asked.path}`, { method: 'HEAD' })
+  return { ...asked, headers: [ACCEPT, `If-None-Match: ${headers.get('etag')}`], status: 304 }
 }
 
 /** Into the repository that has all tags. What an earlier run pushed must not come again, so the clock numbers it. */
@@ -154,18 +141,28 @@ const PUSHES: Family = {
   })),
 }
 
-function killedStart(): Trial {
-  return {
-    name: 'growth/start-killed',
-    label: 'start to the first answer, after kill -9',
-    unit: 'start',
-    serves: () => true,
-    async measure(system, folder) {
-      const first = await startSystem(system, folder)
-      await first.stop('SIGKILL')
-      const second = await startSystem(system, folder)
-      await second.stop()
-      return { median: second.startMilliseconds, count: 1, failed: 0 }
-    },
-  }
+const START: Trial = {
+  name: 'growth/start',
+  label: 'start to the first answer',
+  unit: 'start',
+  serves: () => true,
+  async measure(system, folder) {
+    const only = await startSystem(system, folder)
+    await only.stop()
+    return { median: only.startMilliseconds, count: 1, failed: 0 }
+  },
+}
+
+const KILLED_START: Trial = {
+  name: 'growth/start-killed',
+  label: 'start to the first answer, after kill -9',
+  unit: 'start',
+  serves: () => true,
+  async measure(system, folder) {
+    const first = await startSystem(system, folder)
+    await first.stop('SIGKILL')
+    const second = await startSystem(system, folder)
+    await second.stop()
+    return { median: second.startMilliseconds, count: 1, failed: 0 }
+  },
 }

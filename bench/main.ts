@@ -151,7 +151,7 @@ function list(systems: readonly System[]): number {
   const cases = [...FAMILIES.flatMap((family) => family.cases), ...TRIALS]
   const width = Math.max(...cases.map(({ name }) => name.length))
   for (const { name, label } of cases) say(`${name.padEnd(width)}  ${label}`)
-  say('growth, growth/<name>: a registry with a million tags beside a small one (only Stowage)')
+  say('growth, growth/<name>: a registry with a million tags and manifests beside a small one (only Stowage)')
   say('memory: many large pushes and slow readers at once, and aborted uploads (only Stowage)')
   return say(`systems: ${systems.map(({ name }) => name).join(', ')}`)
 }

@@ -18,7 +18,13 @@ export interface SmallRequest {
 
 const MAIN_CONNECTIONS = 16
 const WARM_UP_SHARE = 0.25
-const ACCEPT = `Accept: ${MANIFEST_TYPE}`
+const HEADERS = [`Accept: ${MANIFEST_TYPE}`]
+
+/** What is sent, and what should be answered. */
+export interface Asked extends Pick<SmallRequest, 'method' | 'path' | 'status' | 'optional'> {
+  /** `Name: value` of each; what images are asked for with, if absent. */
+  headers?: readonly string[]
+}
 
 /** The case that sends one request again and again. */
 export function readCase(request: SmallRequest, connections: number): Case {
@@ -34,7 +40,7 @@ export function readCase(request: SmallRequest, connections: number): Case {
 /** Gets a load of one request ready, after a look at whether it is answered as it should be. */
 export async function readLoad(
   running: RunningSystem,
-  request: Omit<SmallRequest, 'name' | 'label'>,
+  request: Asked,
   how: { connections: number; scale: Scale },
 ): Promise<ReadyLoad | { note: string }> {
   const { method, path, optional } = request
@@ -48,14 +54,12 @@ export async function readLoad(
     : await generatorLoad(running, { ...request, method }, how)
 }
 
-type Asked = Pick<SmallRequest, 'path' | 'status'>
-
 async function wrkLoad(
   { address }: RunningSystem,
-  { path, status }: Asked,
+  { path, status, headers = HEADERS }: Asked,
   { connections, scale: { seconds } }: { connections: number; scale: Scale },
 ): Promise<ReadyLoad> {
-  const run = { address, path, headers: [ACCEPT], connections, refused: status >= 400 }
+  const run = { address, path, headers, connections, refused: status >= 400 }
   await runWrk({ ...run, seconds: Math.max(0.1, seconds * WARM_UP_SHARE) })
   return { run: async () => await runWrk({ ...run, seconds }) }
 }
@@ -63,21 +67,25 @@ async function wrkLoad(
 /** For HEAD, which wrk can't: it waits for the body that is announced. */
 async function generatorLoad(
   { address }: RunningSystem,
-  { method, path, status }: Asked & { method: 'HEAD' },
+  { method, path, status, headers = HEADERS }: Asked & { method: 'HEAD' },
   { connections: clients, scale: { seconds } }: { connections: number; scale: Scale },
 ): Promise<ReadyLoad> {
-  const headers = `${ACCEPT}\r\n`
-  return await prepareLoad({ kind: 'requests', address, method, path, headers, status, clients, seconds })
+  const plan = { kind: 'requests', address, method, path, headers: linesOf(headers) } as const
+  return await prepareLoad({ ...plan, status, clients, seconds })
 }
 
 async function probe(
   { address }: RunningSystem,
-  { method, path }: Pick<SmallRequest, 'method' | 'path'>,
+  { method, path, headers = HEADERS }: Asked,
 ): Promise<number> {
   const connection = await Connection.open(address)
   try {
-    return (await connection.send({ method, path, headers: `${ACCEPT}\r\n` })).status
+    return (await connection.send({ method, path, headers: linesOf(headers) })).status
   } finally {
     connection.close()
   }
+}
+
+function linesOf(headers: readonly string[]): string {
+  return headers.map((line) => `${line}\r\n`).join('')
 }

@@ -290,6 +290,35 @@ function testBounds(getStore: GetStore): void {
     assert.deepEqual(page?.manifests, [])
     assert.deepEqual(page.next, { key: 10_001, digest: commands[9_999]?.digest })
   })
+
+  test('a page by pulls is full, however many were pulled and whatever never was', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const never = [await putManifest(store, repository), await putManifest(store, repository)].toSorted()
+    const commands = Array.from({ length: 10_050 }, () => manifestCommand(repository))
+    for (let start = 0; start < commands.length; start += 1000) {
+      const some = commands.slice(start, start + 1000)
+      const pulls = some.map(({ digest }) => ({ repository, digest, at: tick() }))
+      await store.commit([...some, { type: 'recordPulls', pulls }])
+    }
+    const digests = commands.map(({ digest }) => digest)
+    for (const [descending, order] of [
+      [false, [...never, ...digests]],
+      [true, [...digests.toReversed(), ...never.toReversed()]],
+    ] as const) {
+      const query = queryOf(repository, { sort: 'pulled', descending, limit: 5026, maxBytes: 100 * MIB })
+      const first = await store.manifests.list(query)
+      assert.deepEqual(
+        first?.manifests.map(({ digest }) => digest),
+        order.slice(0, 5026),
+      )
+      const all = await readAll(store, query)
+      assert.deepEqual(
+        all.map(({ digest }) => digest),
+        order,
+      )
+    }
+  })
 }
 
 function testFilters(getStore: GetStore): void {

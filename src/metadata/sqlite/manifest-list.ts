@@ -35,12 +35,12 @@ function gatherManifests(listing: Listing, statements: Statements, query: Manife
   let looked = 0
   let lookedBytes = 0
   let bytes = 0
-  for (const { row, cursor, isSkipped } of manifestRows(statements, listing.repository, query)) {
+  for (const { row, cursor } of manifestRows(statements, listing.repository, query)) {
     const isSpent = looked >= MAX_MANIFESTS_LOOKED_AT || lookedBytes >= MAX_BYTES_LOOKED_AT || listing.isSpent
     if (last !== undefined && (isSpent || manifests.length >= query.limit)) return { manifests, next: last }
     looked++
     lookedBytes += textLength(row.annotations) + textLength(row.labels)
-    const found = isSkipped ? undefined : listing.read(row)
+    const found = listing.read(row)
     if (found !== undefined) {
       bytes += Buffer.byteLength(JSON.stringify(found))
       if (manifests.length > 0 && bytes > query.maxBytes && last) return { manifests, next: last }

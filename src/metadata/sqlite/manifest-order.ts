@@ -5,14 +5,15 @@ import type { Row, Statements } from './statements.ts'
 export interface OrderedRow {
   row: Row
   cursor: ManifestCursor
-  /** Whether it comes at another place of this order. */
-  isSkipped?: boolean
 }
 
 const COLUMNS = `m.digest, m.media_type AS mediaType, m.artifact_type AS artifactType, m.size, m.subject, m.annotations,
   m.pushed, m.total_size AS totalSize, m.labels, m.platform, m.position`
 const WITH_PULL = `SELECT ${COLUMNS}, p.pulled FROM manifests m
   LEFT JOIN pulls p ON p.repository = m.repository AND p.digest = m.digest`
+/** By an index that has only these: in a repository of which all is pulled, others would be looked at in vain. */
+const NEVER_PULLED = `SELECT ${COLUMNS}, NULL AS pulled FROM manifests m INDEXED BY manifests_never_pulled
+  WHERE m.never_pulled = 1 AND`
 const BY_PULL = `SELECT ${COLUMNS}, p.pulled FROM pulls p
   CROSS JOIN manifests m ON m.repository = p.repository AND m.digest = p.digest`
 
@@ -26,7 +27,7 @@ export function manifestRows(
   const order = { statements, repository, descending, from }
   if (sort === 'pushed') return rowsBy(order, 'm.position', (row) => row.position as number)
   if (sort === 'size') return rowsBySize(order)
-  if (sort === 'digest') return rowsByDigest(order, () => false)
+  if (sort === 'digest') return rowsByDigest(order, `${WITH_PULL} WHERE`)
   return rowsByPull(order)
 }
 
@@ -70,24 +71,21 @@ function rowsBySize(order: Order): Generator<OrderedRow> {
 
 function* rowsByDigest(
   { statements, repository, descending, from }: Order,
-  isSkipped: (row: Row) => boolean,
+  select: string,
 ): Generator<OrderedRow> {
   const { behind, direction } = signs(descending)
   const rows = statements.iterate(
-    `${WITH_PULL} WHERE m.repository = ? AND m.digest ${behind} ? ORDER BY m.digest ${direction}`,
+    `${select} m.repository = ? AND m.digest ${behind} ? ORDER BY m.digest ${direction}`,
     repository,
     from.digest,
   )
-  for (const row of rows) {
-    yield { row, cursor: { key: 0, digest: row.digest as string }, isSkipped: isSkipped(row) }
-  }
+  for (const row of rows) yield { row, cursor: { key: 0, digest: row.digest as string } }
 }
 
 /** What was never pulled comes as pulled at time 0, in the order of digests. */
 function* rowsByPull(order: Order): Generator<OrderedRow> {
   const { descending, from } = order
-  const never = (start: ManifestCursor) =>
-    rowsByDigest({ ...order, from: start }, (row) => row.pulled !== null)
+  const never = (start: ManifestCursor) => rowsByDigest({ ...order, from: start }, NEVER_PULLED)
   if (!descending && from.key <= 0) {
     yield* never(from)
     yield* rowsOfPulls({ ...order, from: { key: 0, digest: LAST_DIGEST } })

@@ -195,6 +195,12 @@ export function recordPulls(statements: Statements, { pulls }: RecordPulls): Out
       repository,
       digest,
     )
+    statements.run(
+      `UPDATE manifests SET never_pulled = 0 WHERE never_pulled = 1 AND digest = ?2
+       AND repository = (SELECT id FROM repositories WHERE name = ?1)`,
+      repository,
+      digest,
+    )
   }
   return { result: 'done' }
 }

@@ -108,6 +108,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE manifests ADD COLUMN total_size INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE manifests ADD COLUMN labels TEXT;
   ALTER TABLE manifests ADD COLUMN platform TEXT;
+  ALTER TABLE manifests ADD COLUMN never_pulled INTEGER NOT NULL DEFAULT 1;
   ALTER TABLE edges ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 
   CREATE TABLE pushes (
@@ -141,6 +142,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (repository, digest)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX pulls_by_time ON pulls (repository, pulled, digest);
+  CREATE INDEX manifests_never_pulled ON manifests (repository, digest) WHERE never_pulled = 1;
 
   CREATE TABLE graves (
     repository INTEGER NOT NULL,

@@ -17,18 +17,33 @@ DatabaseSync.prototype.prepare = function (sql, ...others) {
 
 metadataStoreSuite('SQLite that is watched', async () => memoryMetadata())
 
-test('no statement of all that the suite does looks at a whole table, or sorts what it found', () => {
+/** All statements that were seen, each with the steps of its plan. */
+function plans(): { sql: string; steps: string[] }[] {
   const database = openForWriting(':memory:')
   const statements = [...seen].filter((sql) => /^\s*(?:WITH|SELECT|INSERT|UPDATE|DELETE)\b/.test(sql))
   assert.ok(statements.length > 100, `only ${statements.length} statements were seen`)
-  const bad = statements.flatMap((sql) => {
-    if (MAY_SCAN.some((pattern) => pattern.test(sql))) return []
-    const steps = prepare.call(database, `EXPLAIN QUERY PLAN ${sql}`).all()
-    const slow = steps
-      .map(({ detail }) => String(detail))
-      .filter((detail) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(detail))
-    return slow.length > 0 ? [{ sql, slow }] : []
+  const found = statements.map((sql) => {
+    const rows = prepare.call(database, `EXPLAIN QUERY PLAN ${sql}`).all()
+    return { sql, steps: rows.map(({ detail }) => String(detail)) }
   })
   database.close()
+  return found
+}
+
+test('no statement of all that the suite does looks at a whole table, or sorts what it found', () => {
+  const bad = plans().flatMap(({ sql, steps }) => {
+    if (MAY_SCAN.some((pattern) => pattern.test(sql))) return []
+    const slow = steps.filter((step) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
+    return slow.length > 0 ? [{ sql, slow }] : []
+  })
+  assert.deepEqual(bad, [])
+})
+
+test('no statement that asks for more than a repository looks at all that the repository has', () => {
+  const bad = plans().flatMap(({ sql, steps }) => {
+    const asksForMore = /\b(?!repository |id )\w+ = \?/.test(sql)
+    const slow = steps.filter((step) => /^SEARCH .* \(repository=\?(?: AND \w+[<>]\?)?\)/.test(step))
+    return asksForMore && slow.length > 0 ? [{ sql, slow }] : []
+  })
   assert.deepEqual(bad, [])
 })

@@ -91,16 +91,15 @@ function readManifest(
   return row as unknown as (ManifestRecord & { bytes: Uint8Array }) | undefined
 }
 
+/** SQLite would take the primary key for the order of digests, and look at every manifest of the repository. */
+const REFERRERS = `SELECT ${MANIFEST_COLUMNS}, m.artifact_type AS artifactType, m.annotations
+  FROM manifests m INDEXED BY manifests_by_subject
+  WHERE m.repository = ? AND m.subject = ? AND m.digest > ? ORDER BY m.digest`
+
 function listReferrers(statements: Statements, query: ReferrersQuery): ReferrersPage {
   const id = findRepository(statements, query.repository)
   if (id === undefined) return { descriptors: [] }
-  const rows = statements.iterate(
-    `SELECT ${MANIFEST_COLUMNS}, m.artifact_type AS artifactType, m.annotations FROM manifests m
-     WHERE m.repository = ? AND m.subject = ? AND m.digest > ? ORDER BY m.digest`,
-    id,
-    query.subject,
-    query.after,
-  )
+  const rows = statements.iterate(REFERRERS, id, query.subject, query.after)
   return gatherReferrers(rows, query)
 }
 

@@ -97,8 +97,13 @@ export function memoryMetadata(): MetadataStore {
   })
 }
 
+/** A page of a list touches some hundred leaves of large trees, which the 2 MiB that SQLite takes do not hold; each worker has this. */
+const READING = 'PRAGMA cache_size = -8192'
+
 function openForReading(path: string): DatabaseSync {
-  return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  database.exec(READING)
+  return database
 }
 
 function assemble(database: DatabaseSync, versions: Versions, writer: WriterClient): MetadataStore {
