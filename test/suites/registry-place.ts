@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { memoryMetadata, sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { type Digest, formatDigest } from '../../src/oci/digest.ts'
 import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
@@ -24,10 +24,10 @@ export async function placeRegistry(
   {
     retention,
     pullsInterval,
-    path = ':memory:',
+    path,
   }: { retention?: Partial<Retention>; pullsInterval?: number; path?: string } = {},
 ): Promise<PlacedRegistry> {
-  const metadata = await sqliteMetadata({ path })
+  const metadata = path === undefined ? memoryMetadata() : await sqliteMetadata({ path })
   let now = 1_700_000_000_000
   const parts: RegistryParts = {
     blobs: memoryBlobStore(),
