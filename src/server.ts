@@ -5,6 +5,7 @@ import { type DataFolder, openDataFolder } from './data-folder.ts'
 import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
 import { repeatCounts } from './registry/counter.ts'
+import type { Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
 import { registryOf, serveRegistry } from './serving.ts'
 import { WorkerHost } from './worker-host.ts'
@@ -27,7 +28,12 @@ interface Front {
   close(): Promise<void>
 }
 
-type OpenFront = (folder: DataFolder, tls: TlsFiles | undefined) => Promise<Front>
+/** What a front is opened over; the registry is that of this thread. */
+interface Ground {
+  folder: DataFolder
+  registry: Registry
+  tls: TlsFiles | undefined
+}
 
 /**
  * Starts a server whose requests are answered by worker threads, which this thread keeps alive.
@@ -35,7 +41,7 @@ type OpenFront = (folder: DataFolder, tls: TlsFiles | undefined) => Promise<Fron
  * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(config: Config, log: Logger): Promise<StowageServer> {
-  return await start(config, log, async (folder, tls) => {
+  return await start(config, log, async ({ folder, tls }) => {
     const port = await freePort(config.listen)
     const host = await WorkerHost.start({ config, folder, log, port, tls }, config.workers)
     const { hasZeroCopy } = host
@@ -45,36 +51,29 @@ export async function startServer(config: Config, log: Logger): Promise<StowageS
 
 /** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
 export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
-  return await start(config, log, async (folder, tls) => {
+  return await start(config, log, async ({ registry, tls }) => {
     const { listen, zeroCopy } = config
-    const registry = registryOf(config, folder)
-    const node = await serveRegistry(
-      { config, registry, log },
-      { ...listen, tls, sharesPort: false, zeroCopy },
-    )
-    return {
-      ...node,
-      port: node.address.port,
-      async close() {
-        await node.close()
-        await registry.close()
-      },
-    }
+    const node = await serveRegistry({ config, registry, log }, { ...listen, tls, zeroCopy })
+    return { ...node, port: node.address.port }
   })
 }
 
-async function start(config: Config, log: Logger, open: OpenFront): Promise<StowageServer> {
+async function start(
+  config: Config,
+  log: Logger,
+  open: (ground: Ground) => Promise<Front>,
+): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )
-  const front = await open(folder, tls).catch(async (error: unknown) => {
+  const registry = registryOf(config, folder)
+  const front = await open({ folder, registry, tls }).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
   const stopWatching = tlsPaths && tls && watch(tlsPaths, tls, front.setTls, log)
-  const registry = registryOf(config, folder)
   const stopSweeping = repeatSweeps(registry, log)
   const stopCounting = repeatCounts(registry, log)
   return {
