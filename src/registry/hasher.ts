@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { IHasher } from 'hash-wasm'
 import type { HashAlgorithm } from '../oci/digest.ts'
 
 /** Hashes what passes by, in one or more algorithms at once, and can tell the digests at any time and go on. */
@@ -37,16 +38,44 @@ function native(algorithm: 'sha256' | 'sha512'): RunningHash {
   }
 }
 
-async function blake3(): Promise<RunningHash> {
+/** The one instance of a thread, and whose bytes it has seen. Each instance would reserve gigabytes of address space. */
+interface SharedBlake3 {
+  instance: IHasher
+  /** Its state before the first byte. */
+  initial: Uint8Array
+  owner: { state: Uint8Array } | undefined
+}
+
+let sharedBlake3: Promise<SharedBlake3> | undefined
+
+async function makeSharedBlake3(): Promise<SharedBlake3> {
   const { createBLAKE3 } = await import('hash-wasm')
-  const hash = (await createBLAKE3()).init()
+  const instance = (await createBLAKE3()).init()
+  return { instance, initial: instance.save(), owner: undefined }
+}
+
+/** All hashes of a thread take turns on one instance: whoever had it last has its state saved before another goes on. */
+async function blake3(): Promise<RunningHash> {
+  sharedBlake3 ??= makeSharedBlake3()
+  const shared = await sharedBlake3
+  const mine = { state: shared.initial }
   return {
-    update: (chunk) => hash.update(chunk),
+    update: (chunk) => takeTurn(shared, mine).update(chunk),
     current() {
-      const state = hash.save()
-      const hex = hash.digest('hex')
-      hash.load(state)
-      return hex
+      const instance = takeTurn(shared, mine)
+      mine.state = instance.save()
+      // A digest ends what the instance was doing.
+      shared.owner = undefined
+      return instance.digest('hex')
     },
   }
+}
+
+function takeTurn(shared: SharedBlake3, mine: { state: Uint8Array }): IHasher {
+  const { instance, owner } = shared
+  if (owner === mine) return instance
+  if (owner !== undefined) owner.state = instance.save()
+  instance.load(mine.state)
+  shared.owner = mine
+  return instance
 }

@@ -10,8 +10,17 @@ const PATIENCE_MS = 200_000
 
 /** The memory that a process has in use, in MiB. */
 export async function memoryOf(pid: number): Promise<number> {
+  return await statusOf(pid, 'VmRSS')
+}
+
+/** The address space that a process has reserved, in MiB, whether it uses it or not. */
+export async function addressSpaceOf(pid: number): Promise<number> {
+  return await statusOf(pid, 'VmSize')
+}
+
+async function statusOf(pid: number, field: 'VmRSS' | 'VmSize'): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024) / MIB
+  return (Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024) / MIB
 }
 
 /** How many descriptors a process has open: files, connections and what else it has. */

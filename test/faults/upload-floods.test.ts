@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { digestOf, pushImage } from '../content.ts'
+import { digestIn, digestOf, pushImage } from '../content.ts'
 import { storedFiles } from '../protocol/refusal.ts'
 import { beginUpload, closeUpload, patchUpload, statusRange } from '../protocol/upload-requests.ts'
 import { type Conversation, converseOften, eachBelow } from './conversation.ts'
-import { descriptorsOf, memoryOf, NO_FIGURES, settlesAt } from './process-figures.ts'
+import { addressSpaceOf, descriptorsOf, memoryOf, NO_FIGURES, settlesAt } from './process-figures.ts'
 import { startServer } from './start-server.ts'
 
 const PATIENCE = { timeout: 600_000, skip: NO_FIGURES }
@@ -15,11 +15,11 @@ const LANES = 32
 /** A session is a row; this is far less than what a connection, a file or a buffer for each would take. */
 const MAX_MIB = 128
 
-async function openUploads(clients: readonly Conversation[], count: number): Promise<string[]> {
+async function openUploads(clients: readonly Conversation[], count: number, query = ''): Promise<string[]> {
   const paths: string[] = []
   await eachBelow(count, clients.length, async (_, lane) => {
     const client = clients[lane] ?? assert.fail()
-    const begun = await client.ask('POST /v2/app/blobs/uploads/', { body: '' })
+    const begun = await client.ask(`POST /v2/app/blobs/uploads/${query}`, { body: '' })
     const path = begun.headers.location ?? ''
     assert.equal((await client.ask(`PATCH ${path}`, { body: 'x' })).status, 202)
     paths.push(path)
@@ -90,3 +90,34 @@ test('fault 26: uploads that were begun without a byte cost nothing', PATIENCE, 
   assert.equal(countOf(server.data, 'ended_uploads'), 0)
   await server.close()
 })
+
+test(
+  'fault 42: 2,000 open uploads that are hashed in blake3 share one instance of it',
+  PATIENCE,
+  async (t) => {
+    const server = await startServer(t, { workers: 2, watched: false })
+    const clients = await converseOften(t, server.url, LANES)
+    await openUploads(clients, 100, '?digest-algorithm=blake3')
+    const [space, memory] = [await addressSpaceOf(server.pid), await memoryOf(server.pid)]
+    const paths = await openUploads(clients, 2_000, '?digest-algorithm=blake3')
+    const more = (await addressSpaceOf(server.pid)) - space
+    t.diagnostic(
+      `${more.toFixed()} MiB of address space more, ${((await memoryOf(server.pid)) - memory).toFixed()} in use`,
+    )
+    // One instance reserves 8 GiB, and each of 2,000 would.
+    assert.ok(more < 4_096, `${more} MiB`)
+    await settlesAt('MiB', memory + MAX_MIB, () => memoryOf(server.pid))
+    for (const [index, path] of paths.slice(0, 100).entries()) {
+      const body = String(index)
+      const closed = await closeUpload(
+        new URL(path, server.url),
+        await digestIn('blake3', Buffer.from(`x${body}`)),
+        {
+          body,
+        },
+      )
+      assert.equal(closed.status, 201)
+    }
+    await server.close()
+  },
+)
