@@ -79,6 +79,7 @@ const NETWORK_FILES = [
   'src/http/connection-turns.ts',
   'src/http/node.ts',
   'src/http/transfer.ts',
+  'src/http/upgrade.ts',
   'src/http/zero-copy.ts',
   // Only to learn that a port is free.
   'src/server.ts',

@@ -9,10 +9,11 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, ListenOptions as ListenOptionsOfNode, Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
-import { ConnectionTurns } from './connection-turns.ts'
+import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { requestBody, sendBody, sendEarly } from './transfer.ts'
+import { ignoreUpgrades } from './upgrade.ts'
 import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
 /** A certificate chain and its key, in PEM. */
@@ -72,21 +73,22 @@ export async function listen(
     tls === undefined
       ? createServer(OPTIONS)
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
-  let closing = false
   const ending = new AbortController()
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
-  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => turns.add(socket))
+  const whenReady = tls === undefined ? 'connection' : 'secureConnection'
+  server.on(whenReady, (socket: Socket) => turns.add(socket))
+  ignoreUpgrades(server, turns, whenReady)
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
-    if (closing) response.setHeader('Connection', 'close')
-    turns.take(request, response, () =>
-      handle(app, { request, response, goOn, zeroCopy, ending: ending.signal }).catch((error: unknown) => {
+    turns.take(request, response, async (end) => {
+      const exchange = { request, response, goOn, end, zeroCopy, ending: ending.signal }
+      await handle(app, exchange).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
-      }),
-    )
+      })
+    })
   }
   server.on('request', (request, response) => serve(request, response, () => {}))
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
@@ -100,7 +102,6 @@ export async function listen(
       if (server instanceof TlsServer) server.setSecureContext(files)
     },
     close: () => {
-      closing = true
       ending.abort()
       return stopped(server, turns)
     },
@@ -135,22 +136,26 @@ interface Exchange {
   response: ServerResponse
   /** Aborted when the server is closing. */
   ending: AbortSignal
+  /** Whether the connection ends with this exchange. */
+  end: ConnectionEnd
   goOn: () => void
   zeroCopy: ZeroCopy | undefined
 }
 
 async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
-  const { request, response, goOn, zeroCopy } = exchange
+  const { request, response, ending, end, goOn, zeroCopy } = exchange
   let wentOn = false
   const body = requestBody(request, () => {
     wentOn = true
     goOn()
   })
-  const answer = await answerOf(app, exchange, body)
+  const problem = framingProblemOf(request)
+  const answer = await answerOf(app, exchange, { problem: problem ?? problemOf(request), body })
   if (response.destroyed) return await discard(answer)
   const waitsToGoOn = request.headers.expect !== undefined && !wentOn
   const isEarly = !request.complete
-  response.writeHead(answer.status, isEarly ? { ...answer.headers, Connection: 'close' } : answer.headers)
+  if (isEarly || problem !== undefined || ending.aborted) end.isHere = true
+  response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
   if (!isEarly) return await sendBody(response, answer.body, zeroCopy)
   // Whoever stopped reading in the middle still holds the stream, and what comes could not be thrown away.
   void body.return(undefined)
@@ -160,12 +165,19 @@ async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
 async function answerOf(
   app: HttpApp,
   exchange: Exchange,
-  body: AsyncIterable<Uint8Array>,
+  { problem, body }: { problem: ErrorId | undefined; body: AsyncIterable<Uint8Array> },
 ): Promise<HttpResponse> {
-  const problem = problemOf(exchange.request)
   if (problem !== undefined)
     return withoutBodyOfHead(exchange.request.method, errorResponse(new RegistryError(problem)))
   return await app(toHttpRequest(exchange, body))
+}
+
+/** A body that another program in front of this one may see end elsewhere. RFC 9112, sections 6.1 and 7 */
+function framingProblemOf({ headers, httpVersion }: IncomingMessage): ErrorId | undefined {
+  const coding = headers['transfer-encoding']
+  if (coding === undefined) return undefined
+  if (httpVersion === '1.0') return 'REQUEST_INVALID'
+  return coding.toLowerCase() === 'chunked' ? undefined : 'TRANSFER_CODING_UNSUPPORTED'
 }
 
 /** What Node would refuse without a body that says why, or not at all. */

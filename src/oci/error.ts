@@ -101,6 +101,11 @@ export const ERRORS = {
     message: 'the registry has no space left; what it holds is safe',
   },
   TAG_INVALID: { status: 400, code: 'NAME_INVALID', message: 'tag is malformed' },
+  TRANSFER_CODING_UNSUPPORTED: {
+    status: 501,
+    code: 'UNSUPPORTED',
+    message: 'this registry takes no transfer coding but a single chunked',
+  },
   UNAVAILABLE: {
     status: 503,
     code: 'UNAVAILABLE',

@@ -63,6 +63,7 @@ export const COMMON_ERRORS = [
   'REQUEST_TIMEOUT',
   'EXPECTATION_FAILED',
   'HEADERS_TOO_LARGE',
+  'TRANSFER_CODING_UNSUPPORTED',
   'UNKNOWN',
 ] as const satisfies ErrorId[]
 

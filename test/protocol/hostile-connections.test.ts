@@ -13,6 +13,7 @@ const MIB = 1024 * 1024
 const STILL_SENT = 64 * MIB
 const NOT_HTTP: Refusal = [400, 'UNSUPPORTED']
 const HEADERS_TOO_LARGE: Refusal = [431, 'UNSUPPORTED']
+const UNKNOWN_CODING: Refusal = [501, 'UNSUPPORTED']
 
 /** For tests in which a hang is the failure. */
 const HANG = { timeout: 60_000 }
@@ -36,8 +37,12 @@ const NOT_REQUESTS: [what: string, bytes: string | Uint8Array, refusal?: Refusal
   ['a length with a sign', framed(MANIFEST, 'Content-Length: +13')],
   ['a length in hexadecimal', framed(MANIFEST, 'Content-Length: 0xd')],
   ['a length beyond 64 bits', framed(MANIFEST, 'Content-Length: 99999999999999999999')],
-  ['an unknown coding', framed(MANIFEST, 'Transfer-Encoding: xchunked')],
-  ['chunked twice', framed('d\r\n{"layers":[]}\r\n0\r\n\r\n', 'Transfer-Encoding: chunked, chunked')],
+  ['an unknown coding', framed(MANIFEST, 'Transfer-Encoding: xchunked'), UNKNOWN_CODING],
+  [
+    'chunked twice',
+    framed('d\r\n{"layers":[]}\r\n0\r\n\r\n', 'Transfer-Encoding: chunked, chunked'),
+    UNKNOWN_CODING,
+  ],
   ['a chunk of no number', framed('zz\r\n{"layers":[]}\r\n0\r\n\r\n', CHUNKED)],
   ['a chunk of negative size', framed('-d\r\n{"layers":[]}\r\n0\r\n\r\n', CHUNKED)],
   ['a chunk beyond 64 bits', framed('fffffffffffffffff\r\n{"layers":[]}\r\n0\r\n\r\n', CHUNKED)],
