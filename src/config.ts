@@ -36,8 +36,8 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-/** Elsewhere the system does not spread the connections of one port over several threads. */
-const SPREADS_CONNECTIONS = process.platform === 'linux'
+/** Node does not hand connections to other threads on Windows in all versions. */
+const SPREADS_CONNECTIONS = process.platform !== 'win32'
 const MAX_WORKERS = 64
 
 const workers = z.string().transform((text, context) => {
@@ -64,6 +64,8 @@ const schema = z
     unusedBlobExpiry: duration,
     keepDeleted: duration,
     keepHistory: duration,
+    shutdownDelay: duration,
+    drainTimeout: duration,
     workers,
     zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })
@@ -96,6 +98,8 @@ export const DEFAULTS = {
   unusedBlobExpiry: '24h',
   keepDeleted: '7d',
   keepHistory: '365d',
+  shutdownDelay: '0',
+  drainTimeout: '25s',
   workers: 'auto',
   zeroCopy: 'auto',
 } as const satisfies Settings

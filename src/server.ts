@@ -1,14 +1,17 @@
-import { createServer } from 'node:net'
 import type { Logger } from 'pino'
 import { type Config, ConfigError } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { type AcceptedConnection, type Listener, openListener } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
-import { readTlsFiles, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
+import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
 import { repeatCounts } from './registry/counter.ts'
 import type { Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
 import { registryOf, serveRegistry } from './serving.ts'
+import { shutDown } from './shutdown.ts'
 import { WorkerHost } from './worker-host.ts'
+
+export type { ListenError } from './http/listener.ts'
 
 /** A running server. */
 export interface StowageServer {
@@ -16,16 +19,25 @@ export interface StowageServer {
   readonly url: string
   /** Whether files are sent inside of the kernel. */
   readonly hasZeroCopy: boolean
-  /** Finishes running requests, then lets go of everything. */
+  /** Reads again what can be read again while it runs: the certificate and its key. */
+  reload(): Promise<void>
+  /**
+   * Stops in steps, each of which is logged: the readiness probe fails, for as long as `--shutdown-delay` says; no new connection is accepted, idle ones
+   * and endless answers end; running requests may finish within `--drain-timeout`, then they are cut. Resolves when everything is let go
+   * of, or a few seconds after the cut if something hangs.
+   */
   close(): Promise<void>
 }
 
 /** What answers requests. */
 interface Front {
-  port: number
-  hasZeroCopy: boolean
+  readonly hasZeroCopy: boolean
+  connectionCount(): number
+  take(connection: AcceptedConnection): void
   setTls(files: TlsFiles): void
+  withdraw(): void
   close(): Promise<void>
+  cut(): void
 }
 
 /** What a front is opened over; the registry is that of this thread. */
@@ -41,46 +53,70 @@ interface Ground {
  * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(config: Config, log: Logger): Promise<StowageServer> {
-  return await start(config, log, async ({ folder, tls }) => {
-    const port = await freePort(config.listen)
-    const host = await WorkerHost.start({ config, folder, log, port, tls }, config.workers)
-    const { hasZeroCopy } = host
-    return { port, hasZeroCopy, setTls: (files) => host.setTls(files), close: () => host.close() }
-  })
+  return await start(config, log, ({ folder, tls }) =>
+    WorkerHost.start({ config, folder, log, tls }, config.workers),
+  )
 }
 
 /** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
 export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
-  return await start(config, log, async ({ registry, tls }) => {
-    const { listen, zeroCopy } = config
-    const node = await serveRegistry({ config, registry, log }, { ...listen, tls, zeroCopy })
-    return { ...node, port: node.address.port }
-  })
+  return await start(config, log, ({ registry, tls }) => serveRegistry({ config, registry, log }, tls))
 }
 
 async function start(
   config: Config,
   log: Logger,
-  open: (ground: Ground) => Promise<Front>,
+  openFront: (ground: Ground) => Promise<Front>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
+  // Before the folder, which must stay as it was if the address is taken.
+  const listener = await openListener(config.listen)
+  try {
+    tellOfFallback(config, listener, log)
+    const { front, close } = await openOver({ config, log, tls }, openFront)
+    listener.deliverTo((connection) => front.take(connection))
+    const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => front.setTls(files), log)
+    return {
+      url: urlOf(config, listener),
+      hasZeroCopy: front.hasZeroCopy,
+      reload: async () => await watched?.check(),
+      async close() {
+        watched?.stop()
+        const stoppable = {
+          connectionCount: () => front.connectionCount(),
+          withdraw: () => front.withdraw(),
+          refuse: () => listener.close(),
+          close,
+          cut: () => front.cut(),
+        }
+        await shutDown(stoppable, config, log)
+      },
+    }
+  } catch (error) {
+    listener.close()
+    throw error
+  }
+}
+
+/** Opens the data folder, and what answers requests over it. */
+async function openOver(
+  { config, log, tls }: { config: Config; log: Logger; tls: TlsFiles | undefined },
+  openFront: (ground: Ground) => Promise<Front>,
+): Promise<{ front: Front; close(): Promise<void> }> {
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )
   const registry = registryOf(config, folder)
-  const front = await open({ folder, registry, tls }).catch(async (error: unknown) => {
+  const front = await openFront({ folder, registry, tls }).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
-  const stopWatching = tlsPaths && tls && watch(tlsPaths, tls, front.setTls, log)
   const stopSweeping = repeatSweeps(registry, log)
   const stopCounting = repeatCounts(registry, log)
   return {
-    url: urlOf(config, front.port),
-    hasZeroCopy: front.hasZeroCopy,
+    front,
     async close() {
-      stopWatching?.()
       await front.close()
       await stopSweeping()
       await stopCounting()
@@ -90,19 +126,9 @@ async function start(
   }
 }
 
-/**
- * The port that is asked for, or one that is free. Workers share theirs, and would share it with another server's as well: so that none
- * is there is found out before.
- */
-function freePort({ host, port }: Config['listen']): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen({ host, port, exclusive: true }, () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
-    })
-  })
+function tellOfFallback({ listen: { host } }: Config, { addresses }: Listener, log: Logger): void {
+  if (addresses.includes(host) || host !== '::') return
+  log.warn({ addresses }, 'this system has no IPv6; only IPv4 connections are accepted')
 }
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
@@ -114,7 +140,12 @@ function refuseTls(error: unknown): never {
   throw new ConfigError(`--tls-cert or --tls-key cannot be used: ${message}`, { cause: error })
 }
 
-function watch(paths: TlsPaths, first: TlsFiles, setTls: (files: TlsFiles) => void, log: Logger): () => void {
+function watch(
+  paths: TlsPaths,
+  first: TlsFiles,
+  setTls: (files: TlsFiles) => void,
+  log: Logger,
+): TlsFileWatch {
   return watchTlsFiles(paths, first, {
     onChange(files) {
       setTls(files)
@@ -124,7 +155,9 @@ function watch(paths: TlsPaths, first: TlsFiles, setTls: (files: TlsFiles) => vo
   })
 }
 
-function urlOf({ listen: { host }, tlsCert }: Config, port: number): string {
+function urlOf({ listen, tlsCert }: Config, { addresses, port }: Listener): string {
+  // What listens everywhere may have had to do without IPv6.
+  const host = listen.host === '::' ? (addresses[0] ?? '::') : listen.host
   const name = host.includes(':') ? `[${host}]` : host
   return `${tlsCert === undefined ? 'http' : 'https'}://${name}:${port}`
 }

@@ -6,7 +6,7 @@ import { type Extension, withoutDrafts } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
-import { type ListenOptions, listen, type NodeServer } from './http/node.ts'
+import { type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
 import { isLoopback } from './loopback.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 
@@ -31,29 +31,34 @@ export function registryOf(config: Config, stores: Stores, holder = ''): Registr
   })
 }
 
-/**
- * Answers requests on this thread.
- *
- * @throws the error of listening, such as EADDRINUSE
- */
+/** A server whose readiness can be withdrawn before it closes. */
+export interface RegistryServer extends NodeServer {
+  /** Lets the readiness probe fail from now on; all else is answered as before. */
+  withdraw(): void
+}
+
+/** Answers requests on this thread, on the connections that it is given. */
 export async function serveRegistry(
   { config, registry, log }: { config: Config; registry: Registry; log: Logger },
-  place: Omit<ListenOptions, 'log'>,
-): Promise<NodeServer> {
-  let closing = false
+  tls: TlsFiles | undefined,
+): Promise<RegistryServer> {
+  let withdrawn = false
   const app = createApp({
     registry,
     extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
     clock: Date.now,
     onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
-    isReady: async () => !closing && (await answers(registry)),
+    isReady: async () => !withdrawn && (await answers(registry)),
     log,
   })
-  const node = await listen(app, { ...place, log })
+  const node = await nodeServer(app, { tls, zeroCopy: config.zeroCopy, log })
   return {
     ...node,
+    withdraw() {
+      withdrawn = true
+    },
     async close() {
-      closing = true
+      withdrawn = true
       await node.close()
     },
   }

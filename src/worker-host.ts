@@ -1,49 +1,30 @@
-import { randomBytes } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
-import type { Logger } from 'pino'
-import type { Config } from './config.ts'
-import type { DataFolder } from './data-folder.ts'
+import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
-import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
+import { WorkerPlace, type WorkerSurroundings } from './worker-place.ts'
+import type { WorkerOrder } from './worker-thread.ts'
 
-const FIRST_PAUSE_MS = 100
-const MAX_PAUSE_MS = 5_000
-const GOOD_AGE_MS = 60_000
-
-/** What all workers of a server have in common. */
-export interface WorkerSurroundings {
-  config: Config
-  folder: DataFolder
-  log: Logger
-  port: number
-  tls: TlsFiles | undefined
-}
+/** What is held for workers that are being replaced; the system refuses many more by itself, since they are not accepted in time. */
+const MAX_WAITING = 1024
 
 /**
- * Keeps workers alive: threads that answer requests, at one port. If one dies, its connections end, its uploads are free to be
- * continued at once, and another takes its place.
+ * Keeps workers alive, threads that answer requests, and spreads connections over them: each goes to the worker that has the fewest. If a
+ * worker dies, its connections end, its uploads are free to be continued at once, and another takes its place.
  */
 export class WorkerHost {
+  readonly #places: WorkerPlace[]
   readonly #surroundings: WorkerSurroundings
-  readonly #places: Place[]
-  #tls: TlsFiles | undefined
+  #waiting: AcceptedConnection[] = []
+  #turn = 0
   /** Whether files are sent inside of the kernel. */
   hasZeroCopy = false
 
   private constructor(surroundings: WorkerSurroundings, count: number) {
-    this.#surroundings = surroundings
-    this.#tls = surroundings.tls
-    this.#places = Array.from(
-      { length: count },
-      () => new Place((holder) => this.#start(holder, count > 1), surroundings),
-    )
+    this.#surroundings = { ...surroundings }
+    const onOpen = () => this.#deliverWaiting()
+    this.#places = Array.from({ length: count }, () => new WorkerPlace(this.#surroundings, onOpen))
   }
 
-  /**
-   * Starts workers.
-   *
-   * @throws the error of listening, such as EADDRINUSE; no worker is left then
-   */
+  /** Starts workers. @throws what kept one from starting; no worker is left then */
   static async start(surroundings: WorkerSurroundings, count: number): Promise<WorkerHost> {
     const host = new WorkerHost(surroundings, count)
     const starts = await Promise.allSettled(host.#places.map((place) => place.open()))
@@ -58,101 +39,62 @@ export class WorkerHost {
     return host
   }
 
-  /** Takes another certificate for new connections. */
-  setTls(tls: TlsFiles): void {
-    this.#tls = tls
-    for (const place of this.#places) place.tell({ tls })
+  /** How many connections all workers have. */
+  connectionCount(): number {
+    return this.connectionCounts().reduce((total, count) => total + count, 0)
   }
 
-  /** Takes no more connections and waits for running requests. */
+  /** How many connections each worker has. */
+  connectionCounts(): number[] {
+    return this.#places.map((place) => place.connections)
+  }
+
+  /** Lets a worker answer a connection; if there is none at the moment, the next one that starts. */
+  take(connection: AcceptedConnection): void {
+    const place = this.#leastBusy()
+    if (place !== undefined) place.take(connection)
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(connection)
+    else connection.destroy()
+  }
+
+  /** Takes another certificate for new connections. */
+  setTls(tls: TlsFiles): void {
+    this.#surroundings.tls = tls
+    this.#tell({ tls })
+  }
+
+  /** Lets the readiness probe fail from now on. */
+  withdraw(): void {
+    this.#tell('withdraw')
+  }
+
+  /** Ends idle connections at once and each other after its current request, and waits for that. */
   async close(): Promise<void> {
+    for (const connection of this.#waiting.splice(0)) connection.destroy()
     await Promise.all(this.#places.map((place) => place.close()))
   }
 
-  #start(holder: string, sharesPort: boolean): Worker {
-    const { config, folder, port } = this.#surroundings
-    const shared = folder.share()
-    const workerData: WorkerData = { config, folder: shared, holder, tls: this.#tls, port, sharesPort }
-    return new Worker(new URL('./worker-thread.ts', import.meta.url), {
-      workerData,
-      transferList: [shared.metadata.writers],
-    })
-  }
-}
-
-/** The place of one worker, and whoever fills it. */
-class Place {
-  readonly #startWorker: (holder: string) => Worker
-  readonly #surroundings: WorkerSurroundings
-  #worker: Worker | undefined
-  #ended: Promise<void> = Promise.resolve()
-  #closing = false
-  #started = 0
-  #pause = FIRST_PAUSE_MS
-  #restart: NodeJS.Timeout | undefined
-
-  constructor(startWorker: (holder: string) => Worker, surroundings: WorkerSurroundings) {
-    this.#startWorker = startWorker
-    this.#surroundings = surroundings
+  /** Ends all connections at once. */
+  cut(): void {
+    this.#tell('cut')
   }
 
-  /** Starts a worker here and waits until it listens. */
-  async open(): Promise<{ hasZeroCopy: boolean }> {
-    const holder = `${randomBytes(4).toString('hex')}-`
-    this.#started = performance.now()
-    const worker = this.#startWorker(holder)
-    this.#worker = worker
-    let cause: unknown
-    worker.on('error', (error) => {
-      cause = error
-    })
-    let listens = false
-    this.#ended = new Promise((resolve) => {
-      worker.on('exit', () => {
-        this.#worker = undefined
-        if (listens && !this.#closing) this.#replace(holder, cause)
-        resolve()
-      })
-    })
-    const news = await Promise.race([firstNews(worker), this.#ended.then(() => ({ problem: cause }))])
-    if ('problem' in news) throw news.problem
-    listens = true
-    return news
+  #tell(order: Exclude<WorkerOrder, { connection: unknown }>): void {
+    for (const place of this.#places) place.tell(order)
   }
 
-  tell(order: WorkerOrder): void {
-    this.#worker?.postMessage(order)
+  /** Where several have as few connections as any, they take turns. */
+  #leastBusy(): WorkerPlace | undefined {
+    this.#turn = (this.#turn + 1) % this.#places.length
+    const inTurn = [...this.#places.slice(this.#turn), ...this.#places.slice(0, this.#turn)]
+    const open = inTurn.filter((place) => place.isOpen)
+    return open.reduce<WorkerPlace | undefined>(
+      (best, place) => (best === undefined || place.connections < best.connections ? place : best),
+      undefined,
+    )
   }
 
-  async close(): Promise<void> {
-    this.#closing = true
-    clearTimeout(this.#restart)
-    this.tell('close')
-    await this.#ended
+  #deliverWaiting(): void {
+    for (const connection of this.#waiting.splice(0)) this.take(connection)
   }
-
-  #replace(holder: string, cause: unknown): void {
-    const { log, folder } = this.#surroundings
-    log.error({ error: cause }, 'a worker died; another takes its place')
-    folder.metadata
-      .commit([{ type: 'releaseLeases', holder }])
-      .catch((error: unknown) => log.error({ error }, 'the uploads of a dead worker stay leased for a while'))
-    if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
-    this.#reopenAfterPause()
-  }
-
-  #reopenAfterPause(): void {
-    this.#restart = setTimeout(() => {
-      this.open().catch((error: unknown) => {
-        if (this.#closing) return
-        this.#surroundings.log.error({ error }, 'a worker could not be started; it is tried again')
-        this.#reopenAfterPause()
-      })
-    }, this.#pause)
-    this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS)
-  }
-}
-
-function firstNews(worker: Worker): Promise<WorkerNews> {
-  return new Promise((resolve) => worker.once('message', resolve))
 }

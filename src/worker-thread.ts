@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
 import type { Config } from './config.ts'
 import { joinDataFolder, type SharedFolder } from './data-folder.ts'
+import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { createLog } from './log.ts'
 import { registryOf, serveRegistry } from './serving.ts'
@@ -13,42 +14,46 @@ export interface WorkerData {
   /** What the tokens of its leases begin with. */
   holder: string
   tls: TlsFiles | undefined
-  port: number
-  /** Whether other workers listen at the same port. */
-  sharesPort: boolean
+  /** How many connections it has, those that are on their way to it included; it takes off those that end. */
+  connections: Int32Array<SharedArrayBuffer>
 }
 
-/** What a worker is told: to take another certificate, or to finish. */
-export type WorkerOrder = { tls: TlsFiles } | 'close'
+/**
+ * What a worker is told: to answer a connection, which must be transferred to it; to take another certificate; to fail its readiness
+ * probe; to finish; or to end what has not finished.
+ */
+export type WorkerOrder =
+  | { connection: AcceptedConnection }
+  | { tls: TlsFiles }
+  | 'withdraw'
+  | 'close'
+  | 'cut'
 
-/** What a worker tells: that it listens, and how; or that it can't. */
-export type WorkerNews = { hasZeroCopy: boolean } | { problem: unknown }
+/** What a worker tells: that it answers, and how. */
+export interface WorkerNews {
+  hasZeroCopy: boolean
+}
 
-const { config, folder, holder, tls, port, sharesPort } = workerData as WorkerData
+const { config, folder, holder, tls, connections } = workerData as WorkerData
 writeCompiledCodeSoon()
 const log = createLog(config)
 const stores = joinDataFolder(folder)
 const registry = registryOf(config, stores, holder)
+const server = await serveRegistry({ config, registry, log }, tls)
 
-try {
-  const { host } = config.listen
-  const node = await serveRegistry(
-    { config, registry, log },
-    { host, port, tls, sharesPort, zeroCopy: config.zeroCopy },
-  )
-  parentPort?.on('message', async (order: WorkerOrder) => {
-    if (order !== 'close') return node.setTls(order.tls)
-    await node.close()
-    await registry.close()
-    await stores.close()
-    parentPort?.close()
-  })
-  tell({ hasZeroCopy: node.hasZeroCopy })
-} catch (problem) {
+parentPort?.on('message', (order: WorkerOrder) => {
+  if (order === 'withdraw') return server.withdraw()
+  if (order === 'cut') return server.cut()
+  if (order === 'close') return void close()
+  if ('tls' in order) return server.setTls(order.tls)
+  order.connection.once('close', () => Atomics.sub(connections, 0, 1))
+  server.take(order.connection)
+})
+parentPort?.postMessage({ hasZeroCopy: server.hasZeroCopy } satisfies WorkerNews)
+
+async function close(): Promise<void> {
+  await server.close()
+  await registry.close()
   await stores.close()
-  tell({ problem })
-}
-
-function tell(news: WorkerNews): void {
-  parentPort?.postMessage(news)
+  parentPort?.close()
 }

@@ -59,8 +59,10 @@ const TOP: Readonly<Record<string, Rule>> = {
   'src/log.ts': { folders: [], files: ['src/config.ts'], packages: ['pino'], node: true },
   'src/serving.ts': composition('src/loopback.ts'),
   'src/worker-thread.ts': composition('src/serving.ts', 'src/log.ts', 'src/compiled-code.ts'),
-  'src/worker-host.ts': composition('src/worker-thread.ts'),
-  'src/server.ts': composition('src/serving.ts', 'src/worker-host.ts'),
+  'src/worker-place.ts': composition('src/worker-thread.ts'),
+  'src/worker-host.ts': composition('src/worker-place.ts', 'src/worker-thread.ts'),
+  'src/shutdown.ts': composition(),
+  'src/server.ts': composition('src/serving.ts', 'src/shutdown.ts', 'src/worker-host.ts'),
 }
 
 /** A file that puts parts together. */
@@ -77,12 +79,11 @@ function composition(...files: string[]): Rule {
 const NETWORK_FILES = [
   'src/conformance/raw-connection.ts',
   'src/http/connection-turns.ts',
+  'src/http/listener.ts',
   'src/http/node.ts',
   'src/http/transfer.ts',
   'src/http/upgrade.ts',
   'src/http/zero-copy.ts',
-  // Only to learn that a port is free.
-  'src/server.ts',
 ]
 const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings, ZERO_COPY } from '../config.ts'
 import { createLog } from '../log.ts'
-import { type StowageServer, startServer } from '../server.ts'
+import { type ListenError, type StowageServer, startServer } from '../server.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Read here, since from the environment the parser would take any value of a switch for yes. */
@@ -92,15 +92,16 @@ function isOn(flag: string | boolean | undefined, variable: string): boolean {
 }
 
 function listenProblem(error: unknown, { listen }: Config): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  const address = `${listen.host}:${listen.port}`
+  // A name can stand for several addresses; the error tells which it was.
+  const { code, syscall, address = listen.host, port = listen.port } = error as ListenError
+  const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
+  if (code === 'ENOTFOUND') return new UsageError(`${listen.host} is not an address of this machine`)
+  if (syscall !== 'listen') return error
   if (code === 'EADDRINUSE')
-    return new UsageError(`${address} is taken: another program listens there; choose another with --listen`)
+    return new UsageError(`${place} is taken: another program listens there; choose another with --listen`)
   if (code === 'EACCES')
-    return new UsageError(`this user may not listen on ${address}; ports below 1024 need a privilege`)
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return new UsageError(`${listen.host} is not an address of this machine`)
-  return error
+    return new UsageError(`this user may not listen on ${place}; ports below 1024 need a privilege`)
+  return new UsageError(`${address} is not an address of this machine: ${code}`)
 }
 
 function greet({ url, hasZeroCopy }: StowageServer, { data, workers }: Config): void {

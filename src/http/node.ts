@@ -6,10 +6,12 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
-import type { AddressInfo, ListenOptions as ListenOptionsOfNode, Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { HttpLog } from './app.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
+import { type AcceptedConnection, openListener, type Place } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { requestBody, sendBody, sendEarly } from './transfer.ts'
@@ -22,27 +24,33 @@ export interface TlsFiles {
   key: Buffer
 }
 
-/** Where and how a server listens. */
-export interface ListenOptions {
-  host: string
-  port: number
+/** How a server answers. */
+export interface NodeServerOptions {
   tls?: TlsFiles | undefined
-  /** Whether other threads listen at the same port; the system spreads connections over them. */
-  sharesPort?: boolean
   /** How files are sent: inside of the kernel where that is offered, or always by reading them. */
   zeroCopy?: 'auto' | 'off'
   log: HttpLog
 }
 
-/** A listening server. */
+/** What answers requests of connections that were accepted elsewhere. */
 export interface NodeServer {
-  readonly address: AddressInfo
   /** Whether files are sent inside of the kernel. */
   readonly hasZeroCopy: boolean
+  /** How many connections it has. */
+  connectionCount(): number
+  /** Answers the requests of a connection until it ends. */
+  take(connection: AcceptedConnection): void
   /** Takes another certificate for new connections. @throws if it can't be used; the old one stays then */
   setTls(files: TlsFiles): void
-  /** Takes no more connections and waits for running requests. */
+  /** Ends idle connections and endless answers at once, each other connection after its current request, and waits for all of that. */
   close(): Promise<void>
+  /** Ends all connections at once. */
+  cut(): void
+}
+
+/** A server that listens by itself. */
+export interface ListeningServer extends NodeServer {
+  readonly address: Place
 }
 
 const MAX_HEADERS = 200
@@ -60,19 +68,36 @@ const OPTIONS: ServerOptions = {
 }
 
 /**
- * Serves an app over HTTP/1.1, or over TLS.
+ * Serves an app over HTTP/1.1, or over TLS, at a place.
  *
- * @throws the error of `listen`, such as EADDRINUSE
+ * @throws the error of listening, such as EADDRINUSE
  */
-export async function listen(
+export async function listen(app: HttpApp, options: NodeServerOptions & Place): Promise<ListeningServer> {
+  const listener = await openListener(options)
+  const server = await nodeServer(app, options)
+  listener.deliverTo((connection) => server.take(connection))
+  return {
+    ...server,
+    address: { host: options.host, port: listener.port },
+    close() {
+      listener.close()
+      return server.close()
+    },
+  }
+}
+
+/** Serves an app over HTTP/1.1, or over TLS, on the connections that it is given. */
+export async function nodeServer(
   app: HttpApp,
-  { host, port, tls, sharesPort = false, zeroCopy: wanted = 'auto', log }: ListenOptions,
+  { tls, zeroCopy: wanted = 'auto', log }: NodeServerOptions,
 ): Promise<NodeServer> {
   const zeroCopy = wanted === 'off' || tls !== undefined ? undefined : await openZeroCopy()
   const server =
     tls === undefined
       ? createServer(OPTIONS)
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
+  /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
+  const running = new Set<Promise<void>>()
   const ending = new AbortController()
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
@@ -83,51 +108,65 @@ export async function listen(
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     turns.take(request, response, async (end) => {
       const exchange = { request, response, goOn, end, zeroCopy, ending: ending.signal }
-      await handle(app, exchange).catch((error: unknown) => {
+      const work = handle(app, exchange).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
       })
+      running.add(work)
+      await work
+      running.delete(work)
     })
   }
   server.on('request', (request, response) => serve(request, response, () => {}))
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
   server.on('checkExpectation', (request, response) => serve(request, response, () => {}))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
-  await started(server, { host, port, reusePort: sharesPort })
+  // It never listens itself; told that it does, it begins to watch how long heads take.
+  server.emit('listening')
   return {
-    address: server.address() as AddressInfo,
+    ...closable(server, { turns, running, ending }),
     hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext(files)
     },
-    close: () => {
+  }
+}
+
+/** How a server gets connections, and how they end. */
+function closable(
+  server: Server,
+  {
+    turns,
+    running,
+    ending,
+  }: { turns: ConnectionTurns; running: Set<Promise<void>>; ending: AbortController },
+): Pick<NodeServer, 'connectionCount' | 'take' | 'close' | 'cut'> {
+  const connections = new Set<Socket>()
+  return {
+    connectionCount: () => connections.size,
+    take(connection) {
+      connections.add(connection)
+      connection.once('close', () => connections.delete(connection))
+      server.emit('connection', connection)
+      // The listener paused it.
+      connection.resume()
+    },
+    async close() {
       ending.abort()
-      return stopped(server, turns)
+      await emptied(connections, turns)
+      await Promise.all(running)
+      server.close()
+    },
+    cut() {
+      for (const connection of connections) connection.destroy()
     },
   }
 }
 
-function started(server: Server, place: ListenOptionsOfNode): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ ...place, backlog: 1024 }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-}
-
 /** Connections end one by one, as their last request does; those on which none is running end at once. */
-function stopped(server: Server, turns: ConnectionTurns): Promise<void> {
-  return new Promise((resolve) => {
-    const sweep = setInterval(() => turns.endIdle(), 50)
-    server.close(() => {
-      clearInterval(sweep)
-      resolve()
-    })
-    turns.endIdle()
-  })
+async function emptied(connections: ReadonlySet<Socket>, turns: ConnectionTurns): Promise<void> {
+  for (turns.endIdle(); connections.size > 0; turns.endIdle()) await sleep(50)
 }
 
 /** A request with its response. */

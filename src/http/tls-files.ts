@@ -18,17 +18,22 @@ export async function readTlsFiles({ cert, key }: TlsPaths): Promise<TlsFiles> {
   return files
 }
 
+/** Files that are read again and again. */
+export interface TlsFileWatch {
+  /** Reads them now; tells of a problem even if it was told before. */
+  check(): Promise<void>
+  stop(): void
+}
+
 /**
  * Reads the files again every two seconds, so that it also sees files that are replaced by rename or through a link, and on file
  * systems that tell of no changes. Files that can't be used are told once; the old ones stay in use.
- *
- * @returns what stops it
  */
 export function watchTlsFiles(
   paths: TlsPaths,
   first: TlsFiles,
   { onChange, onProblem }: { onChange(files: TlsFiles): void; onProblem(error: unknown): void },
-): () => void {
+): TlsFileWatch {
   let used = fingerprint(first)
   let problem = ''
   const check = async () => {
@@ -47,7 +52,13 @@ export function watchTlsFiles(
   }
   const timer = setInterval(check, CHECK_MS)
   timer.unref()
-  return () => clearInterval(timer)
+  return {
+    async check() {
+      problem = ''
+      await check()
+    },
+    stop: () => clearInterval(timer),
+  }
 }
 
 function fingerprint({ cert, key }: TlsFiles): string {

@@ -85,7 +85,12 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
     },
     async serve(data, args = [], surroundings = {}) {
       const command = ['serve', '--listen', '127.0.0.1:0', '--data', data, ...args]
-      const program = start(command, { nodeFlags: WATCH, ...surroundings })
+      const program = start(command, {
+        nodeFlags: WATCH,
+        ...surroundings,
+        // So that a test can ask that nothing went wrong: then it wrote nothing.
+        env: { STOWAGE_LOG_LEVEL: 'warn', ...surroundings.env },
+      })
       const greeting = await program.wrote('stdout', /^Stowage listens on (\S+)\n(?:.*\n)*.*push \S+\n/)
       return { ...program, url: greeting[1] ?? '' }
     },

@@ -49,7 +49,7 @@ test('a server greets with its address, its data folder and a push line, and its
   assert.deepEqual(stdout.split('\n'), [
     `Stowage listens on http://127.0.0.1:${port}`,
     `Data is in ${join(sandbox.folder, 'data')}`,
-    `Answered by ${process.platform === 'linux' ? '2 threads' : 'one thread'}; files are sent by reading them`,
+    `Answered by ${process.platform !== 'win32' ? '2 threads' : 'one thread'}; files are sent by reading them`,
     `Push an image:  docker tag alpine 127.0.0.1:${port}/alpine && docker push 127.0.0.1:${port}/alpine`,
     '',
   ])

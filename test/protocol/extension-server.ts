@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import type { Endpoint } from '../../src/extensions/extension.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
-import { listen, type NodeServer } from '../../src/http/node.ts'
+import { type ListeningServer, listen } from '../../src/http/node.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
@@ -11,7 +11,7 @@ import { memoryBlobStore } from '../../src/storage/memory.ts'
 const HOUR = 3_600_000
 
 /** A server whose only extension is `_test`, with the endpoints of a test. */
-export interface ExtensionServer extends NodeServer {
+export interface ExtensionServer extends ListeningServer {
   url: string
   /** Asks without a port. */
   ask(request: Request): Promise<Response>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MAX_FOLLOWERS } from '../../src/extensions/stowage/followers.ts'
-import { listen, type NodeServer } from '../../src/http/node.ts'
+import { type ListeningServer, listen } from '../../src/http/node.ts'
 import { pushArtifact } from '../content.ts'
 import { startStowage } from '../stowage.ts'
 import { assertWhole, feedUrl, listChanges, readEvents, type ToldChange } from './changes.ts'
@@ -177,7 +177,7 @@ test('a stream that cannot go on says why and ends', async (t) => {
 })
 
 test('a stream of which little comes in many minutes goes on', async (t) => {
-  let server: NodeServer | undefined
+  let server: ListeningServer | undefined
   // Before the registry, which it reads until then.
   t.after(() => server?.close())
   const { push: pushTo, app } = await openRegistry(t, (context) => context)

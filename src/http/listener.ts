@@ -1,0 +1,154 @@
+import { lookup } from 'node:dns/promises'
+import { createServer, isIP, type Server, type Socket } from 'node:net'
+
+/** A connection of which nothing was read yet; it can be transferred to another thread. */
+export type AcceptedConnection = Socket
+
+/** Where to listen: an IP address of this machine or a name that stands for some, and a port; 0 takes any that is free. */
+export interface Place {
+  host: string
+  port: number
+}
+
+/** What accepts connections, and does nothing else with them. */
+export interface Listener {
+  readonly port: number
+  /** The IP addresses that are listened on. */
+  readonly addresses: readonly string[]
+  /** From now on all connections go there; those that came before go at once. */
+  deliverTo(take: (connection: AcceptedConnection) => void): void
+  /** Accepts no more connections, and drops those that were not delivered. */
+  close(): void
+}
+
+/** An address cannot be listened on; `host` and `port` say which, for a name that stands for several. */
+export type ListenError = NodeJS.ErrnoException & { address?: string; port?: number }
+
+const BACKLOG = 1024
+/** How often another free port is tried if the one that the first address got is taken on the second. */
+const TRIES = 10
+/** The system has no such address, or not even its family: there may be no IPv6. */
+const ABSENT = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL']
+const EVERYWHERE = { ipv6: '::', ipv4: '0.0.0.0' }
+/** Whatever the system's tables say, or which of the two a client tries first. RFC 6761, section 6.3 */
+const LOCALHOST = ['127.0.0.1', '::1']
+
+/**
+ * Listens on every address that a host stands for. Only the system decides whether an address is free, at the moment it is taken, so that
+ * of two servers that start at once one fails.
+ *
+ * `::` takes IPv4 connections as well, and stands for all IPv4 addresses where there is no IPv6.
+ *
+ * @throws ListenError of the system, such as EADDRINUSE, or of the look-up of a name
+ */
+export async function openListener({ host, port }: Place): Promise<Listener> {
+  const addresses = await addressesOf(host)
+  const delivery = new Delivery()
+  for (let left = TRIES; ; left--) {
+    try {
+      const servers = await listenOnAll(addresses, port, delivery)
+      return listenerOf(servers, delivery)
+    } catch (error) {
+      const mayBeBadLuck = port === 0 && addresses.length > 1 && left > 1
+      if (!mayBeBadLuck || (error as ListenError).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host]
+  if (host.toLowerCase() === 'localhost') return LOCALHOST
+  const found = await lookup(host, { all: true })
+  return [...new Set(found.map(({ address }) => address))]
+}
+
+async function listenOnAll(
+  addresses: readonly string[],
+  wanted: number,
+  delivery: Delivery,
+): Promise<Server[]> {
+  const servers: Server[] = []
+  let port = wanted
+  let absent: unknown
+  for (const host of addresses) {
+    try {
+      const server = await listenOn({ host, port }, delivery)
+      port = portOf(server)
+      servers.push(server)
+    } catch (error) {
+      if (!isAbsent(error)) {
+        for (const server of servers) server.close()
+        throw error
+      }
+      absent = error
+    }
+  }
+  if (servers.length === 0) throw absent
+  return servers
+}
+
+async function listenOn(place: Place, delivery: Delivery): Promise<Server> {
+  try {
+    return await started(place, delivery)
+  } catch (error) {
+    if (place.host !== EVERYWHERE.ipv6 || !isAbsent(error)) throw error
+    return await started({ ...place, host: EVERYWHERE.ipv4 }, delivery)
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ABSENT.includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+function started(place: Place, delivery: Delivery): Promise<Server> {
+  // As an HTTP server has them. Nothing may be read of a connection before it is delivered, or it can't be transferred.
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
+  server.on('connection', (connection) => delivery.take(connection))
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...place, backlog: BACKLOG, exclusive: true }, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
+  })
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function listenerOf(servers: Server[], delivery: Delivery): Listener {
+  const addresses = servers.map((server) => {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.address : ''
+  })
+  return {
+    port: servers.map(portOf)[0] ?? 0,
+    addresses,
+    deliverTo: (take) => delivery.begin(take),
+    close() {
+      for (const server of servers) server.close()
+      delivery.end()
+    },
+  }
+}
+
+/** Brings connections to whoever answers them, once somebody does. */
+class Delivery {
+  #waiting: AcceptedConnection[] = []
+  #take: (connection: AcceptedConnection) => void = (connection) => void this.#waiting.push(connection)
+
+  take(connection: AcceptedConnection): void {
+    this.#take(connection)
+  }
+
+  begin(take: (connection: AcceptedConnection) => void): void {
+    this.#take = take
+    for (const connection of this.#waiting.splice(0)) take(connection)
+  }
+
+  end(): void {
+    this.begin((connection) => connection.destroy())
+  }
+}

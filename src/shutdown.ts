@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+
+/** What has to be stopped. */
+export interface Stoppable {
+  /** How many connections there are. */
+  connectionCount(): number
+  /** Lets the readiness probe fail from now on. */
+  withdraw(): void
+  /** Accepts no more connections. */
+  refuse(): void
+  /** Waits until what runs is finished, then lets go of everything. */
+  close(): Promise<void>
+  /** Ends all connections at once. */
+  cut(): void
+}
+
+/** What was cut keeps what is durable, which takes a moment to write down. Kubernetes kills 30 s after its signal, 5 s after the default drain timeout. */
+const AFTER_CUT_MS = 3_000
+
+/** Stops in steps, and tells of each. Ends in bounded time, whatever hangs. */
+export async function shutDown(
+  server: Stoppable,
+  { shutdownDelay, drainTimeout }: Pick<Config, 'shutdownDelay' | 'drainTimeout'>,
+  log: Pick<Logger, 'info' | 'warn'>,
+): Promise<void> {
+  server.withdraw()
+  if (shutdownDelay > 0) {
+    log.info({ seconds: shutdownDelay / 1_000 }, 'stopping: the readiness probe fails, requests are answered')
+    await sleep(shutdownDelay)
+  }
+  server.refuse()
+  const draining = { connections: server.connectionCount(), seconds: drainTimeout / 1_000 }
+  log.info(draining, 'stopping: no new connections, running requests may finish')
+  const closed = server.close().then(() => true)
+  if (await within(drainTimeout, closed)) return
+  log.warn(
+    { connections: server.connectionCount() },
+    'stopping: the drain timeout is over, connections are cut',
+  )
+  server.cut()
+  if (await within(AFTER_CUT_MS, closed)) return
+  log.warn({}, 'stopping: something still runs, and is not waited for')
+}
+
+/** Whether something was done in time. */
+async function within(ms: number, done: Promise<boolean>): Promise<boolean> {
+  if (ms === Number.POSITIVE_INFINITY) return await done
+  const stopWaiting = new AbortController()
+  const late = sleep(ms, false, { signal: stopWaiting.signal }).catch(() => false)
+  try {
+    return await Promise.race([done, late])
+  } finally {
+    stopWaiting.abort()
+  }
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { temporaryFolder } from '../test/stowage.ts'
+import { DEFAULTS, parseConfig } from './config.ts'
+import { openDataFolder } from './data-folder.ts'
+import { openListener } from './http/listener.ts'
+import { WorkerHost } from './worker-host.ts'
+
+/** For tests in which a hang is the failure. */
+const HANG = { timeout: 60_000 }
+
+async function startWorkers(t: TestContext, count: number): Promise<{ host: WorkerHost; port: number }> {
+  const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', data: await temporaryFolder(t) })
+  const listener = await openListener(config.listen)
+  const folder = await openDataFolder(join(config.data, 'data'))
+  const log = pino({ level: 'silent' })
+  const host = await WorkerHost.start({ config, folder, log, tls: undefined }, count)
+  listener.deliverTo((connection) => host.take(connection))
+  t.after(async () => {
+    listener.close()
+    host.cut()
+    await host.close()
+    await folder.close()
+  })
+  return { host, port: listener.port }
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  return socket
+}
+
+async function untilCounts(host: WorkerHost, counts: number[]): Promise<void> {
+  while (host.connectionCounts().join() !== counts.join()) await sleep(10)
+}
+
+test(
+  'a few connections are spread evenly over the workers, and where some ended new ones go',
+  HANG,
+  async (t) => {
+    const { host, port } = await startWorkers(t, 2)
+    const sockets = [await open(port), await open(port), await open(port), await open(port)]
+    await untilCounts(host, [2, 2])
+    const [first, , third] = sockets
+    // Both of one worker, since they take turns.
+    first?.destroy()
+    third?.destroy()
+    while (host.connectionCount() !== 2) await sleep(10)
+    await open(port)
+    await open(port)
+    await untilCounts(host, [2, 2])
+    assert.equal(host.connectionCount(), 4)
+  },
+)

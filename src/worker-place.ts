@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { DataFolder } from './data-folder.ts'
+import type { AcceptedConnection } from './http/listener.ts'
+import type { TlsFiles } from './http/node.ts'
+import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
+
+const FIRST_PAUSE_MS = 100
+const MAX_PAUSE_MS = 5_000
+const GOOD_AGE_MS = 60_000
+
+/** What all workers of a server have in common. */
+export interface WorkerSurroundings {
+  config: Config
+  folder: DataFolder
+  log: Logger
+  tls: TlsFiles | undefined
+}
+
+/** The place of one worker, and whoever fills it. */
+export class WorkerPlace {
+  readonly #surroundings: Readonly<WorkerSurroundings>
+  readonly #onOpen: () => void
+  #connections = countOfConnections()
+  #worker: Worker | undefined
+  #ended: Promise<void> = Promise.resolve()
+  #closing = false
+  #answers = false
+  #started = 0
+  #pause = FIRST_PAUSE_MS
+  #restart: NodeJS.Timeout | undefined
+
+  /** @param onOpen is called whenever a worker here is ready for connections */
+  constructor(surroundings: Readonly<WorkerSurroundings>, onOpen: () => void) {
+    this.#surroundings = surroundings
+    this.#onOpen = onOpen
+  }
+
+  /** Whether a worker here takes connections. */
+  get isOpen(): boolean {
+    return this.#answers && !this.#closing
+  }
+
+  /** How many connections the worker has; those of a dead one are gone. */
+  get connections(): number {
+    return Atomics.load(this.#connections, 0)
+  }
+
+  /** Starts a worker here and waits until it answers. */
+  async open(): Promise<WorkerNews> {
+    const holder = `${randomBytes(4).toString('hex')}-`
+    this.#started = performance.now()
+    const worker = this.#startWorker(holder)
+    let cause: unknown
+    worker.on('error', (error) => {
+      cause = error
+    })
+    this.#ended = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#ends(holder, cause)
+        resolve()
+      })
+    })
+    const news = await Promise.race([firstNews(worker), this.#ended])
+    if (news === undefined) throw cause
+    this.#answers = true
+    this.#onOpen()
+    return news
+  }
+
+  /** Lets the worker answer a connection. */
+  take(connection: AcceptedConnection): void {
+    Atomics.add(this.#connections, 0, 1)
+    this.#worker?.postMessage({ connection } satisfies WorkerOrder, [connection])
+  }
+
+  tell(order: Exclude<WorkerOrder, { connection: unknown }>): void {
+    this.#worker?.postMessage(order)
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    clearTimeout(this.#restart)
+    this.tell('close')
+    await this.#ended
+  }
+
+  #startWorker(holder: string): Worker {
+    const { config, folder, tls } = this.#surroundings
+    const shared = folder.share()
+    // A worker that died can no longer take off what ended with it.
+    this.#connections = countOfConnections()
+    const workerData: WorkerData = { config, folder: shared, holder, tls, connections: this.#connections }
+    this.#worker = new Worker(new URL('./worker-thread.ts', import.meta.url), {
+      workerData,
+      transferList: [shared.metadata.writers],
+    })
+    return this.#worker
+  }
+
+  #ends(holder: string, cause: unknown): void {
+    const answered = this.#answers
+    this.#worker = undefined
+    this.#answers = false
+    if (!answered || this.#closing) return
+    const { log, folder } = this.#surroundings
+    log.error({ error: cause }, 'a worker died; another takes its place')
+    folder.metadata
+      .commit([{ type: 'releaseLeases', holder }])
+      .catch((error: unknown) => log.error({ error }, 'the uploads of a dead worker stay leased for a while'))
+    if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
+    this.#reopenAfterPause()
+  }
+
+  #reopenAfterPause(): void {
+    this.#restart = setTimeout(() => {
+      this.open().catch((error: unknown) => {
+        if (this.#closing) return
+        this.#surroundings.log.error({ error }, 'a worker could not be started; it is tried again')
+        this.#reopenAfterPause()
+      })
+    }, this.#pause)
+    this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS)
+  }
+}
+
+function countOfConnections(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(4))
+}
+
+function firstNews(worker: Worker): Promise<WorkerNews> {
+  return new Promise((resolve) => worker.once('message', resolve))
+}
