@@ -237,7 +237,7 @@ test('each whole event of a stream is held against the form of its data', () => 
   assert.match(misfits(`${good}event: change\n\n`), /has the event event: change/)
 })
 
-test('a watched server that sends what is not described fails its test', async () => {
+test('a watched server that sends what is not described fails its test', async (t) => {
   const server = createServer((request, response) => {
     response.writeHead(200, { ...COMMON, 'Content-Type': 'application/json', 'Content-Length': '2' })
     response.write(Buffer.from(request.url === '/v2/' ? '{' : '['))
@@ -245,10 +245,12 @@ test('a watched server that sends what is not described fails its test', async (
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  t.after(() => server.close().closeAllConnections())
   const hooks: (() => void)[] = []
   watchAnswers({ after: (hook) => void hooks.push(hook as () => void) }, url)
   await (await fetch(`${url}/v2/`)).text()
-  const [assertAll] = hooks
+  hooks[0]?.()
+  const assertAll = hooks[1]
   assert.ok(assertAll !== undefined)
   assertAll()
   await (await fetch(`${url}/v2/_catalog`)).text()

@@ -1,4 +1,6 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -10,6 +12,23 @@ import { watchAnswers } from './api/watch.ts'
 /** A server of a test, on a port and a data folder of its own. */
 export interface TestServer extends Pick<StowageServer, 'url' | 'close'> {
   data: string
+}
+
+/** How long requests that are still running have when a test ends. */
+const GRACE_MS = 1000
+
+/** The connections of this process to servers: a test that fails leaves some whose requests would never end. */
+const connections = new Set<Socket>()
+
+subscribe('net.client.socket', (message) => {
+  const { socket } = message as { socket: Socket }
+  connections.add(socket)
+  socket.once('close', () => connections.delete(socket))
+})
+
+function cutConnections(url: string): void {
+  const port = Number(new URL(url).port)
+  for (const socket of connections) if (socket.remotePort === port) socket.destroy()
 }
 
 /** Makes a folder that goes when the test ends. */
@@ -36,7 +55,8 @@ export async function startStowage(
   }
   // In this order, whatever else the test has to do: a folder that is written to can't be removed.
   test.after(async () => {
-    await close()
+    const timer = setTimeout(() => cutConnections(server.url), GRACE_MS)
+    await close().finally(() => clearTimeout(timer))
     if (settings.data === undefined) await rm(data, { recursive: true, force: true })
   })
   watchAnswers(test, server.url)

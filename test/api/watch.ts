@@ -32,7 +32,8 @@ subscribe('http.server.response.created', (message) => {
 export function watchAnswers(test: Pick<TestContext, 'after'>, url: string): void {
   const misfits: string[] = []
   misfitsByPort.set(Number(new URL(url).port), misfits)
-  test.after(() => assertFits(misfits))
+  // Registered when the test ends, so that it comes last: a hook that fails leaves those after it undone.
+  test.after(() => test.after(() => assertFits(misfits)))
 }
 
 /** Holds each answer that any server of this process sends against the description. @returns what does not fit, as it comes */

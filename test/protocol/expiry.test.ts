@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import {
   bytesOf,
   DOCKER_LIST,
@@ -14,12 +14,13 @@ import {
   OCI_INDEX,
   type TestManifest,
 } from '../content.ts'
+import { wholeFile } from '../whole-file.ts'
 import { clockedRegistry, RETENTION } from './clocked-registry.ts'
 
 /** What is kept in the database, and what is kept in a file. */
 const [SMALL, LARGE] = [1000, 200_000]
 
-const registry = await clockedRegistry({ after: after as TestContext['after'] })
+const registry = await clockedRegistry(wholeFile)
 
 /** Lets all go that no manifest of an earlier test names. @returns what tells how many files there are since */
 async function startAfresh(): Promise<() => Promise<number>> {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { pushImage } from '../content.ts'
 import { startStowage } from '../stowage.ts'
+import { wholeFile } from '../whole-file.ts'
 import { answered, refusedBy } from './extension-posts.ts'
 import { startForFile } from './file-server.ts'
 import { followLinks } from './pages.ts'
 
 const { url: plain } = await startForFile()
-const { url } = await startStowage({ after: after as TestContext['after'] }, { draftExtensions: true })
+const { url } = await startStowage(wholeFile, { draftExtensions: true })
 
 const PATHS = [
   'team/app/_oci/tag-history/v1',

@@ -1,9 +1,9 @@
-import { after, type TestContext } from 'node:test'
 import { startStowage, type TestServer } from '../stowage.ts'
+import { wholeFile } from '../whole-file.ts'
 
-/** Starts a server that the tests of a file share, and stops it behind the last of them. */
+/** Starts a server that the tests of a file share, and stops it after the last of them. */
 export async function startForFile(): Promise<TestServer> {
-  return await startStowage({ after: after as TestContext['after'] })
+  return await startStowage(wholeFile)
 }
 
 /** Lets a server answer so many other requests: time enough, counted in work instead of seconds. */
