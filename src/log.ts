@@ -1,8 +1,17 @@
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
+import type { LineOutput } from './log-output.ts'
 
-/** The log of a thread, a line of JSON for each event on the standard error; several threads never mix their lines. */
-export function createLog({ logLevel }: Pick<Config, 'logLevel'>): Logger {
+/** The log of a thread: a line of JSON for each event. */
+export function createLog({ logLevel }: Pick<Config, 'logLevel'>, output: LineOutput): Logger {
   const options = { level: logLevel, base: null, serializers: { error: pino.stdSerializers.err } }
-  return pino(options, pino.destination({ fd: 2, sync: true }))
+  return pino(options, output)
+}
+
+/** Logs the warnings of Node.js on this thread. Node would write them to the standard error itself, and wait for whoever reads it. */
+export function logWarnings(log: Logger): void {
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') log.warn({ error: warning }, 'Node.js warns')
+  })
 }

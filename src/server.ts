@@ -4,6 +4,7 @@ import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { type AcceptedConnection, type Listener, openListener } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
+import type { LogOutput } from './log-output.ts'
 import { repeatCounts } from './registry/counter.ts'
 import type { Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
@@ -52,9 +53,12 @@ interface Ground {
  *
  * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
-export async function startServer(config: Config, log: Logger): Promise<StowageServer> {
+export async function startServer(
+  config: Config,
+  { log, output }: { log: Logger; output: LogOutput },
+): Promise<StowageServer> {
   return await start(config, log, ({ folder, tls }) =>
-    WorkerHost.start({ config, folder, log, tls }, config.workers),
+    WorkerHost.start({ config, folder, log, logOutput: output, tls }, config.workers),
   )
 }
 

@@ -9,6 +9,7 @@ import { temporaryFolder } from '../test/stowage.ts'
 import { DEFAULTS, parseConfig } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openListener } from './http/listener.ts'
+import { LogOutput } from './log-output.ts'
 import { WorkerHost } from './worker-host.ts'
 
 /** For tests in which a hang is the failure. */
@@ -19,7 +20,8 @@ async function startWorkers(t: TestContext, count: number): Promise<{ host: Work
   const listener = await openListener(config.listen)
   const folder = await openDataFolder(join(config.data, 'data'))
   const log = pino({ level: 'silent' })
-  const host = await WorkerHost.start({ config, folder, log, tls: undefined }, count)
+  const logOutput = new LogOutput(2)
+  const host = await WorkerHost.start({ config, folder, log, logOutput, tls: undefined }, count)
   listener.deliverTo((connection) => host.take(connection))
   t.after(async () => {
     listener.close()

@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import type { DataFolder } from './data-folder.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
+import type { LogOutput } from './log-output.ts'
 import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -16,6 +17,7 @@ export interface WorkerSurroundings {
   config: Config
   folder: DataFolder
   log: Logger
+  logOutput: LogOutput
   tls: TlsFiles | undefined
 }
 
@@ -90,12 +92,20 @@ export class WorkerPlace {
   #startWorker(holder: string): Worker {
     const { config, folder, tls } = this.#surroundings
     const shared = folder.share()
+    const logOutput = this.#surroundings.logOutput.share()
     // A worker that died can no longer take off what ended with it.
     this.#connections = countOfConnections()
-    const workerData: WorkerData = { config, folder: shared, holder, tls, connections: this.#connections }
+    const workerData: WorkerData = {
+      config,
+      folder: shared,
+      holder,
+      tls,
+      logOutput,
+      connections: this.#connections,
+    }
     this.#worker = new Worker(new URL('./worker-thread.ts', import.meta.url), {
       workerData,
-      transferList: [shared.metadata.writers],
+      transferList: [shared.metadata.writers, logOutput.port],
     })
     return this.#worker
   }

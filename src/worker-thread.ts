@@ -4,7 +4,8 @@ import type { Config } from './config.ts'
 import { joinDataFolder, type SharedFolder } from './data-folder.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
-import { createLog } from './log.ts'
+import { createLog, logWarnings } from './log.ts'
+import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { registryOf, serveRegistry } from './serving.ts'
 
 /** What a worker is started with. */
@@ -14,6 +15,7 @@ export interface WorkerData {
   /** What the tokens of its leases begin with. */
   holder: string
   tls: TlsFiles | undefined
+  logOutput: SharedLogOutput
   /** How many connections it has, those that are on their way to it included; it takes off those that end. */
   connections: Int32Array<SharedArrayBuffer>
 }
@@ -34,9 +36,10 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-const { config, folder, holder, tls, connections } = workerData as WorkerData
+const { config, folder, holder, tls, logOutput, connections } = workerData as WorkerData
 writeCompiledCodeSoon()
-const log = createLog(config)
+const log = createLog(config, threadOutput(logOutput))
+logWarnings(log)
 const stores = joinDataFolder(folder)
 const registry = registryOf(config, stores, holder)
 const server = await serveRegistry({ config, registry, log }, tls)

@@ -43,8 +43,16 @@ const RULES: Readonly<Record<string, Rule>> = {
   conformance: { folders: ['oci', 'client'], node: false },
   cli: {
     folders: ['oci', 'client', 'conformance'],
-    files: ['src/server.ts', 'src/config.ts', 'src/data-folder.ts', 'src/log.ts', 'src/compiled-code.ts'],
+    files: [
+      'src/server.ts',
+      'src/config.ts',
+      'src/data-folder.ts',
+      'src/log.ts',
+      'src/log-output.ts',
+      'src/compiled-code.ts',
+    ],
     packages: ['commander'],
+    packageTypes: ['pino'],
     node: true,
   },
 }
@@ -52,17 +60,39 @@ const RULES: Readonly<Record<string, Rule>> = {
 const TOP: Readonly<Record<string, Rule>> = {
   'src/loopback.ts': { folders: [], node: false },
   'src/compiled-code.ts': { folders: [], node: true },
-  'src/config.ts': { folders: [], files: ['src/loopback.ts'], packages: ['zod'], node: true },
+  'src/config.ts': {
+    folders: [],
+    files: ['src/cgroup.ts', 'src/loopback.ts'],
+    packages: ['zod'],
+    node: true,
+  },
   'src/data-folder.ts': { folders: ['storage', 'metadata'], node: true },
   // What no other client would send needs a connection of Node's.
   'src/conformance/raw-connection.ts': { folders: ['oci', 'client'], node: true },
-  'src/log.ts': { folders: [], files: ['src/config.ts'], packages: ['pino'], node: true },
+  'src/cgroup.ts': { folders: [], node: true },
+  'src/log-output.ts': { folders: [], node: true },
+  'src/log.ts': {
+    folders: [],
+    files: ['src/config.ts', 'src/log-output.ts'],
+    packages: ['pino'],
+    node: true,
+  },
   'src/serving.ts': composition('src/loopback.ts'),
-  'src/worker-thread.ts': composition('src/serving.ts', 'src/log.ts', 'src/compiled-code.ts'),
-  'src/worker-place.ts': composition('src/worker-thread.ts'),
+  'src/worker-thread.ts': composition(
+    'src/serving.ts',
+    'src/log.ts',
+    'src/log-output.ts',
+    'src/compiled-code.ts',
+  ),
+  'src/worker-place.ts': composition('src/worker-thread.ts', 'src/log-output.ts'),
   'src/worker-host.ts': composition('src/worker-place.ts', 'src/worker-thread.ts'),
   'src/shutdown.ts': composition(),
-  'src/server.ts': composition('src/serving.ts', 'src/shutdown.ts', 'src/worker-host.ts'),
+  'src/server.ts': composition(
+    'src/log-output.ts',
+    'src/serving.ts',
+    'src/shutdown.ts',
+    'src/worker-host.ts',
+  ),
 }
 
 /** A file that puts parts together. */
@@ -84,6 +114,8 @@ const NETWORK_FILES = [
   'src/http/transfer.ts',
   'src/http/upgrade.ts',
   'src/http/zero-copy.ts',
+  // A socket may be what the log is written to.
+  'src/log-output.ts',
 ]
 const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
 

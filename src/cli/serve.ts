@@ -1,11 +1,17 @@
 import { Command, Option } from 'commander'
+import type { Logger } from 'pino'
 import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings, ZERO_COPY } from '../config.ts'
-import { createLog } from '../log.ts'
+import { createLog, logWarnings } from '../log.ts'
+import { LogOutput } from '../log-output.ts'
 import { type ListenError, type StowageServer, startServer } from '../server.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Read here, since from the environment the parser would take any value of a switch for yes. */
 const ALLOW_ANONYMOUS = 'STOWAGE_ALLOW_ANONYMOUS'
+const STANDARD_ERROR = 2
+const FLUSH_MS = 1_000
+/** As Node exits after an exception that nobody caught. */
+const UNCAUGHT = 7
 const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
 /** `stowage serve`: runs a registry until it is told to stop. */
@@ -73,8 +79,11 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
     allowAnonymous: isOn(options.allowAnonymous, ALLOW_ANONYMOUS),
     draftExtensions: isOn(options.draftExtensions, DRAFT_EXTENSIONS),
   } as Settings)
-  const log = createLog(config)
-  const server = await startServer(config, log).catch((error: unknown) => {
+  const output = new LogOutput(STANDARD_ERROR)
+  const log = createLog(config, output)
+  logWarnings(log)
+  endWithLog(log, output)
+  const server = await startServer(config, { log, output }).catch((error: unknown) => {
     throw listenProblem(error, config)
   })
   // Whoever reads the greeting may send a signal at once.
@@ -82,6 +91,8 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   greet(server, config)
   await toldToStop
   await stop(server)
+  await output.flush(FLUSH_MS)
+  process.exit(0)
 }
 
 function isOn(flag: string | boolean | undefined, variable: string): boolean {
@@ -122,9 +133,17 @@ function firstSignal(): Promise<void> {
   })
 }
 
+/** An exception that nobody caught ends the process, after the log has said so. A greeting that cannot be written ends nothing. */
+function endWithLog(log: Logger, output: LogOutput): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ error }, 'an error that nobody handled ends the server')
+    void output.flush(FLUSH_MS).then(() => process.exit(UNCAUGHT))
+  })
+  process.stdout.on('error', (error) => log.warn({ error }, 'the standard output cannot be written to'))
+}
+
 /** Finishes what runs; a second signal doesn't wait for it. */
 async function stop(server: StowageServer): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   await server.close()
-  process.exit(0)
 }

@@ -43,6 +43,10 @@ export interface Surroundings {
   env?: Record<string, string>
   uid?: number
   gid?: number
+  /** A descriptor that it writes its standard error to; nothing of that is seen here then. */
+  stderr?: number
+  /** Whether its standard error is read, where that is no descriptor; true if absent. */
+  readsStderr?: boolean
   /** Flags of Node itself. */
   nodeFlags?: readonly string[]
 }
@@ -100,22 +104,25 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
 function startProgram(
   cwd: string,
   args: readonly string[],
-  { env, nodeFlags = [], ...user }: Surroundings,
+  { env, nodeFlags = [], stderr, readsStderr = true, ...user }: Surroundings,
 ): Program {
   const child = spawn(process.execPath, [QUIET, ...nodeFlags, MAIN, ...args], {
     cwd,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: CODE_CACHE, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', stderr ?? 'pipe'],
     ...user,
   })
   const text = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (chunk: string) => {
+    child[stream]?.setEncoding('utf8').on('data', (chunk: string) => {
       text[stream] += chunk
       child.emit('wrote')
     })
   }
-  const ended = endOf(child).then(({ code, signal }): Exit => ({ code, signal, ...text }))
+  if (!readsStderr) child.stderr?.pause()
+  const ended = endOf(child, readsStderr ? 'close' : 'exit').then(
+    ({ code, signal }): Exit => ({ code, signal, ...text }),
+  )
   return {
     pid: child.pid ?? 0,
     ended,
@@ -131,7 +138,11 @@ function startProgram(
   }
 }
 
-async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-  const [code, signal] = await once(child, 'close')
+/** @param event `exit` where output is left unread: then the streams never close */
+async function endOf(
+  child: ChildProcess,
+  event: 'close' | 'exit',
+): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  const [code, signal] = await once(child, event)
   return { code, signal }
 }
