@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { readCgroupLimits } from './cgroup.ts'
 import { isLoopback } from './loopback.ts'
 
 /** A setting is missing or malformed; the message says which, and what would be right. */
@@ -39,14 +40,25 @@ const duration = z.string().transform((text, context) => {
 /** Node does not hand connections to other threads on Windows in all versions. */
 const SPREADS_CONNECTIONS = process.platform !== 'win32'
 const MAX_WORKERS = 64
+const MIB = 1024 * 1024
+/** What the process needs beside its workers, and what one of them needs while it is busy. */
+const BASE_MEMORY = 192 * MIB
+const WORKER_MEMORY = 64 * MIB
 
 const workers = z.string().transform((text, context) => {
-  const count = text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : Number(text)
+  const count = text === 'auto' ? automaticWorkers() : Number(text)
   const isCount = text === 'auto' || (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_WORKERS)
   if (isCount) return SPREADS_CONNECTIONS ? count : 1
   context.addIssue({ code: 'custom', message: `must be auto or a number from 1 to ${MAX_WORKERS}` })
   return z.NEVER
 })
+
+/** One for each processor, unless a control group allows less of them, or too little memory for so many. */
+function automaticWorkers(): number {
+  const { cpus = Number.POSITIVE_INFINITY, memory = Number.POSITIVE_INFINITY } = readCgroupLimits()
+  const forMemory = Math.floor((memory - BASE_MEMORY) / WORKER_MEMORY)
+  return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpus), forMemory, MAX_WORKERS))
+}
 
 const schema = z
   .object({
