@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
 import { JournalDamagedError } from './metadata/sqlite/journal.ts'
 import { NewerDataError } from './metadata/sqlite/migrations.ts'
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from './metadata/sqlite/store.ts'
+import { type BlobFolder, isMarked, markOf } from './storage/blob-folder.ts'
 import type { BlobStore } from './storage/blob-store.ts'
 import { blobStoreAt, fileSystemBlobStore } from './storage/file-system.ts'
 import { makeFolder } from './storage/folder.ts'
@@ -26,11 +28,17 @@ export interface Stores {
 export interface DataFolder extends Stores {
   /** For one other thread of this process; it must close its stores before this folder is closed. */
   share(): SharedFolder
+  /** Whether the folder of blobs was there at the start: an unmounted one is waited for, and nothing is made in its place. */
+  readonly hasBlobs: boolean
+  /** The mark by which the folder of blobs is known; see storage/blob-folder.ts. */
+  readonly blobsMark: string
 }
 
 /** What another thread needs to use a data folder; `metadata.writers` must be transferred to it. */
 export interface SharedFolder {
   path: string
+  /** Of the folder of blobs. */
+  identity: string
   metadata: SharedMetadata
 }
 
@@ -61,9 +69,9 @@ export async function openDataFolder(
 }
 
 /** The stores of a folder that another thread opened. */
-export function joinDataFolder({ path, metadata: shared }: SharedFolder): Stores {
+export function joinDataFolder({ path, identity, metadata: shared }: SharedFolder): Stores {
   const metadata = sharedMetadata(shared)
-  return { metadata, blobs: blobStoreAt(blobsOf(path)), close: () => metadata.close() }
+  return { metadata, blobs: blobStoreAt({ root: blobsOf(path), identity }), close: () => metadata.close() }
 }
 
 function blobsOf(path: string): string {
@@ -76,19 +84,67 @@ async function openLocked(
   release: () => void,
 ): Promise<DataFolder> {
   const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite'), onWriterDeath })
-  const blobs = await fileSystemBlobStore({ root: blobsOf(path) }).catch(async (error: unknown) => {
-    await metadata.close()
-    throw error
-  })
+  const identity = identityOf(metadata)
+  const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity }).catch(
+    async (error: unknown) => {
+      await metadata.close()
+      throw error
+    },
+  )
   return {
     metadata,
     blobs,
-    share: () => ({ path, metadata: metadata.share() }),
+    hasBlobs,
+    blobsMark: markOf({ root: blobsOf(path), identity }),
+    share: () => ({ path, identity, metadata: metadata.share() }),
     async close() {
       await metadata.close()
       release()
     },
   }
+}
+
+/** Made from the database's own secret, so that a folder of blobs and the database that names them know each other. */
+function identityOf({ secret }: MetadataStore): string {
+  return createHash('sha256').update('stowage folder of blobs').update(secret).digest('hex').slice(0, 32)
+}
+
+/**
+ * Opens the folder of blobs, and makes it if nothing was ever stored. One without a mark, as older versions left it, is marked if a blob
+ * that the metadata names is there. If none is, it may be an empty mount point: it is left as it is, and blobs are unavailable until
+ * the marked folder is back.
+ */
+async function openBlobs(
+  metadata: MetadataStore,
+  place: BlobFolder,
+): Promise<{ blobs: BlobStore; hasBlobs: boolean }> {
+  if ((await isMarked(place)) || (await mayMark(metadata, place)))
+    return { blobs: await fileSystemBlobStore(place), hasBlobs: true }
+  return { blobs: blobStoreAt(place), hasBlobs: false }
+}
+
+const SAMPLE_PAGES = 10
+const SAMPLE_PAGE_SIZE = 1000
+const MAX_SAMPLE = 100
+
+async function mayMark({ contents }: MetadataStore, { root }: BlobFolder): Promise<boolean> {
+  let looked = 0
+  for (let page = 0, after: number | undefined = 0; page < SAMPLE_PAGES && after !== undefined; page++) {
+    const { stored, next } = await contents.listStored(after, SAMPLE_PAGE_SIZE)
+    for (const { key } of stored.slice(0, MAX_SAMPLE - looked)) {
+      if (await isThere(join(root, key.slice(0, 2), key))) return true
+      looked++
+    }
+    after = looked < MAX_SAMPLE ? next : undefined
+  }
+  return looked === 0
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 const REASONS: Readonly<Record<string, string>> = {

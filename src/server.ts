@@ -5,6 +5,7 @@ import { type AcceptedConnection, type Listener, openListener } from './http/lis
 import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
 import type { LogOutput } from './log-output.ts'
+import { LossCounters } from './registry/blob-presence.ts'
 import { repeatCounts } from './registry/counter.ts'
 import type { Registry } from './registry/registry.ts'
 import { repeatSweeps } from './registry/sweeper.ts'
@@ -45,6 +46,7 @@ interface Front {
 interface Ground {
   folder: DataFolder
   registry: Registry
+  losses: LossCounters
   tls: TlsFiles | undefined
 }
 
@@ -57,8 +59,8 @@ export async function startServer(
   config: Config,
   { log, output }: { log: Logger; output: LogOutput },
 ): Promise<StowageServer> {
-  return await start(config, log, ({ folder, tls }) =>
-    WorkerHost.start({ config, folder, log, logOutput: output, tls }, config.workers),
+  return await start(config, log, ({ folder, losses, tls }) =>
+    WorkerHost.start({ config, folder, losses, log, logOutput: output, tls }, config.workers),
   )
 }
 
@@ -66,6 +68,9 @@ export async function startServer(
 export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
   return await start(config, log, ({ registry, tls }) => serveRegistry({ config, registry, log }, tls))
 }
+
+const BLOBS_ABSENT =
+  'none of the blobs is in its folder; is its disk mounted? Until it is back they answer 503. If they are lost for good, make the folder "mark" and start again'
 
 async function start(
   config: Config,
@@ -111,8 +116,10 @@ async function openOver(
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )
-  const registry = registryOf(config, folder)
-  const front = await openFront({ folder, registry, tls }).catch(async (error: unknown) => {
+  if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
+  const losses = new LossCounters()
+  const registry = registryOf(folder, { config, log, losses })
+  const front = await openFront({ folder, registry, losses, tls }).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })

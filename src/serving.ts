@@ -8,16 +8,32 @@ import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
 import { type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
 import { isLoopback } from './loopback.ts'
+import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 
 /** Every extension that there is, with drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
 const GARBAGE_MS = 60_000
 
+/** What the registry of a thread is made of, beside its stores. */
+export interface RegistrySurroundings {
+  config: Config
+  log: Logger
+  /** What the tokens of its leases begin with. */
+  holder?: string
+  /** Shared with the other threads. */
+  losses: LossCounters
+}
+
 /** Makes the registry of a thread over its stores. */
-export function registryOf(config: Config, stores: Stores, holder = ''): Registry {
+export function registryOf(
+  stores: Stores,
+  { config, log, holder = '', losses }: RegistrySurroundings,
+): Registry {
   return localRegistry({
     ...stores,
+    losses,
+    onLost: logLosses(log),
     retention: {
       uploads: config.uploadExpiry,
       unusedBlobs: config.unusedBlobExpiry,
@@ -29,6 +45,21 @@ export function registryOf(config: Config, stores: Stores, holder = ''): Registr
     clock: Date.now,
     random: randomBytes,
   })
+}
+
+const LOSS_PAUSE_MS = 60_000
+
+/** Says once a minute at most that bytes were missed: a client that asks again and again must not fill the log. */
+function logLosses(log: Logger): (loss: LostBytes) => void {
+  let next = 0
+  return ({ key, count }) => {
+    const now = performance.now()
+    if (now < next) return
+    next = now + LOSS_PAUSE_MS
+    const message =
+      'the bytes of a blob are lost or cannot be read; it counts as unknown until it is pushed again. `stowage check` lists all of them'
+    log.error({ key, count }, message)
+  }
 }
 
 /** A server whose readiness can be withdrawn before it closes. */

@@ -10,6 +10,7 @@ import { DEFAULTS, parseConfig } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openListener } from './http/listener.ts'
 import { LogOutput } from './log-output.ts'
+import { LossCounters } from './registry/blob-presence.ts'
 import { WorkerHost } from './worker-host.ts'
 
 /** For tests in which a hang is the failure. */
@@ -21,7 +22,8 @@ async function startWorkers(t: TestContext, count: number): Promise<{ host: Work
   const folder = await openDataFolder(join(config.data, 'data'))
   const log = pino({ level: 'silent' })
   const logOutput = new LogOutput(2)
-  const host = await WorkerHost.start({ config, folder, log, logOutput, tls: undefined }, count)
+  const losses = new LossCounters()
+  const host = await WorkerHost.start({ config, folder, losses, log, logOutput, tls: undefined }, count)
   listener.deliverTo((connection) => host.take(connection))
   t.after(async () => {
     listener.close()

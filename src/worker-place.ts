@@ -6,6 +6,7 @@ import type { DataFolder } from './data-folder.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import type { LogOutput } from './log-output.ts'
+import type { LossCounters } from './registry/blob-presence.ts'
 import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -16,6 +17,7 @@ const GOOD_AGE_MS = 60_000
 export interface WorkerSurroundings {
   config: Config
   folder: DataFolder
+  losses: LossCounters
   log: Logger
   logOutput: LogOutput
   tls: TlsFiles | undefined
@@ -90,7 +92,7 @@ export class WorkerPlace {
   }
 
   #startWorker(holder: string): Worker {
-    const { config, folder, tls } = this.#surroundings
+    const { config, folder, losses, tls } = this.#surroundings
     const shared = folder.share()
     const logOutput = this.#surroundings.logOutput.share()
     // A worker that died can no longer take off what ended with it.
@@ -99,6 +101,7 @@ export class WorkerPlace {
       config,
       folder: shared,
       holder,
+      losses: losses.memory,
       tls,
       logOutput,
       connections: this.#connections,

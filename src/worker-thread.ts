@@ -6,6 +6,7 @@ import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
+import { LossCounters } from './registry/blob-presence.ts'
 import { registryOf, serveRegistry } from './serving.ts'
 
 /** What a worker is started with. */
@@ -14,6 +15,8 @@ export interface WorkerData {
   folder: SharedFolder
   /** What the tokens of its leases begin with. */
   holder: string
+  /** The memory of {@link LossCounters}. */
+  losses: SharedArrayBuffer
   tls: TlsFiles | undefined
   logOutput: SharedLogOutput
   /** How many connections it has, those that are on their way to it included; it takes off those that end. */
@@ -36,12 +39,12 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-const { config, folder, holder, tls, logOutput, connections } = workerData as WorkerData
+const { config, folder, holder, losses, tls, logOutput, connections } = workerData as WorkerData
 writeCompiledCodeSoon()
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
 const stores = joinDataFolder(folder)
-const registry = registryOf(config, stores, holder)
+const registry = registryOf(stores, { config, log, holder, losses: new LossCounters(losses) })
 const server = await serveRegistry({ config, registry, log }, tls)
 
 parentPort?.on('message', (order: WorkerOrder) => {

@@ -44,19 +44,24 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
   return jsonResponse(status, { errors }, { ...COMMON_HEADERS, ...headers })
 }
 
-/** Failures that a client can do something about, by their code; ERR_WRITER_STOPPED is of the metadata store. */
-const ERROR_OF_CODE: Readonly<Record<string, ErrorId>> = {
-  ENOSPC: 'STORAGE_FULL',
-  EDQUOT: 'STORAGE_FULL',
-  ERR_WRITER_STOPPED: 'UNAVAILABLE',
+/** Failures that a client can do something about, by their code; those that begin with ERR_ are of the two stores. */
+const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>> = {
+  ENOSPC: { id: 'STORAGE_FULL' },
+  EDQUOT: { id: 'STORAGE_FULL' },
+  ERR_WRITER_STOPPED: { id: 'UNAVAILABLE' },
+  ERR_BLOBS_UNAVAILABLE: {
+    id: 'UNAVAILABLE',
+    message: 'the registry cannot reach the storage of its blobs now; try again later',
+  },
 }
 
 /** What the client may know of anything that was thrown; only our own errors have text for it. */
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
   const { code } = (error ?? {}) as { code?: unknown }
-  const id = typeof code === 'string' ? ERROR_OF_CODE[code] : undefined
-  return new RegistryError(id ?? 'UNKNOWN', { cause: error })
+  const known = typeof code === 'string' ? ERROR_OF_CODE[code] : undefined
+  if (known === undefined) return new RegistryError('UNKNOWN', { cause: error })
+  return new RegistryError(known.id, { ...(known.message && { message: known.message }), cause: error })
 }
 
 /** Whether an error is a failure of ours, which belongs in the log. */

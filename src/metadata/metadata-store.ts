@@ -246,6 +246,13 @@ export interface ContentHolder {
   as: 'blob' | 'manifest'
 }
 
+/** Content whose bytes are in the blob store. */
+export interface StoredContent {
+  digest: Digest
+  size: number
+  key: string
+}
+
 /** Repositories that have some content; `next` is where the following page begins, if there is one. */
 export interface HoldersPage {
   holders: ContentHolder[]
@@ -311,6 +318,10 @@ export interface ContentReads {
   holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
   /** Manifests of a repository that name it. */
   namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
+  /** Where in the blob store its bytes should be; undefined if they are not there but in the metadata, or if it is unknown. */
+  stored(digest: Digest): Promise<StoredContent | undefined>
+  /** Those of the next `limit` contents whose bytes are in the blob store. @param after what the page before gave as `next`, 0 at first */
+  listStored(after: number, limit: number): Promise<{ stored: StoredContent[]; next?: number }>
 }
 
 /** Reads of uploads. */

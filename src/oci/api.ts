@@ -189,7 +189,7 @@ const readBlob: Operation = {
   headers: CONTENT_CONDITIONS,
   answers: contentAnswers(MEDIA_TYPES.blob),
   // A blob that is asked for is kept, which is a write.
-  errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS, 'STORAGE_FULL'],
+  errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS, 'STORAGE_FULL', 'UNAVAILABLE'],
 }
 
 const deleteBlob: Operation = {

@@ -8,10 +8,10 @@ import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
 
 /**
- * Finds a blob of a repository. What a client is told to exist stays until it had time to use it.
+ * Finds a blob of a repository whose bytes are there. What a client is told to exist stays until it had time to use it.
  *
  * @returns its size in bytes
- * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN
+ * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN; BlobsUnavailableError if nobody can tell whether the bytes are there
  */
 export async function findBlob(
   parts: RegistryParts,
@@ -20,6 +20,10 @@ export async function findBlob(
 ): Promise<BlobRecord> {
   const blob = await parts.metadata.blobs.find(repository, digest)
   if (blob === undefined) throw await nameOrElse(parts, repository, 'BLOB_UNKNOWN', { details: [{ digest }] })
+  if (blob.content.key !== undefined && !(await hasBytes(parts, blob))) {
+    await requireMoved(parts, repository, digest, blob.content.key)
+    return await findBlob(parts, repository, digest)
+  }
   const at = parts.clock()
   if (blob.unusedSince !== undefined && at - blob.unusedSince > parts.retention.unusedBlobs / 2) {
     const [outcome] = await parts.metadata.commit([{ type: 'keepBlob', repository, digest, at }])
@@ -28,7 +32,32 @@ export async function findBlob(
   return blob
 }
 
-/** Opens a part of a blob that {@link findBlob} found. The range must lie inside of it. */
+async function hasBytes({ blobs }: RegistryParts, { size, content }: BlobRecord): Promise<boolean> {
+  if (content.key === undefined) return true
+  const found = await blobs.size(content.key)
+  return found !== undefined && found >= size
+}
+
+/** Between a look-up and the opening a blob may have been deleted, or pushed again under another key. @throws RegistryError BLOB_UNKNOWN if not the latter */
+async function requireMoved(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  digest: Digest,
+  key: string,
+): Promise<void> {
+  const again = await parts.metadata.blobs.find(repository, digest)
+  if (again === undefined) throw new RegistryError('BLOB_UNKNOWN', { details: [{ digest }] })
+  if (again.content.key === key) throw bytesLost(digest)
+}
+
+function bytesLost(digest: Digest): RegistryError {
+  return new RegistryError('BLOB_UNKNOWN', {
+    message: 'the registry has lost the bytes of this blob; push it again',
+    details: [{ digest }],
+  })
+}
+
+/** Opens a part of a blob that {@link findBlob} found. The range must lie inside it. @throws as findBlob */
 export async function openBlob(
   parts: RegistryParts,
   repository: RepositoryName,
@@ -40,19 +69,40 @@ export async function openBlob(
     return { type: 'bytes', bytes: content.bytes.subarray(range.start, range.end + 1) }
   const opened = await parts.blobs.open(content.key, range)
   if (opened !== undefined) return opened
-  // Between the look-up and here the blob may have been deleted, or pushed again under another key.
-  const again = await parts.metadata.blobs.find(repository, digest)
-  if (again === undefined) throw new RegistryError('BLOB_UNKNOWN', { details: [{ digest }] })
-  if (again.content.key === content.key)
-    throw new Error(`the bytes of ${digest} are gone from the blob store`)
+  await requireMoved(parts, repository, digest, content.key)
+  const again = await findBlob(parts, repository, digest)
   return await openBlob(parts, repository, digest, { blob: again, range })
 }
 
 /**
- * Makes a blob of another repository part of this one.
+ * Finds out which contents have lost their bytes, whatever repository they are in.
+ *
+ * @returns those of the digests whose bytes should lie in the blob store and do not; what is not known at all is not among them
+ */
+export async function findLost(parts: RegistryParts, digests: readonly Digest[]): Promise<Digest[]> {
+  const lost: Digest[] = []
+  for (let at = 0; at < digests.length; at += LOOKS_AT_ONCE) {
+    const batch = digests.slice(at, at + LOOKS_AT_ONCE)
+    const isThere = await Promise.all(batch.map((digest) => isKept(parts, digest)))
+    lost.push(...batch.filter((_, index) => !isThere[index]))
+  }
+  return lost
+}
+
+const LOOKS_AT_ONCE = 16
+
+async function isKept(parts: RegistryParts, digest: Digest): Promise<boolean> {
+  const stored = await parts.metadata.contents.stored(digest)
+  if (stored === undefined) return true
+  const found = await parts.blobs.size(stored.key)
+  return found !== undefined && found >= stored.size
+}
+
+/**
+ * Makes a blob of another repository part of this one, if its bytes are there.
  *
  * @returns whether it could be found
- * @throws RegistryError REPOSITORY_DELETING
+ * @throws RegistryError REPOSITORY_DELETING; BlobsUnavailableError if nobody can tell whether the bytes are there
  */
 export async function mountBlob(
   parts: RegistryParts,
@@ -60,6 +110,7 @@ export async function mountBlob(
   digest: Digest,
   from: RepositoryName | undefined,
 ): Promise<boolean> {
+  if (!(await isKept(parts, digest))) return false
   const [outcome] = await parts.metadata.commit([
     { type: 'mountBlob', repository, digest, ...(from && { from }), at: parts.clock() },
   ])

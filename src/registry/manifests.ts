@@ -2,8 +2,9 @@ import type { TagCondition } from '../metadata/command.ts'
 import type { ManifestRecord } from '../metadata/metadata-store.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
-import { MAX_MANIFEST_SIZE, parseManifest } from '../oci/manifest.ts'
+import { type Edge, MAX_MANIFEST_SIZE, parseManifest } from '../oci/manifest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
+import { findLost } from './blobs.ts'
 import { createHasher } from './hasher.ts'
 import { readImageConfig } from './image-config.ts'
 import type { RegistryParts } from './parts.ts'
@@ -30,7 +31,8 @@ export interface PushedManifest {
 }
 
 /**
- * Stores a manifest byte for byte and sets tags to it, all in one step.
+ * Stores a manifest byte for byte and sets tags to it, all in one step. What it names must be in the repository with all its bytes:
+ * an answer of 201 means that the whole image can be pulled.
  *
  * @throws RegistryError MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED
  *   or REPOSITORY_DELETING
@@ -41,6 +43,7 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
   const { imageConfig, ...manifest } = parseManifest(bytes, push.contentType)
+  await refuseLost(parts, manifest.edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
   const at = parts.clock()
   const [outcome] = await parts.metadata.commit([
@@ -49,12 +52,24 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'missing') {
-    const shown = outcome.digests.slice(0, MAX_MISSING_SHOWN)
-    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
-      details: shown.map((missing) => ({ digest: missing })),
-    })
+    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', { details: shownOf(outcome.digests) })
   }
   return { digest, ...(manifest.subject && { subject: manifest.subject }) }
+}
+
+/** The bytes of manifests are in the metadata store, so only those of blobs can get lost. */
+async function refuseLost(parts: RegistryParts, edges: readonly Edge[]): Promise<void> {
+  const named = edges.filter(({ required, kind }) => required && kind !== 'manifest')
+  const lost = await findLost(parts, [...new Set(named.map(({ digest }) => digest))])
+  if (lost.length === 0) return
+  throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
+    message: 'the registry has lost the bytes of blobs that the manifest names; push those again first',
+    details: shownOf(lost),
+  })
+}
+
+function shownOf(digests: readonly Digest[]): { digest: Digest }[] {
+  return digests.slice(0, MAX_MISSING_SHOWN).map((digest) => ({ digest }))
 }
 
 async function verifiedDigest(bytes: Uint8Array, wanted: Digest | undefined): Promise<Digest> {
@@ -143,10 +158,9 @@ export async function undeleteManifest(
   if (outcome.result === 'restored') return outcome.previousTags
   if (outcome.result === 'exists') throw new RegistryError('MANIFEST_EXISTS', { details: [{ digest }] })
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
-  const shown = outcome.digests.slice(0, MAX_MISSING_SHOWN)
   throw new RegistryError('CONTENT_GONE', {
     message: 'the manifest cannot be brought back: content that it names is not kept any more',
-    details: shown.map((missing) => ({ digest: missing })),
+    details: shownOf(outcome.digests),
   })
 }
 

@@ -1,5 +1,6 @@
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
+import type { LossCounters, LostBytes } from './blob-presence.ts'
 
 /** Times after which what nobody uses goes. All in milliseconds. */
 export interface Retention {
@@ -32,6 +33,10 @@ export interface RegistryParts {
   checkpoints?: CheckpointInterval
   /** What the tokens of leases begin with, so that they can be released if this registry's thread dies; empty if nobody does that. */
   holder?: string
+  /** Shared by all threads of a server; of this registry alone if absent. */
+  losses?: LossCounters
+  /** Told of each look at bytes that turned out to be lost. */
+  onLost?: (loss: LostBytes) => void
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */

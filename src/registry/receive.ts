@@ -213,7 +213,7 @@ async function checkpoint(
 }
 
 /** What a disk may fail with and still hold what it was given before, so that the same bytes may succeed later. */
-const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
+const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ERR_BLOBS_UNAVAILABLE']
 
 /** After a failed write an upload goes on from its last checkpoint, unless nobody can tell what the disk holds. */
 async function abandon(parts: RegistryParts, upload: Upload, lease: string, error: unknown): Promise<void> {

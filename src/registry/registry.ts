@@ -27,6 +27,7 @@ import type { Digest, HashAlgorithm } from '../oci/digest.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
+import { LossCounters, watchedBlobs } from './blob-presence.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
 import type { ForwardJumps } from './clock-jumps.ts'
 import { countRepositories } from './counts.ts'
@@ -166,8 +167,9 @@ export interface Registry {
 }
 
 /** The registry over its own stores. */
-export function localRegistry(parts: RegistryParts): Registry {
-  const { metadata } = parts
+export function localRegistry(given: RegistryParts): Registry {
+  const { metadata, clock, losses = new LossCounters(), onLost = () => {} } = given
+  const parts = { ...given, blobs: watchedBlobs(given.blobs, { losses, clock, onLost }) }
   const pulls = new PullLog(parts)
   const deleter = new RepositoryDeleter(parts)
   return {

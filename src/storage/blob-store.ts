@@ -50,8 +50,20 @@ export interface BlobStore {
   append(key: BlobKey, state: AppendState, offset: number, body: AsyncIterable<Uint8Array>): Promise<Appended>
   /** Makes exactly the bytes that `state` speaks of readable under the key. Publishing again is no error. */
   publish(key: BlobKey, state: AppendState): Promise<void>
-  /** Opens the bytes of a key that was published; undefined if nothing lies under it. The range must lie inside of them. */
+  /**
+   * Opens the bytes of a key that was published. The range must lie inside them.
+   *
+   * @returns undefined if nothing lies under the key, or nothing that may be read
+   * @throws BlobsUnavailableError if nobody can tell now
+   */
   open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined>
+  /**
+   * Looks for the bytes of a key that was published.
+   *
+   * @returns how many can be read; undefined if nothing lies under the key, or nothing that may be read
+   * @throws BlobsUnavailableError if nobody can tell now
+   */
+  size(key: BlobKey): Promise<number | undefined>
   /** Deletes for good whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
   delete(key: BlobKey): Promise<void>
 }
@@ -80,6 +92,12 @@ export function parseSizeState(state: AppendState): number {
 /** An append or publish found less than what its offset or state promises: the bytes are damaged. */
 export class BlobDamagedError extends Error {
   override readonly name = 'BlobDamagedError'
+}
+
+/** The store cannot be reached now, such as a folder whose disk is not mounted: what it holds is neither there nor absent. */
+export class BlobsUnavailableError extends Error {
+  override readonly name = 'BlobsUnavailableError'
+  readonly code = 'ERR_BLOBS_UNAVAILABLE'
 }
 
 /** For drivers: a body that ends instead of throwing, and tells why. */

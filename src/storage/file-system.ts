@@ -1,7 +1,8 @@
-import { closeSync, constants, open as openFile, openSync, read as readFile } from 'node:fs'
+import { closeSync, constants, fstat, open as openFile, openSync, read as readFile } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
+import { type BlobFolder, markOf, requireMark, requireOneUnreadable } from './blob-folder.ts'
 import {
   type Appended,
   type AppendState,
@@ -25,49 +26,63 @@ const EARLY_SYNC_SIZE = 16 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 
+/** What a folder is marked with if nobody says otherwise. */
+const ANY_IDENTITY = '0'.repeat(32)
+
+/** Where a blob store is, and how the disk below it is written to. */
+export interface FileSystemPlace {
+  root: string
+  /** What tells the folder from another in its place, such as an empty mount point: 32 lowercase hexadecimal digits. */
+  identity?: string
+  /** The disk is read without them. */
+  files?: FileOperations
+}
+
 /**
  * A blob store in a folder: one file for each key, born under its own name in one of 256 folders, so that nothing is ever renamed.
- *
- * @param root the folder, which is made if it is absent
- * @param files how the disk is written to; it is read without them
+ * The folder is made if it is absent, and marked with its identity.
  */
-export async function fileSystemBlobStore({
-  root,
-  files = systemFiles,
-}: {
-  root: string
-  files?: FileOperations
-}): Promise<BlobStore> {
-  await makeFolders(files, root)
-  return blobStoreAt(root, files)
+export async function fileSystemBlobStore(place: FileSystemPlace): Promise<BlobStore> {
+  await makeFolders(place)
+  return blobStoreAt(place)
 }
 
 /** The blob store of a folder that {@link fileSystemBlobStore} made, for one more thread. */
-export function blobStoreAt(root: string, files: FileOperations = systemFiles): BlobStore {
+export function blobStoreAt({
+  root,
+  identity = ANY_IDENTITY,
+  files = systemFiles,
+}: FileSystemPlace): BlobStore {
+  const top = { root, identity }
   const placeOf = (key: BlobKey): Place => {
     checkKey(key)
     const folder = join(root, key.slice(0, 2))
-    return { folder, path: join(folder, key) }
+    return { top, folder, path: join(folder, key) }
   }
 
   return {
     append: async (key, state, offset, body) => await append(files, placeOf(key), { state, offset, body }),
-    publish: async (key, state) => await publish(files, placeOf(key).path, state),
-    open: async (key, range) => await openSlice(placeOf(key).path, range),
+    publish: async (key, state) => await publish(files, placeOf(key), state),
+    open: async (key, range) => await openSlice(placeOf(key), range),
+    size: async (key) => await sizeOf(placeOf(key)),
     delete: async (key) => await remove(files, placeOf(key)),
   }
 }
 
 interface Place {
+  top: BlobFolder
   folder: string
   path: string
 }
 
-async function makeFolders(files: FileOperations, root: string): Promise<void> {
+async function makeFolders({
+  root,
+  identity = ANY_IDENTITY,
+  files = systemFiles,
+}: FileSystemPlace): Promise<void> {
   await makeFolder(root, FOLDER_MODE, files)
-  await Promise.all(
-    FOLDERS.map((name) => files.mkdir(join(root, name), { recursive: true, mode: FOLDER_MODE })),
-  )
+  const paths = [...FOLDERS.map((name) => join(root, name)), markOf({ root, identity })]
+  await Promise.all(paths.map((path) => files.mkdir(path, { recursive: true, mode: FOLDER_MODE })))
   // Each time: a crash may have come between making and syncing them.
   await syncFolder(root, files)
 }
@@ -80,16 +95,16 @@ interface Addition {
 
 async function append(
   files: FileOperations,
-  { path, folder }: Place,
+  place: Place,
   { state, offset, body }: Addition,
 ): Promise<Appended> {
   parseSizeState(state)
-  const file = state === '' ? await createFile(files, path) : await openExisting(files, path, offset)
+  const file = state === '' ? await createFile(files, place) : await openExisting(files, place, offset)
   try {
     await dropBehind(file, offset)
     const { end, interrupted } = await writeBody(file, offset, body)
     await file.datasync()
-    if (state === '') await syncFolder(folder, files)
+    if (state === '') await syncFolder(place.folder, files)
     return {
       offset: end,
       state: formatSizeState(end),
@@ -101,22 +116,40 @@ async function append(
 }
 
 /** Makes a file, in the place of one whose name or bytes may be lost: nothing of that was ever recorded. */
-async function createFile(files: FileOperations, path: string): Promise<WritableFile> {
+async function createFile(files: FileOperations, { top, folder, path }: Place): Promise<WritableFile> {
   const create = () => files.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
   try {
     return await create()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw error
+    if (code === 'ENOENT') await remakeFolder(files, { top, folder }, error)
+    // After a sync of the folder that failed, a second one may succeed without writing the old name.
+    else await files.unlink(path)
   }
-  // After a sync of the folder that failed, a second one may succeed without writing the old name.
-  await files.unlink(path)
   return await create()
 }
 
-async function openExisting(files: FileOperations, path: string, size: number): Promise<WritableFile> {
+/** What was lost with its folder can be pushed again; but an empty mount point is no place for it. */
+async function remakeFolder(
+  files: FileOperations,
+  { top, folder }: Pick<Place, 'top' | 'folder'>,
+  cause: unknown,
+): Promise<void> {
+  await requireMark(top, cause)
+  await files.mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+  await syncFolder(top.root, files)
+}
+
+async function openExisting(
+  files: FileOperations,
+  { top, path }: Place,
+  size: number,
+): Promise<WritableFile> {
   const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
-  if (file === undefined) throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
-  return file
+  if (file !== undefined) return file
+  await requireMark(top)
+  throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
 }
 
 async function dropBehind(file: WritableFile, offset: number): Promise<void> {
@@ -230,9 +263,9 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
   return []
 }
 
-async function publish(files: FileOperations, path: string, state: AppendState): Promise<void> {
+async function publish(files: FileOperations, place: Place, state: AppendState): Promise<void> {
   const size = parseSizeState(state)
-  const file = await openExisting(files, path, size)
+  const file = await openExisting(files, place, size)
   try {
     const found = (await file.stat()).size
     if (found < size) throw new BlobDamagedError(`file has ${found} bytes, but ${size} were recorded`)
@@ -245,15 +278,20 @@ async function publish(files: FileOperations, path: string, state: AppendState):
   }
 }
 
-async function remove(files: FileOperations, { path, folder }: Place): Promise<void> {
-  await files.unlink(path).catch(ignoreAbsent)
+async function remove(files: FileOperations, { top, path, folder }: Place): Promise<void> {
+  try {
+    await files.unlink(path)
+  } catch (error) {
+    if (ignoreAbsent(error) === undefined) await requireMark(top, error)
+  }
   // The key is forgotten next, so after a power failure nobody would delete a file whose name came back. Also where it was gone
-  // already: a crash may have come between deleting and syncing it.
-  await syncFolder(folder, files)
+  // already: a crash may have come between deleting and syncing it. A folder that is gone has no names to come back.
+  await syncFolder(folder, files).catch(ignoreAbsent)
 }
 
 const openDescriptor = promisify(openFile)
 const readDescriptor = promisify(readFile)
+const statDescriptor = promisify(fstat)
 
 /** A host may drop an answer whose body it never reads: then its file is closed with it. */
 const dropped = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
@@ -275,8 +313,27 @@ async function openForReading(path: string): Promise<number> {
   return descriptor
 }
 
-async function openSlice(path: string, range: ByteRange): Promise<BlobBytes | undefined> {
-  const descriptor = await openForReading(path).catch(ignoreAbsent)
+async function openReadable({ top, path }: Place): Promise<number | undefined> {
+  try {
+    return await openForReading(path)
+  } catch (error) {
+    await requireOneUnreadable(top, path, error)
+    return undefined
+  }
+}
+
+async function sizeOf(place: Place): Promise<number | undefined> {
+  const descriptor = await openReadable(place)
+  if (descriptor === undefined) return undefined
+  try {
+    return (await statDescriptor(descriptor)).size
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+async function openSlice(place: Place, range: ByteRange): Promise<BlobBytes | undefined> {
+  const descriptor = await openReadable(place)
   if (descriptor === undefined) return undefined
   let isOpen = true
   const slice: FileSlice = {

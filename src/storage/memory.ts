@@ -60,10 +60,16 @@ export function memoryBlobStore(): BlobStore {
     return { type: 'bytes', bytes: entry.bytes.subarray(range.start, range.end + 1) }
   }
 
+  async function size(key: BlobKey): Promise<number | undefined> {
+    checkKey(key)
+    const entry = entries.get(key)
+    return entry?.published ? entry.bytes.length : undefined
+  }
+
   async function remove(key: BlobKey): Promise<void> {
     checkKey(key)
     entries.delete(key)
   }
 
-  return { append, publish, open, delete: remove }
+  return { append, publish, open, size, delete: remove }
 }

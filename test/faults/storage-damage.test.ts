@@ -69,10 +69,10 @@ for (const [what, damage] of ENDS) {
   })
 }
 
-test('fault 9: a stored file that is gone is a failure of the registry, not an absent blob, until it is pushed again', async () => {
+test('fault 9: a blob whose stored file is gone is unknown until it is pushed again', async () => {
   const { bytes, blob, path } = await storeBlob(SIZE)
   await rm(path)
-  assert.equal((await fetch(blob)).status, 500)
+  assert.equal((await fetch(blob)).status, 404)
   await pushBlob(url, 'app', bytes)
   assert.ok((await bytesOf(await fetch(blob))).equals(bytes))
 })

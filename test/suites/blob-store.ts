@@ -18,6 +18,7 @@ export function blobStoreSuite(name: string, makeStore: MakeBlobStore): void {
     testPublish(makeStore)
     testStates(makeStore)
     testOpen(makeStore)
+    testSize(makeStore)
     testDelete(makeStore)
     testKeys(makeStore)
     testManyAndLarge(makeStore)
@@ -248,6 +249,19 @@ function testOpen(makeStore: MakeBlobStore): void {
   })
 }
 
+function testSize(makeStore: MakeBlobStore): void {
+  test('the size of a key is known from its publishing to its deletion', async (t) => {
+    const store = await makeStore(t)
+    const key = newKey()
+    assert.equal(await store.size(key), undefined)
+    const { state } = await store.append(key, '', 0, bodyOf(randomBytes(70_000)))
+    await store.publish(key, state)
+    assert.equal(await store.size(key), 70_000)
+    await store.delete(key)
+    assert.equal(await store.size(key), undefined)
+  })
+}
+
 function testDelete(makeStore: MakeBlobStore): void {
   test('a deleted blob is gone, and deleting it again is no error', async (t) => {
     const store = await makeStore(t)
@@ -303,6 +317,7 @@ function testKeys(makeStore: MakeBlobStore): void {
       )
       await assert.rejects(() => store.publish(key, '1:0'), Error, `publish takes ${which}`)
       await assert.rejects(() => store.open(key, range), Error, `open takes ${which}`)
+      await assert.rejects(() => store.size(key), Error, `size takes ${which}`)
       await assert.rejects(() => store.delete(key), Error, `delete takes ${which}`)
     }
   })

@@ -48,7 +48,7 @@ export const contentDataEndpoint: Endpoint = {
       304: { description: 'The client has this content, as `If-None-Match` says.', headers: HEADERS },
     },
     // A blob that is asked for is kept, which is a write.
-    errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL'],
+    errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL', 'UNAVAILABLE'],
   },
   handle: readContent,
 }

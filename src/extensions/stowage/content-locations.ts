@@ -89,7 +89,7 @@ const operation: Endpoint['operation'] = {
       content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/ContentLocations' }),
     },
   },
-  errors: ['BLOB_UNKNOWN', 'STORAGE_FULL'],
+  errors: ['BLOB_UNKNOWN', 'STORAGE_FULL', 'UNAVAILABLE'],
 }
 
 /** `GET /v2/_stowage/content/locations`, and the same as seen from a repository. */

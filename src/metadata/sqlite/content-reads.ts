@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { ContentHolder, ContentReads, HoldersPage } from '../metadata-store.ts'
+import type { ContentHolder, ContentReads, HoldersPage, StoredContent } from '../metadata-store.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'
 import type { Statements } from './statements.ts'
@@ -11,7 +11,14 @@ export function contentReads(statements: Statements): ContentReads {
     holders: async (digest, after, limit) =>
       inSnapshot(statements, () => listHolders(statements, digest, after, limit)),
     namedBy: async (repository, digest, limit) => listNaming(statements, repository, digest, limit),
+    stored: async (digest) => findStored(statements, digest),
+    listStored: async (after, limit) => listStored(statements, after, limit),
   }
+}
+
+function findStored(statements: Statements, digest: Digest): StoredContent | undefined {
+  const row = statements.get('SELECT size, key FROM contents WHERE digest = ? AND key IS NOT NULL', digest)
+  return row && { digest, size: row.size as number, key: row.key as string }
 }
 
 /** Rows of a repository that is being deleted are passed over, so a page may be short. */
@@ -53,4 +60,21 @@ function listNaming(
     limit,
   )
   return rows.map((row) => row.parent as Digest)
+}
+
+function listStored(
+  statements: Statements,
+  after: number,
+  limit: number,
+): { stored: StoredContent[]; next?: number } {
+  const rows = statements.all(
+    'SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT ?',
+    after,
+    limit,
+  )
+  const stored = rows.flatMap(({ digest, size, key }) =>
+    key === null ? [] : [{ digest: digest as Digest, size: size as number, key: key as string }],
+  )
+  const last = rows.at(-1)
+  return last === undefined || rows.length < limit ? { stored } : { stored, next: last.id as number }
 }

@@ -1,0 +1,121 @@
+import type { BlobKey, BlobStore } from '../storage/blob-store.ts'
+
+/** So long a yes is taken for true without looking again, in milliseconds. */
+const MAX_AGE_MS = 10_000
+const MAX_REMEMBERED = 10_000
+const SLOTS = 256
+const TOTAL = SLOTS
+
+/** Bytes that the metadata names and that cannot be read. */
+export interface LostBytes {
+  key: BlobKey
+  /** How often bytes were missed since the server started, on all its threads. */
+  count: number
+}
+
+/**
+ * Counters of missed bytes that all threads of a server share, so that what one of them finds missing is not remembered as present
+ * by another.
+ */
+export class LossCounters {
+  readonly #counters: Int32Array
+
+  /** @param memory of {@link LossCounters.memory}, to share what another thread made */
+  constructor(memory = new SharedArrayBuffer((SLOTS + 1) * Int32Array.BYTES_PER_ELEMENT)) {
+    this.#counters = new Int32Array(memory)
+  }
+
+  get memory(): SharedArrayBuffer {
+    return this.#counters.buffer as SharedArrayBuffer
+  }
+
+  /** Changes with each loss among the keys that share a slot with this one. */
+  of(key: BlobKey): number {
+    return Atomics.load(this.#counters, slotOf(key))
+  }
+
+  /** @returns how many losses that makes in all */
+  add(key: BlobKey): number {
+    Atomics.add(this.#counters, slotOf(key), 1)
+    return Atomics.add(this.#counters, TOTAL, 1) + 1
+  }
+}
+
+/** Keys are random, so their first byte spreads them evenly. */
+function slotOf(key: BlobKey): number {
+  return Number.parseInt(key.slice(0, 2), 16) % SLOTS
+}
+
+/** What watching a blob store needs. */
+export interface Watch {
+  losses: LossCounters
+  /** Milliseconds since the epoch. */
+  clock(): number
+  /** Told of each look at bytes that turned out to be lost. */
+  onLost(loss: LostBytes): void
+}
+
+interface Seen {
+  size: number
+  at: number
+  losses: number
+}
+
+/**
+ * A blob store that remembers for ten seconds which bytes it has seen, so that asking for the size of what is asked for often costs
+ * no look at the disk. The memory of a key ends at once when it is deleted or cannot be opened.
+ */
+export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch): BlobStore {
+  const seen = new Map<BlobKey, Seen>()
+
+  function remember(key: BlobKey, size: number): void {
+    seen.delete(key)
+    seen.set(key, { size, at: clock(), losses: losses.of(key) })
+    const [oldest] = seen.keys()
+    if (seen.size > MAX_REMEMBERED && oldest !== undefined) seen.delete(oldest)
+  }
+
+  function remembered(key: BlobKey): number | undefined {
+    const found = seen.get(key)
+    if (found === undefined) return undefined
+    const age = clock() - found.at
+    // A clock that was set back makes the age negative; then nobody knows how old it is.
+    if (age >= 0 && age < MAX_AGE_MS && found.losses === losses.of(key)) return found.size
+    seen.delete(key)
+    return undefined
+  }
+
+  function lost(key: BlobKey): undefined {
+    seen.delete(key)
+    onLost({ key, count: losses.add(key) })
+  }
+
+  return {
+    append: (key, state, offset, body) => blobs.append(key, state, offset, body),
+    async publish(key, state) {
+      await blobs.publish(key, state)
+      // That it has all that its state speaks of was just looked at.
+      remember(key, Number.POSITIVE_INFINITY)
+    },
+    async open(key, range) {
+      try {
+        return (await blobs.open(key, range)) ?? lost(key)
+      } catch (error) {
+        seen.delete(key)
+        throw error
+      }
+    },
+    async size(key) {
+      const known = remembered(key)
+      if (known !== undefined) return known
+      const size = await blobs.size(key)
+      if (size === undefined) return lost(key)
+      remember(key, size)
+      return size
+    },
+    async delete(key) {
+      seen.delete(key)
+      await blobs.delete(key)
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BlobsUnavailableError } from './blob-store.ts'
+
+/** What a file system says of a file that it looked for and that cannot be read, while the disk itself is well. */
+const ABSENT = 'ENOENT'
+const FORBIDDEN = 'EACCES'
+
+/** The folder of a blob store: where it is, and what tells it from another folder in its place. */
+export interface BlobFolder {
+  root: string
+  /** 32 lowercase hexadecimal digits. */
+  identity: string
+}
+
+/** The path of the mark: an empty folder, made with the others at the first start, whose name is the folder's identity. */
+export function markOf({ root, identity }: BlobFolder): string {
+  return join(root, `identity-${identity}`)
+}
+
+/** Whether the folder is the one that was marked, and not an empty mount point or another disk. */
+export async function isMarked(folder: BlobFolder): Promise<boolean> {
+  const found = await stat(markOf(folder)).catch(() => undefined)
+  return found?.isDirectory() === true
+}
+
+/** Fails unless the marked folder is there. @throws BlobsUnavailableError */
+export async function requireMark(folder: BlobFolder, cause?: unknown): Promise<void> {
+  if (await isMarked(folder)) return
+  throw new BlobsUnavailableError(`${folder.root} is not the folder of these blobs; is its disk mounted?`, {
+    cause,
+  })
+}
+
+/**
+ * Decides what an error of opening a file for reading means.
+ *
+ * @returns if this one file is absent or may not be read, and the folder is well
+ * @throws BlobsUnavailableError if the folder or its disk is not
+ */
+export async function requireOneUnreadable(folder: BlobFolder, path: string, error: unknown): Promise<void> {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== ABSENT && code !== FORBIDDEN) {
+    throw new BlobsUnavailableError(`a file of ${folder.root} cannot be opened`, { cause: error })
+  }
+  await requireMark(folder, error)
+  if (code === ABSENT) return
+  // Where not even the file's entry can be looked at, it is the folder that is closed to us, with all that is in it.
+  await stat(path).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === ABSENT) return
+    throw new BlobsUnavailableError(`a folder in ${folder.root} cannot be read`, { cause })
+  })
+}
