@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { readCgroupLimits } from './cgroup.ts'
+import { type AddressRange, parseAddressRange } from './ip-address.ts'
 import { isLoopback } from './loopback.ts'
+import { parsePathPrefix } from './oci/path-prefix.ts'
 
 /** A setting is missing or malformed; the message says which, and what would be right. */
 export class ConfigError extends Error {
@@ -60,6 +62,41 @@ function automaticWorkers(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpus), forMemory, MAX_WORKERS))
 }
 
+/** Proxies that may tell whom they speak for. */
+export interface TrustedProxies {
+  /** Whoever is at the other end of a Unix socket. */
+  unixSocket: boolean
+  ranges: readonly AddressRange[]
+}
+
+const trustedProxies = z.string().transform((text, context): TrustedProxies => {
+  const names = text === 'none' ? [] : text.split(',').map((name) => name.trim())
+  const ranges = names.filter((name) => name !== 'unix').map(parseAddressRange)
+  const known = ranges.filter((range) => range !== undefined)
+  if (known.length === ranges.length) return { unixSocket: names.includes('unix'), ranges: known }
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be none, or addresses and ranges between commas, such as 127.0.0.1,10.0.0.0/8,fd00::/8; unix for a Unix socket',
+  })
+  return z.NEVER
+})
+
+const publicUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text)
+  const prefix = parsePathPrefix(url?.pathname ?? '')
+  const isPlain = url !== null && url.username + url.password + url.search + url.hash === ''
+  const scheme = url?.protocol.slice(0, -1)
+  if (isPlain && (scheme === 'http' || scheme === 'https') && prefix !== undefined)
+    return { scheme, host: url.host, prefix } as const
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be what stands before /v2/ in the URL that clients use: https://registry.example.com or https://example.com/registry',
+  })
+  return z.NEVER
+})
+
 const schema = z
   .object({
     listen: address,
@@ -72,6 +109,8 @@ const schema = z
     draftExtensions: z.boolean(),
     tlsCert: z.string().optional(),
     tlsKey: z.string().optional(),
+    publicUrl: publicUrl.optional(),
+    trustedProxies,
     uploadExpiry: duration,
     unusedBlobExpiry: duration,
     keepDeleted: duration,
@@ -106,6 +145,7 @@ export const DEFAULTS = {
   logLevel: 'info',
   allowAnonymous: false,
   draftExtensions: false,
+  trustedProxies: 'none',
   uploadExpiry: '24h',
   unusedBlobExpiry: '24h',
   keepDeleted: '7d',

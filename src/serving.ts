@@ -7,6 +7,8 @@ import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
 import { type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
+import { type OriginReader, originReader } from './http/request-origin.ts'
+import { addressMatcher } from './ip-address.ts'
 import { isLoopback } from './loopback.ts'
 import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
@@ -82,7 +84,8 @@ export async function serveRegistry(
     isReady: async () => !withdrawn && (await answers(registry)),
     log,
   })
-  const node = await nodeServer(app, { tls, zeroCopy: config.zeroCopy, log })
+  const readOrigin = readerOf(config)
+  const node = await nodeServer(app, { tls, zeroCopy: config.zeroCopy, readOrigin, log })
   return {
     ...node,
     withdraw() {
@@ -93,6 +96,14 @@ export async function serveRegistry(
       await node.close()
     },
   }
+}
+
+function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config): OriginReader {
+  const isInRange = addressMatcher(ranges)
+  return originReader({
+    publicUrl,
+    isTrusted: (peer) => (peer === 'unix' ? unixSocket : isInRange(peer)),
+  })
 }
 
 /** Whether the metadata store can be read. */

@@ -39,7 +39,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     node: true,
   },
   extensions: { folders: ['oci', 'registry', 'auth'], node: true },
-  http: { folders: ['oci', 'registry', 'auth', 'extensions'], node: true },
+  http: {
+    folders: ['oci', 'registry', 'auth', 'extensions'],
+    files: ['src/ip-address.ts'],
+    node: true,
+  },
   conformance: { folders: ['oci', 'client'], node: false },
   cli: {
     folders: ['oci', 'client', 'conformance'],
@@ -60,9 +64,10 @@ const RULES: Readonly<Record<string, Rule>> = {
 const TOP: Readonly<Record<string, Rule>> = {
   'src/loopback.ts': { folders: [], node: false },
   'src/compiled-code.ts': { folders: [], node: true },
+  'src/ip-address.ts': { folders: [], node: true },
   'src/config.ts': {
-    folders: [],
-    files: ['src/cgroup.ts', 'src/loopback.ts'],
+    folders: ['oci'],
+    files: ['src/cgroup.ts', 'src/loopback.ts', 'src/ip-address.ts'],
     packages: ['zod'],
     node: true,
   },
@@ -77,7 +82,7 @@ const TOP: Readonly<Record<string, Rule>> = {
     packages: ['pino'],
     node: true,
   },
-  'src/serving.ts': composition('src/loopback.ts'),
+  'src/serving.ts': composition('src/loopback.ts', 'src/ip-address.ts'),
   'src/worker-thread.ts': composition(
     'src/serving.ts',
     'src/log.ts',
@@ -116,6 +121,8 @@ const NETWORK_FILES = [
   'src/http/zero-copy.ts',
   // A socket may be what the log is written to.
   'src/log-output.ts',
+  // Only to read addresses.
+  'src/ip-address.ts',
 ]
 const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
 

@@ -59,6 +59,6 @@ export async function startStowage(
     await close().finally(() => clearTimeout(timer))
     if (settings.data === undefined) await rm(data, { recursive: true, force: true })
   })
-  watchAnswers(test, server.url)
+  watchAnswers(test, server.url, config.publicUrl?.prefix)
   return { url: server.url, close, data }
 }

@@ -14,6 +14,15 @@ const FLUSH_MS = 1_000
 const UNCAUGHT = 7
 const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
+const PUBLIC_URL = setting(
+  '--public-url <url>',
+  'how clients reach the registry through a proxy, with a path if it has one',
+)
+const TRUSTED_PROXIES = setting(
+  '--trusted-proxies <ranges>',
+  'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
+).default(DEFAULTS.trustedProxies)
+
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
   return new Command('serve')
@@ -63,6 +72,8 @@ export function serveCommand(): Command {
       '--draft-extensions',
       `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
     )
+    .addOption(PUBLIC_URL)
+    .addOption(TRUSTED_PROXIES)
     .action(serve)
 }
 

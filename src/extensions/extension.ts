@@ -17,6 +17,8 @@ export interface ExtensionRequest {
   readonly module: string
   /** What the answer will be sent in: one of the endpoint's media types. */
   readonly mediaType: string
+  /** What stands before `/v2/` in the client's URL: for paths in a body. Those in headers get it by themselves. */
+  readonly pathPrefix: string
   /** The value of a header by its lower-case name. */
   header(name: string): string | undefined
   /** What `If-Match` and `If-None-Match` want a tag to be, for endpoints that write one. */

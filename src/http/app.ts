@@ -1,5 +1,6 @@
 import type { Extension } from '../extensions/extension.ts'
 import { RegistryError } from '../oci/error.ts'
+import { removePathPrefix } from '../oci/path-prefix.ts'
 import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
 import type { Registry } from '../registry/registry.ts'
 import { blobMethods } from './blobs.ts'
@@ -61,32 +62,51 @@ export function createApp(parts: HttpAppParts): HttpApp {
   return async (request) => {
     const started = performance.now()
     const response = await answer(parts, request)
-    const { method, path } = request
     const ms = Math.round((performance.now() - started) * 10) / 10
-    parts.log.debug({ method, path, status: response.status, ms }, 'request')
-    return withoutBodyOfHead(method, response)
+    parts.log.debug({ ...logFields(request), status: response.status, ms }, 'request')
+    return withoutBodyOfHead(request.method, response)
   }
 }
 
-async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
-  if (request.path === '/livez') return emptyResponse(200)
-  if (request.path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
-  const response = await dispatch(parts, request).catch((error: unknown) => failed(parts, request, error))
-  Object.assign(response.headers, COMMON_HEADERS)
-  return response
+/** What the log says of each request that it speaks of. */
+function logFields({ method, path, origin: { address, requestId } }: HttpRequest): object {
+  return { method, path, address, requestId }
 }
 
-function failed({ log }: HttpAppParts, { method, path }: HttpRequest, thrown: unknown): HttpResponse {
+async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
+  const { prefix } = request.origin
+  const path = removePathPrefix(request.path, prefix)
+  if (path === '/livez') return emptyResponse(200)
+  if (path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
+  const response = await dispatch(parts, request, path).catch((error: unknown) =>
+    failed(parts, request, error),
+  )
+  Object.assign(response.headers, COMMON_HEADERS)
+  return prefix === '' ? response : withPathPrefix(response, prefix)
+}
+
+/** Makes the paths in the headers of an answer those that the client knows. */
+function withPathPrefix(response: HttpResponse, prefix: string): HttpResponse {
+  const { Location, Link } = response.headers
+  const headers = {
+    ...response.headers,
+    ...(Location !== undefined && { Location: prefix + Location }),
+    ...(Link !== undefined && { Link: Link.replace('<', `<${prefix}`) }),
+  }
+  return { ...response, headers }
+}
+
+function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): HttpResponse {
   // Nobody is there to read it, or will be soon.
   if (thrown instanceof PeerGoneError) return errorResponse(new RegistryError('REQUEST_TIMEOUT'))
   const error = toRegistryError(thrown)
-  if (isFailure(error.id)) log.error({ method, path, error: error.cause ?? error }, 'request failed')
+  if (isFailure(error.id)) log.error({ ...logFields(request), error: error.cause ?? error }, 'request failed')
   return errorResponse(error)
 }
 
-async function dispatch(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
+async function dispatch(parts: HttpAppParts, request: HttpRequest, path: string): Promise<HttpResponse> {
   refuseCrossSite(request, parts.onlyLoopback)
-  const parsed = parseRoute(request.path)
+  const parsed = parseRoute(path)
   if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
   const route = resolveAlias(parts.extensions, parsed, request)
   const params = parsePathParameters(route.params)

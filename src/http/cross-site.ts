@@ -16,13 +16,15 @@ export function refuseCrossSite(request: HttpRequest, onlyLoopback: boolean): vo
   const site = request.header('sec-fetch-site')
   const origin = request.header('origin')
   if (site === undefined && origin === undefined) return
-  const host = request.header('host') ?? ''
+  const host = (request.header('host') ?? '').toLowerCase()
   const isOwnSite = site === undefined || site === 'same-origin' || site === 'none'
-  const isOwnOrigin = origin === undefined || hostOf(origin) === host.toLowerCase()
+  // Behind a proxy the page's own host may be known only from what the proxy told, or from the public URL.
+  const isOwnOrigin = origin === undefined || isOneOf(origin, [host, request.origin.host])
   if (isOwnSite && isOwnOrigin && (!onlyLoopback || LOOPBACK_HOST.test(host))) return
   throw new RegistryError('DENIED', { message: 'a page of another site may not write to this registry' })
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.parse(origin)?.host
+function isOneOf(origin: string, hosts: readonly string[]): boolean {
+  const host = URL.parse(origin)?.host ?? ''
+  return host !== '' && hosts.includes(host)
 }

@@ -108,6 +108,7 @@ function extensionRequest(
   return {
     ...parts,
     query: request.query,
+    pathPrefix: request.origin.prefix,
     header: request.header,
     get tagCondition() {
       return tagCondition(request)

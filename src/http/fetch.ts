@@ -1,24 +1,41 @@
 import { readChunks } from './content.ts'
 import type { HttpApp, HttpBody, HttpRequest } from './message.ts'
+import { type OriginReader, originReader, type RequestOrigin } from './request-origin.ts'
 
-/** Mounts an app in any host that speaks the web's own `Request` and `Response`; also for tests without a port. */
-export function toFetch(app: HttpApp): (request: Request) => Promise<Response> {
+/**
+ * Mounts an app in any host that speaks the web's own `Request` and `Response`; also for tests without a port.
+ *
+ * @param readOrigin tells whose a request is; the host does not say at whose address its client is, so no proxy is trusted
+ */
+export function toFetch(
+  app: HttpApp,
+  readOrigin: OriginReader = originReader(),
+): (request: Request) => Promise<Response> {
   return async (request) => {
     const gone = new AbortController()
     const signal = AbortSignal.any([request.signal, gone.signal])
-    const { status, headers, body } = await app(toHttpRequest(request, signal))
+    const { status, headers, body } = await app(toHttpRequest(request, readOrigin, signal))
     const stream = body === undefined ? null : toStream(body, () => gone.abort())
     return new Response(stream, { status, headers })
   }
 }
 
-function toHttpRequest(request: Request, signal: AbortSignal): HttpRequest {
+function toHttpRequest(request: Request, readOrigin: OriginReader, signal: AbortSignal): HttpRequest {
   const url = new URL(request.url)
+  let origin: RequestOrigin | undefined
+  const header = (name: string) => request.headers.get(name) ?? undefined
   return {
     method: request.method,
     path: url.pathname,
     query: url.searchParams,
-    header: (name) => request.headers.get(name) ?? undefined,
+    header,
+    get origin() {
+      // A Request has its host in the URL, and mostly no such header.
+      origin ??= readOrigin({ peer: undefined, isEncrypted: url.protocol === 'https:' }, (name) =>
+        name === 'host' ? (header(name) ?? url.host) : header(name),
+      )
+      return origin
+    },
     signal,
     body: request.body ?? noBytes(),
   }

@@ -1,4 +1,5 @@
 import type { BlobBytes } from '../registry/registry.ts'
+import type { RequestOrigin } from './request-origin.ts'
 
 /** The peer broke off, or was slower than any useful connection: no failure of the server. */
 export class PeerGoneError extends Error {
@@ -14,6 +15,8 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** The value of a header by its lower-case name; several of one name joined by commas. */
   header(name: string): string | undefined
+  /** Whose request it is, and by what URL it was sent, as far as trusted proxies tell. */
+  readonly origin: RequestOrigin
   /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
   readonly signal: AbortSignal
   /** Can be read once. Throws PeerGoneError if the client breaks off. */

@@ -13,6 +13,13 @@ import type { HttpLog } from './app.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type AcceptedConnection, openListener, type Place } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
+import {
+  type Connection,
+  type HeaderReader,
+  type OriginReader,
+  originReader,
+  type RequestOrigin,
+} from './request-origin.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { requestBody, sendBody, sendEarly } from './transfer.ts'
 import { ignoreUpgrades } from './upgrade.ts'
@@ -29,6 +36,8 @@ export interface NodeServerOptions {
   tls?: TlsFiles | undefined
   /** How files are sent: inside of the kernel where that is offered, or always by reading them. */
   zeroCopy?: 'auto' | 'off'
+  /** Tells whose a request is; what the connection says if absent. */
+  readOrigin?: OriginReader
   log: HttpLog
 }
 
@@ -89,7 +98,7 @@ export async function listen(app: HttpApp, options: NodeServerOptions & Place): 
 /** Serves an app over HTTP/1.1, or over TLS, on the connections that it is given. */
 export async function nodeServer(
   app: HttpApp,
-  { tls, zeroCopy: wanted = 'auto', log }: NodeServerOptions,
+  { tls, zeroCopy: wanted = 'auto', readOrigin = originReader(), log }: NodeServerOptions,
 ): Promise<NodeServer> {
   const zeroCopy = wanted === 'off' || tls !== undefined ? undefined : await openZeroCopy()
   const server =
@@ -98,6 +107,7 @@ export async function nodeServer(
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
   /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
   const running = new Set<Promise<void>>()
+  const originOf: Exchange['originOf'] = ({ socket }, header) => readOrigin(connectionOf(socket), header)
   const ending = new AbortController()
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
@@ -107,7 +117,7 @@ export async function nodeServer(
   ignoreUpgrades(server, turns, whenReady)
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
     turns.take(request, response, async (end) => {
-      const exchange = { request, response, goOn, end, zeroCopy, ending: ending.signal }
+      const exchange = { request, response, goOn, end, zeroCopy, originOf, ending: ending.signal }
       const work = handle(app, exchange).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
@@ -179,6 +189,7 @@ interface Exchange {
   end: ConnectionEnd
   goOn: () => void
   zeroCopy: ZeroCopy | undefined
+  originOf(request: IncomingMessage, header: HeaderReader): RequestOrigin
 }
 
 async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
@@ -233,7 +244,7 @@ async function discard({ body }: HttpResponse): Promise<void> {
 }
 
 function toHttpRequest(
-  { request, response, ending }: Exchange,
+  { request, response, originOf, ending }: Exchange,
   body: AsyncIterable<Uint8Array>,
 ): HttpRequest {
   // A proxy may send the absolute form.
@@ -241,6 +252,11 @@ function toHttpRequest(
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   let query: URLSearchParams | undefined
+  let origin: RequestOrigin | undefined
+  const header = (name: string) => {
+    const value = request.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
   return {
     method: request.method ?? 'GET',
     path: path === '' ? '/' : path,
@@ -248,15 +264,22 @@ function toHttpRequest(
       query ??= new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
       return query
     },
-    header(name) {
-      const value = request.headers[name]
-      return Array.isArray(value) ? value.join(', ') : value
+    header,
+    get origin() {
+      origin ??= originOf(request, header)
+      return origin
     },
     get signal() {
       return AbortSignal.any([ending, goneSignal(response)])
     },
     body,
   }
+}
+
+function connectionOf(socket: Socket): Connection {
+  // A connection that is gone has no addresses either, and must not be trusted as one over a Unix socket may be.
+  const isUnixSocket = socket.localAddress === undefined && !socket.destroyed
+  return { peer: isUnixSocket ? 'unix' : socket.remoteAddress, isEncrypted: 'encrypted' in socket }
 }
 
 function goneSignal(response: ServerResponse): AbortSignal {

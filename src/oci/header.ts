@@ -38,12 +38,14 @@ export const HEADERS = {
     schema: { type: 'string', pattern: '^"[^"]+:[^"]+"$' },
   },
   Link: {
-    description: 'The next page, as a path with `rel="next"`. Absent on the last one.',
-    schema: { type: 'string', pattern: '^</v2/[^<>]*>; rel="next"$' },
+    description:
+      'The next page, as a path with `rel="next"`, with the prefix of the public URL if that has one. Absent on the last one.',
+    schema: { type: 'string', pattern: '^<(?:/[\\w.~-]+)*/v2/[^<>]*>; rel="next"$' },
   },
   Location: {
-    description: 'Where to go on: a path without host and query.',
-    schema: { type: 'string', pattern: '^/v2/[^?#]+$' },
+    description:
+      'Where to go on: a path without host and query, with the prefix of the public URL if that has one.',
+    schema: { type: 'string', pattern: '^(?:/[\\w.~-]+)*/v2/[^?#]+$' },
   },
   'OCI-Filters-Applied': {
     description: 'The parameters that the list was filtered by, between commas.',

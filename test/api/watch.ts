@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
+import { removePathPrefix } from '../../src/oci/path-prefix.ts'
 import { misfitsOf, type SentAnswer } from './description.ts'
 
 /** Bodies beyond this, which are content, are not kept. */
@@ -12,26 +13,40 @@ interface Exchange {
   response: ServerResponse
 }
 
-const misfitsByPort = new Map<number, string[]>()
+/** What is held against the description: the answers at a port. */
+interface Watched {
+  misfits: string[]
+  /** What stands before `/v2/` in paths, or a proxy may have removed. */
+  prefix: string
+}
+
+const watchedByPort = new Map<number, Watched>()
 let misfitsOfProgram: string[] | undefined
 
 // Node tells of each response that its servers make, so the server needs nothing for this. What isn't HTTP gets none.
 subscribe('http.server.response.created', (message) => {
   const { request, response } = message as Exchange
-  const misfits = misfitsByPort.get(request.socket.localPort ?? 0) ?? misfitsOfProgram
+  const watched = watchedByPort.get(request.socket.localPort ?? 0)
+  const misfits = watched?.misfits ?? misfitsOfProgram
   if (misfits === undefined) return
   const recorded = record(response)
   response.once('close', () => {
     if (!response.headersSent) return
     const { method = '', url = '', headers } = request
-    misfits.push(...misfitsOf({ ...recorded(), method, target: url, accept: headers.accept }))
+    const prefix = String(headers['x-forwarded-prefix'] ?? watched?.prefix ?? '')
+    const target = removePathPrefix(url, prefix)
+    misfits.push(...misfitsOf({ ...recorded(), method, target, accept: headers.accept }))
   })
 })
 
-/** Holds each answer that a server of this process sends against the description, and fails the test if one differs. */
-export function watchAnswers(test: Pick<TestContext, 'after'>, url: string): void {
+/**
+ * Holds each answer that a server of this process sends against the description, and fails the test if one differs.
+ *
+ * @param prefix what stands before `/v2/` in its paths
+ */
+export function watchAnswers(test: Pick<TestContext, 'after'>, url: string, prefix = ''): void {
   const misfits: string[] = []
-  misfitsByPort.set(Number(new URL(url).port), misfits)
+  watchedByPort.set(Number(new URL(url).port), { misfits, prefix })
   // Registered when the test ends, so that it comes last: a hook that fails leaves those after it undone.
   test.after(() => test.after(() => assertFits(misfits)))
 }

@@ -19,6 +19,8 @@ const FLAGS = [
   '--keep-deleted',
   '--keep-history',
   '--draft-extensions',
+  '--public-url',
+  '--trusted-proxies',
 ]
 
 test('the help of serve lists each flag with its variable, and what stands where none is given', async (t) => {
@@ -126,6 +128,14 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
   [[], /STOWAGE_DRAFT_EXTENSIONS must be true or false/, { STOWAGE_DRAFT_EXTENSIONS: 'maybe' }],
   [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
+  [['--public-url', 'registry.example.com'], /--public-url must be what stands before \/v2\//],
+  [['--public-url', 'ftp://example.com'], /--public-url must be what stands before \/v2\//],
+  [['--public-url', 'https://user@example.com'], /--public-url must be what stands before \/v2\//],
+  [['--public-url', 'https://example.com/?a=b'], /--public-url must be what stands before \/v2\//],
+  [['--public-url', 'https://example.com/v2/'], /--public-url must be what stands before \/v2\//],
+  [['--trusted-proxies', 'proxy.test'], /--trusted-proxies must be none, or addresses and ranges/],
+  [['--trusted-proxies', '10.0.0.0/33'], /--trusted-proxies must be none, or addresses and ranges/],
+  [['--trusted-proxies', '10.0.0.0/8,'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--no-such-flag'], /--no-such-flag/],
 ]
 

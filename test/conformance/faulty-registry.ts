@@ -8,6 +8,7 @@ import { createApp } from '../../src/http/app.ts'
 import { readChunks } from '../../src/http/content.ts'
 import type { HttpApp, HttpBody, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { listen } from '../../src/http/node.ts'
+import { originReader } from '../../src/http/request-origin.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
@@ -54,6 +55,8 @@ export async function openFaulty(
 /** Where a registry without a port is asked. */
 export const NO_ORIGIN = 'http://localhost'
 
+const readOrigin = originReader()
+
 /** Asks a registry without a port. */
 export function sendTo(app: HttpApp): Send {
   return async (request) => {
@@ -61,11 +64,13 @@ export function sendTo(app: HttpApp): Send {
     const headers = new Headers(request.headers)
     headers.set('Host', new URL(NO_ORIGIN).host)
     if (!request.streamed) headers.set('Content-Length', String(request.body?.length ?? 0))
+    const header = (name: string) => headers.get(name) ?? undefined
     const response = await app({
       method: request.method,
       path: pathname,
       query: searchParams,
-      header: (name) => headers.get(name) ?? undefined,
+      header,
+      origin: readOrigin({ peer: '127.0.0.1', isEncrypted: false }, header),
       signal: new AbortController().signal,
       body: Readable.from(request.body?.length ? [request.body] : []),
     })

@@ -98,6 +98,7 @@ export function asking(which: Which, change: (request: HttpRequest) => Partial<H
             path: request.path,
             query: request.query,
             header: (name) => request.header(name),
+            origin: request.origin,
             signal: request.signal,
             body: request.body,
             ...change(request),

@@ -34,6 +34,7 @@ function requestWith(headers: Readonly<Record<string, string>>): HttpRequest {
     path: '/',
     query: new URLSearchParams(),
     header: (name) => headers[name],
+    origin: { address: undefined, scheme: 'http', host: '', prefix: '', requestId: '' },
     signal: new AbortController().signal,
     body: (async function* () {})(),
   }

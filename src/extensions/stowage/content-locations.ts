@@ -109,7 +109,7 @@ export const contentLocationsEndpoints: readonly Endpoint[] = [
 
 async function listLocations(
   context: ExtensionContext,
-  { query }: ExtensionRequest,
+  { query, pathPrefix }: ExtensionRequest,
 ): Promise<ExtensionAnswer> {
   const { digest } = readQuery(query, QUERY)
   return {
@@ -117,9 +117,12 @@ async function listLocations(
     async read() {
       const { held, size: heldSize } = await findAllHeld(context, digest)
       const { descriptors, referrers, size = heldSize } = await describe(context, digest, held)
-      const locations = [
+      const own = [
         ...(context.repository === undefined && held.length > 0 ? [anywhere(digest)] : []),
         ...held.map((one) => inRepository(one, digest, context)),
+      ]
+      const locations = [
+        ...own.map((location) => ({ ...location, url: pathPrefix + location.url })),
         ...descriptors.map((url) => ({ type: 'descriptor' as const, url, priority: 2 })),
         ...referrers.map((url) => ({ type: 'referrer' as const, url, priority: 3 })),
       ]

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { parseIpAddress } from '../ip-address.ts'
+import { parsePathPrefix } from '../oci/path-prefix.ts'
+import { type ForwardedElement, listMembers, parseForwarded, parseNodeAddress } from './forwarded.ts'
+
+/** Who sent a request, and under what URL the registry looks to them. The only place that tells; everything else asks it. */
+export interface RequestOrigin {
+  /**
+   * The client's IP address, in the form of `parseIpAddress`. Undefined where nobody can tell: a trusted proxy hides it, names something
+   * that is not an address, or names two; or a request came over a Unix socket without a word about its client. Never the address of a
+   * proxy in place of an unknown client, so that what is allowed to the proxy is not allowed to everyone behind it.
+   */
+  readonly address: string | undefined
+  readonly scheme: 'http' | 'https'
+  /** Name or address with the port if one was given, in lower case; empty if the request has none that is well-formed. */
+  readonly host: string
+  /** What stands before `/v2/` in the client's URL, such as `/registry`; mostly empty. */
+  readonly prefix: string
+  /** What the request is called in logs: by a trusted proxy, or by a random UUID. */
+  readonly requestId: string
+}
+
+/** The connection that a request came over. */
+export interface Connection {
+  /** The IP address of its other end, `unix` on a Unix socket, undefined if it isn't known. */
+  peer: string | undefined
+  isEncrypted: boolean
+}
+
+/** By what a request's origin is found. */
+export interface OriginSettings {
+  /** How clients reach the registry, whatever a request says. */
+  publicUrl?: Pick<RequestOrigin, 'scheme' | 'host' | 'prefix'> | undefined
+  /** Whether a proxy at an address, or at the other end of the Unix socket, is trusted to tell whom it speaks for. */
+  isTrusted?(peer: string): boolean
+}
+
+/** The value of a header by its lower-case name; several of one name joined by commas. */
+export type HeaderReader = (name: string) => string | undefined
+
+/** Tells where a request came from. */
+export type OriginReader = (connection: Connection, header: HeaderReader) => RequestOrigin
+
+/** What trusted proxies said; each part is undefined if they said nothing usable. */
+interface Statement {
+  /** Undefined if nobody spoke of a client; null if what was said names no address. */
+  address?: string | null | undefined
+  scheme?: RequestOrigin['scheme'] | undefined
+  host?: string | undefined
+  prefix?: string | undefined
+  requestId?: string | undefined
+}
+
+/** More proxies in a row than anybody has; what lies beyond is not looked at. */
+const MAX_HOPS = 32
+const HOST = /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::\d{1,5})?$/
+const REQUEST_ID = /^[\w.:/+=@~-]{1,128}$/
+
+/**
+ * Makes what tells where requests came from. Without settings that is what the connection and `Host` say. Headers of proxies count only on
+ * connections from a trusted one, and where two of them contradict each other neither counts: a proxy writes one of them, and passes
+ * the other as the client sent it.
+ */
+export function originReader({ publicUrl, isTrusted = () => false }: OriginSettings = {}): OriginReader {
+  return ({ peer, isEncrypted }, header) => {
+    const direct = peer === undefined || peer === 'unix' ? peer : parseIpAddress(peer)
+    const isProxy = direct !== undefined && isTrusted(direct)
+    const said = isProxy ? readStatement(header, isTrusted) : {}
+    const ownAddress = direct === 'unix' ? undefined : direct
+    let { requestId } = said
+    return {
+      address: said.address === undefined ? ownAddress : (said.address ?? undefined),
+      scheme: publicUrl?.scheme ?? said.scheme ?? (isEncrypted ? 'https' : 'http'),
+      host: publicUrl?.host ?? said.host ?? parseHost(header('host')) ?? '',
+      prefix: publicUrl?.prefix ?? said.prefix ?? '',
+      get requestId() {
+        requestId ??= randomUUID()
+        return requestId
+      },
+    }
+  }
+}
+
+function readStatement(header: HeaderReader, isTrusted: (peer: string) => boolean): Statement {
+  const standard = readForwarded(header('forwarded'), isTrusted)
+  const address = clientOf(listMembers(header('x-forwarded-for') ?? ''), isTrusted)?.address
+  const requestId = header('x-request-id') ?? ''
+  return {
+    address: together(standard.address, address, null),
+    scheme: together(standard.scheme, parseScheme(nearest(header, 'x-forwarded-proto')), undefined),
+    host: together(standard.host, parseHost(nearest(header, 'x-forwarded-host')), undefined),
+    prefix: parsePathPrefix(nearest(header, 'x-forwarded-prefix') ?? ''),
+    ...(REQUEST_ID.test(requestId) && { requestId }),
+  }
+}
+
+/** What two headers say together: what one says alone, or both alike. */
+function together<Value>(
+  first: Value | undefined,
+  second: Value | undefined,
+  contradiction: Value | undefined,
+): Value | undefined {
+  if (first === undefined) return second
+  return second === undefined || first === second ? first : contradiction
+}
+
+/** The member that the nearest proxy wrote: those before it may be the client's own. */
+function nearest(header: HeaderReader, name: string): string | undefined {
+  return listMembers(header(name) ?? '').at(-1)
+}
+
+function readForwarded(text: string | undefined, isTrusted: (peer: string) => boolean): Statement {
+  if (text === undefined) return {}
+  const elements = parseForwarded(text)
+  if (elements === undefined) return { address: null }
+  const speaksOfClients = elements.some((element) => element.for !== undefined)
+  const nodes = speaksOfClients ? elements.map((element) => element.for ?? '') : []
+  const client = clientOf(nodes, isTrusted)
+  // Each of these was written by a trusted proxy; the farthest knows best what the client sent.
+  const trusted = elements.slice(client?.index ?? -1)
+  return {
+    address: client?.address,
+    scheme: parseScheme(firstOf(trusted, 'proto')),
+    host: parseHost(firstOf(trusted, 'host')),
+  }
+}
+
+function firstOf(elements: readonly ForwardedElement[], name: keyof ForwardedElement): string | undefined {
+  return elements.find((element) => element[name] !== undefined)?.[name]
+}
+
+/**
+ * The client among the nodes that a request passed, the nearest last: the first from the right that is not a trusted proxy, or the leftmost.
+ *
+ * @returns its address, null if what stands there isn't one; undefined if there are no nodes
+ */
+function clientOf(
+  nodes: readonly string[],
+  isTrusted: (peer: string) => boolean,
+): { address: string | null; index: number } | undefined {
+  const last = Math.max(0, nodes.length - MAX_HOPS)
+  for (let index = nodes.length - 1; index >= last; index--) {
+    const address = parseNodeAddress(nodes[index] ?? '')
+    if (address === undefined) return { address: null, index }
+    if (index === 0 || !isTrusted(address)) return { address, index }
+  }
+  return nodes.length === 0 ? undefined : { address: null, index: last }
+}
+
+function parseScheme(text: string | undefined): RequestOrigin['scheme'] | undefined {
+  const scheme = text?.toLowerCase()
+  return scheme === 'http' || scheme === 'https' ? scheme : undefined
+}
+
+function parseHost(text: string | undefined): string | undefined {
+  const host = text?.toLowerCase()
+  return host !== undefined && HOST.test(host) ? host : undefined
+}
