@@ -55,7 +55,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'src/log-output.ts',
       'src/compiled-code.ts',
     ],
-    packages: ['commander'],
+    packages: ['commander', 'undici'],
     packageTypes: ['pino'],
     node: true,
   },
@@ -72,8 +72,6 @@ const TOP: Readonly<Record<string, Rule>> = {
     node: true,
   },
   'src/data-folder.ts': { folders: ['storage', 'metadata'], node: true },
-  // What no other client would send needs a connection of Node's.
-  'src/conformance/raw-connection.ts': { folders: ['oci', 'client'], node: true },
   'src/cgroup.ts': { folders: [], node: true },
   'src/log-output.ts': { folders: [], node: true },
   'src/log.ts': {
@@ -112,7 +110,9 @@ function composition(...files: string[]): Rule {
 
 /** The only files that may speak to a network by Node's own means. */
 const NETWORK_FILES = [
-  'src/conformance/raw-connection.ts',
+  'src/cli/conformance-connection.ts',
+  // Only a type.
+  'src/cli/conformance-transport.ts',
   'src/http/connection-turns.ts',
   'src/http/listener.ts',
   'src/http/node.ts',

@@ -4,9 +4,12 @@ import { text } from 'node:stream/consumers'
 import type { Credentials } from '../conformance/authorization.ts'
 import { type Group, NotSupported } from '../conformance/case.ts'
 import { type Selected, selectCases } from '../conformance/catalog.ts'
+import { removeRepositories } from '../conformance/clean-up.ts'
+import { parseAllowedHost } from '../conformance/destination.ts'
 import { formatHtmlReport } from '../conformance/html-report.ts'
 import { formatJsonReport } from '../conformance/json-report.ts'
 import { formatJunitReport } from '../conformance/junit-report.ts'
+import { printable } from '../conformance/printable.ts'
 import type { Existing, Send } from '../conformance/probe.ts'
 import {
   assertRegistry,
@@ -14,15 +17,22 @@ import {
   RegistryAddressError,
 } from '../conformance/registry-address.ts'
 import { type Result, runCases } from '../conformance/run.ts'
+import { openHider } from '../conformance/secret.ts'
 import { openSession } from '../conformance/session.ts'
-import { hasFailures, makeReport, type Report } from '../conformance/summary.ts'
+import { hasFailures, hasUndecided, makeReport, type Report } from '../conformance/summary.ts'
 import { parseDigest } from '../oci/digest.ts'
-import { parseRepositoryName, parseTag } from '../oci/reference.ts'
+import { parseRepositoryName, parseTag, type RepositoryName } from '../oci/reference.ts'
+import { finishWhereNobodyReads } from './broken-pipe.ts'
+import { rawSender } from './conformance-connection.ts'
+import { evidenceBody, evidenceFolder, writeEvidence } from './conformance-evidence.ts'
 import { ConformanceTerminal } from './conformance-terminal.ts'
+import { openTransport } from './conformance-transport.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
 /** What the program ends with if it was told to stop, as shells have it. */
 const INTERRUPTED = 130
+/** What it ends with if nothing is broken, and not all could be decided. */
+const UNDECIDED = 3
 
 /** What was asked for. */
 export interface ConformanceOptions {
@@ -38,6 +48,9 @@ export interface ConformanceOptions {
   readBlob?: string
   list?: true
   concurrency: number
+  http2?: boolean
+  allowHost?: string[]
+  evidence?: string
   junit?: string
   json?: string
   html?: string
@@ -63,14 +76,21 @@ export async function runConformance(urls: string[], options: ConformanceOptions
     const { signal } = stopOnInterrupt()
     for (const session of sessions) {
       reports.push(await test(session, { options, selected, terminal, signal }))
+      // Where nobody reads, nothing is told.
+      if (signal.aborted && process.exitCode !== undefined) return
       if (signal.aborted) throw new UsageError('stopped; what was pushed is deleted again', INTERRUPTED)
     }
     terminal.tellSummaries(reports)
     await writeReports(reports, options)
-    process.exitCode = reports.some(hasFailures) ? 1 : 0
+    process.exitCode ??= exitCodeOf(reports)
   } catch (error) {
     throw error instanceof RegistryAddressError ? new UsageError(error.message, USAGE) : error
   }
+}
+
+function exitCodeOf(reports: readonly Report[]): number {
+  if (reports.some(hasFailures)) return 1
+  return reports.some(hasUndecided) ? UNDECIDED : 0
 }
 
 /** The first interruption lets running cases clean up; a second one doesn't wait for them. */
@@ -80,6 +100,7 @@ function stopOnInterrupt(): AbortController {
     controller.abort()
     process.once('SIGINT', () => process.exit(INTERRUPTED))
   })
+  finishWhereNobodyReads(() => controller.abort())
   return controller
 }
 
@@ -107,6 +128,9 @@ function checkOptions(origins: readonly string[], options: ConformanceOptions): 
     throw new UsageError(`${JSON.stringify(repository)} is no name of a repository`, USAGE)
   if (readTag !== undefined && parseTag(readTag) === undefined)
     throw new UsageError(`${JSON.stringify(readTag)} is no tag`, USAGE)
+  for (const host of options.allowHost ?? [])
+    if (parseAllowedHost(host) === undefined)
+      throw new UsageError(`${JSON.stringify(host)} is not a host, or host:port`, USAGE)
   for (const digest of [readDigest, readBlob])
     if (digest !== undefined && parseDigest(digest) === undefined)
       throw new UsageError(`${JSON.stringify(digest)} is no digest`, USAGE)
@@ -121,20 +145,37 @@ interface Session {
   origin: string
   send: Send
   secrets: Set<string>
+  tokenEndpoints: Set<string>
+  hasCredentials: boolean
 }
 
 async function openChecked(
   origin: string,
   credentials: Credentials | undefined,
-  { readOnly = false }: { readOnly?: boolean },
+  {
+    readOnly = false,
+    http2 = false,
+    allowHost = [],
+  }: Pick<ConformanceOptions, 'http2' | 'allowHost'> & { readOnly?: boolean },
 ): Promise<Session> {
   const secrets = new Set<string>()
+  const tokenEndpoints = new Set<string>()
   const send = openSession(origin, {
     ...(credentials && { credentials }),
+    fetch: openTransport({ http2 }),
+    allowedHosts: allowHost.map((host) => parseAllowedHost(host) ?? ''),
     onSecret: (secret) => void secrets.add(secret),
+    onTokenEndpoint: (endpoint) => void tokenEndpoints.add(endpoint),
   })
-  await assertRegistry(origin, send, { needsRight: !readOnly || credentials !== undefined })
-  return { origin, send, secrets }
+  await assertRegistry(origin, send, { needsRight: !readOnly || credentials !== undefined }).catch(
+    (error: Error) => {
+      const { hideInCut } = openHider([...secrets])
+      throw error instanceof RegistryAddressError
+        ? new RegistryAddressError(printable(hideInCut(error.message)))
+        : error
+    },
+  )
+  return { origin, send, secrets, tokenEndpoints, hasCredentials: credentials !== undefined }
 }
 
 interface Test {
@@ -144,31 +185,20 @@ interface Test {
   signal: AbortSignal
 }
 
-async function test(
-  { origin, send, secrets }: Session,
-  { options, selected, terminal, signal }: Test,
-): Promise<Report> {
-  const { repository = 'conformance', concurrency, spec: specification } = options
+async function test(session: Session, { options, selected, terminal, signal }: Test): Promise<Report> {
+  const { origin, send, tokenEndpoints, hasCredentials } = session
+  const { repository = 'conformance', concurrency } = options
   const existing = existingOf(options)
   // No two runs meet; two components, as some registries have no more.
   const prefix = `${repository}/${randomBytes(4).toString('hex')}`
-  const started = new Date()
-  const before = performance.now()
   const left: string[] = []
-  const asked = ({ case: { id }, verdict }: Result) => selected.asked.has(id) || verdict !== 'passed'
-  const reportOf = (results: readonly Result[]) =>
-    makeReport({
-      registry: origin,
-      specification,
-      started,
-      milliseconds: performance.now() - before,
-      results: results.filter(asked),
-      secrets: [...secrets],
-    })
+  const repositories = new Set<RepositoryName>()
+  const reportOf = reporter(session, { options, selected })
   terminal.begin(origin, selected.cases.length)
   const results = await runCases(selected.cases, {
     origin,
     send: existing === undefined ? send : onlyReading(send),
+    ...(existing === undefined && { sendRaw: rawSender(origin) }),
     repository: prefix,
     concurrency,
     signal,
@@ -177,10 +207,57 @@ async function test(
       if (!signal.aborted) terminal.step(result.case, reportOf([result]).cases[0])
     },
     onLeftBehind: ({ target }) => void left.push(target),
+    onRepository: (name) => void repositories.add(name),
   })
+  await removeRepositories(repositories, send)
   const report = reportOf(results)
-  if (!signal.aborted) terminal.end(report, { leftBehind: left.length, prefix })
+  if (signal.aborted) return report
+  terminal.end(report, { leftBehind: left.length, prefix })
+  terminal.tellTokenEndpoints({ ...report, tokenEndpoints: [...tokenEndpoints] }, hasCredentials)
+  await keepEvidence(session, { options, results })
   return report
+}
+
+/** Makes reports of what became of cases that were asked for, and of those that these needed and did not get. */
+function reporter(
+  { origin, secrets, tokenEndpoints }: Session,
+  { options, selected }: Pick<Test, 'options' | 'selected'>,
+): (results: readonly Result[]) => Report {
+  const started = new Date()
+  const before = performance.now()
+  const asked = ({ case: { id }, verdict }: Result) => selected.asked.has(id) || verdict !== 'passed'
+  const { evidence } = options
+  const folder = evidence === undefined ? undefined : evidenceFolder(evidence, origin)
+  return (results) =>
+    makeReport({
+      registry: origin,
+      specification: options.spec,
+      started,
+      milliseconds: performance.now() - before,
+      results: results.filter(asked),
+      secrets: [...secrets],
+      tokenEndpoints: [...tokenEndpoints],
+      repetition: (id) => ({
+        ...repetitionOptions(options),
+        ...(folder !== undefined && { bodyFile: (index) => evidenceBody(folder, id, index) }),
+      }),
+    })
+}
+
+function repetitionOptions({ http2 = false }: ConformanceOptions) {
+  return { http2, hasOwnAuthorities: process.env.NODE_EXTRA_CA_CERTS !== undefined }
+}
+
+async function keepEvidence(
+  { origin, secrets }: Session,
+  { options, results }: { options: ConformanceOptions; results: readonly Result[] },
+): Promise<void> {
+  if (options.evidence === undefined) return
+  const folder = evidenceFolder(options.evidence, origin)
+  const how = { ...repetitionOptions(options), origin, secrets: [...secrets] }
+  await writeEvidence(folder, results, how).catch((error: Error) => {
+    throw new UsageError(`the evidence cannot be written: ${error.message}`, USAGE)
+  })
 }
 
 /** Whatever a case says of itself: nothing is changed where nothing may be. */

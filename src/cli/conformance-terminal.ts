@@ -46,13 +46,18 @@ export class ConformanceTerminal {
 
   end(report: Report, { leftBehind, prefix }: { leftBehind: number; prefix: string }): void {
     if (this.#isLive) this.#write(`\r\u001b[K${formatTable(report, this.#paint)}\n`)
-    const troubled = report.cases.filter(({ verdict }) => verdict === 'failed' || verdict === 'warned')
+    const troubled = report.cases.filter(({ verdict }) => ['failed', 'warned', 'undecided'].includes(verdict))
     for (const each of troubled) this.#write(`\n${formatDetails(each, this.#paint)}\n`)
     if (leftBehind > 0)
       this.#write(
         `\nThe registry did not delete ${leftBehind} of the things that were pushed, to repositories ${prefix}-*.\n`,
       )
     this.#write('\n')
+  }
+
+  tellTokenEndpoints({ tokenEndpoints }: Report, hasCredentials: boolean): void {
+    for (const endpoint of tokenEndpoints)
+      this.#write(`${endpoint} gave tokens${hasCredentials ? ', and got the credentials for it' : ''}.\n`)
   }
 
   tellSummaries(reports: readonly Report[]): void {

@@ -28,13 +28,23 @@ export function conformanceCommand(): Command {
     .option('--read-blob <digest>', 'with --read-only: a blob to read')
     .option('--list', 'list the cases and run none')
     .option('--concurrency <count>', 'cases at once', parseCount, 4)
+    .option('--http2', 'offer HTTP/2 over https; without it, requests are HTTP/1.1')
+    .option(
+      '--allow-host <host[:port]>',
+      'send requests there too if the registry leads there; can be given again',
+      gather,
+    )
+    .option('--evidence <folder>', 'write what repeats each failure: requests, their bodies, answers')
     .option('--junit <file>', 'write a report as JUnit XML')
     .option('--json <file>', 'write a report as JSON')
     .option(
       '--html <file>',
       'write a report as one page of HTML, which compares if there are several registries',
     )
-    .addHelpText('after', '\nEnds with 1 if a MUST is broken, 2 if it could not test.')
+    .addHelpText(
+      'after',
+      '\nEnds with 1 if a MUST is broken, 2 if it could not test, 3 if nothing is broken and not all could be decided.',
+    )
     .exitOverride((error) => exitAfter(error))
     .action(runLoaded)
 }

@@ -1,3 +1,4 @@
+import { Undecided } from './case.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
 
 /** A user and what shows that it is they. */
@@ -81,9 +82,9 @@ function tokenUrl(
 ): string {
   const url = URL.parse(realm)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new Error('the challenge names no token endpoint of http or https')
+    throw new Undecided('the challenge names no token endpoint of http or https')
   if (user !== undefined && url.protocol !== 'https:' && url.origin !== origin)
-    throw new Error(
+    throw new Undecided(
       `the token endpoint ${url.origin} is neither the registry nor https: it gets no credentials`,
     )
   url.username = ''
@@ -103,7 +104,7 @@ async function askForToken(
   if (status !== 200) throw new TokenError(`the token endpoint ${origin}${pathname} answered ${status}`)
   const { token, lifetime } = readToken(body)
   // It becomes a header: nothing but what a token is made of.
-  if (token === undefined || !/^[\x21-\x7e]+$/.test(token))
+  if (token === undefined || !/^[\x21-\x7e]{1,16384}$/.test(token))
     throw new TokenError(`the token endpoint ${origin}${pathname} gave no token`)
   onSecret(token)
   return { header: `Bearer ${token}`, expires: Date.now() + lifetime * 900 }

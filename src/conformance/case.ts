@@ -79,3 +79,8 @@ export class Failure extends Error {
 export class NotSupported extends Error {
   override readonly name = 'NotSupported'
 }
+
+/** What the registry does could not be found out: the network failed, or finding out would have sent a request where none may go. */
+export class Undecided extends Error {
+  override readonly name = 'Undecided'
+}

@@ -20,6 +20,7 @@ const SYMBOLS: Readonly<Record<VerdictName, string>> = {
   passed: '✓',
   warned: '!',
   failed: '✗',
+  undecided: '?',
   skipped: '»',
   unsupported: '–',
 }
@@ -28,6 +29,7 @@ const MEANINGS: Readonly<Record<VerdictName, string>> = {
   passed: 'as it must be',
   warned: 'a SHOULD or MAY not followed',
   failed: 'a MUST broken',
+  undecided: 'no answer, for reasons of the network',
   skipped: 'not run: a case it needs did not pass',
   unsupported: 'the registry does not have it',
 }
@@ -216,10 +218,14 @@ function answerBlock(outcome: CaseReport, host: string): string {
   return `<div class="answer ${outcome.verdict}"><p>${name}<span class="verdict ${outcome.verdict}">${outcome.verdict}</span> ${escapeMarkup(reasonOf(outcome))}</p>${exchange}</div>`
 }
 
-function exchangeList({ request, response, problem, curl }: ExchangeReport): string {
+function exchangeList({ request, response, problem, repeat }: ExchangeReport): string {
   const came =
     response === undefined ? `nothing: ${problem ?? ''}` : messageOf(`${response.status}`, response)
-  const entries = { Sent: messageOf(`${request.method} ${request.url}`, request), Came: came, Repeat: curl }
+  const entries = {
+    Sent: messageOf(`${request.method} ${request.url}`, request),
+    Came: came,
+    Repeat: repeat.join('\n'),
+  }
   const items = Object.entries(entries).map(
     ([name, text]) => `<dt>${name}</dt><dd><pre>${escapeMarkup(text)}</pre></dd>`,
   )

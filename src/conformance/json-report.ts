@@ -1,7 +1,7 @@
 import type { Report } from './summary.ts'
 
 /** The number of this shape: raised when something in it changes its meaning or goes, not when something comes. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** Reports as JSON: `{ format, registries }`, each registry a Report. */
 export function formatJsonReport(reports: readonly Report[]): string {

@@ -4,8 +4,8 @@ import { type CaseReport, GROUP_NAMES, type Report, reasonOf } from './summary.t
 import { formatDetails } from './terminal-report.ts'
 
 /**
- * Reports as JUnit XML, one suite for each registry and group. JUnit knows failed and skipped only: what warned, was skipped or isn't
- * supported is skipped there, and says which in its message and in the property `verdict`.
+ * Reports as JUnit XML, one suite for each registry and group. What could not be decided is an error there; what warned, was skipped or
+ * isn't supported is skipped there, and says which in its message and in the property `verdict`.
  */
 export function formatJunitReport(reports: readonly Report[]): string {
   const suites = reports.flatMap((report) =>
@@ -21,13 +21,14 @@ export function formatJunitReport(reports: readonly Report[]): string {
 
 function formatSuite(name: string, { started }: Report, cases: readonly CaseReport[]): string {
   const failures = cases.filter(({ verdict }) => verdict === 'failed').length
+  const errors = cases.filter(({ verdict }) => verdict === 'undecided').length
   const passed = cases.filter(({ verdict }) => verdict === 'passed').length
   const attributes = {
     name,
     tests: cases.length,
     failures,
-    errors: 0,
-    skipped: cases.length - failures - passed,
+    errors,
+    skipped: cases.length - failures - errors - passed,
     time: secondsOf(cases.reduce((sum, { milliseconds }) => sum + milliseconds, 0)),
     timestamp: started.replace(/\.\d+Z$/, ''),
   }
@@ -47,9 +48,10 @@ function formatCase(each: CaseReport): string {
 function formatOutcome(each: CaseReport): string {
   if (each.verdict === 'passed') return ''
   const message = reasonOf(each)
-  if (each.verdict === 'failed') {
+  if (each.verdict === 'failed' || each.verdict === 'undecided') {
     const text = escapeMarkup(formatDetails(each))
-    return `      <failure${formatAttributes({ message, type: each.level })}>${text}</failure>\n`
+    const name = each.verdict === 'failed' ? 'failure' : 'error'
+    return `      <${name}${formatAttributes({ message, type: each.level })}>${text}</${name}>\n`
   }
   return `      <skipped${formatAttributes({ message: `${each.verdict}: ${message}` })}/>\n`
 }

@@ -1,6 +1,7 @@
 import { type Digest, formatDigest } from '../oci/digest.ts'
 import { Failure } from './case.ts'
 import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
+import type { SendRaw } from './transport.ts'
 
 /** What sends requests; the runner gives one that authenticates and keeps to the registry's host. */
 export type Send = (request: ProbeRequest) => Promise<ProbeAnswer>
@@ -29,6 +30,8 @@ export interface Probe {
   readonly exchanges: readonly Exchange[]
   /** Sends one request and reads the answer whole, up to 32 MiB. */
   send(request: ProbeRequest): Promise<ProbeAnswer>
+  /** Sends bytes on a connection of their own. Throws NotSupported where there are none. */
+  readonly sendRaw: SendRaw
   /** Has a request sent when all cases that need this one are done. */
   cleanUp(request: ProbeRequest): void
 }

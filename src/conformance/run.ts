@@ -1,12 +1,18 @@
-import { type Case, Failure, NotSupported } from './case.ts'
+import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
+import { type Case, Failure, NotSupported, Undecided } from './case.ts'
 import type { Exchange, ProbeRequest } from './exchange.ts'
 import type { Existing, Probe, Send } from './probe.ts'
+import { answerOf, rawExchange } from './raw-request.ts'
+import { urlOf } from './session.ts'
+import type { SendRaw } from './transport.ts'
 
 /** What became of a case. */
 export type Verdict =
   | { verdict: 'passed' }
   /** A MUST is a failure of the registry, a SHOULD a warning. */
-  | { verdict: 'failed' | 'warned'; message: string; wanted?: string; exchange?: Exchange }
+  | { verdict: 'failed' | 'warned'; message: string; wanted?: string; exchanges: readonly Exchange[] }
+  /** The network failed, or finding out would have sent a request where none may go: it says nothing about the registry. */
+  | { verdict: 'undecided'; message: string; exchanges: readonly Exchange[] }
   | { verdict: 'unsupported'; message: string }
   /** Not run, as a case that it needs failed before: the id of that one. */
   | { verdict: 'skipped'; because: string }
@@ -18,6 +24,8 @@ export type Result = Verdict & { case: Case; milliseconds: number }
 export interface RunOptions {
   origin: string
   send: Send
+  /** Without it, cases that need more than requests of fetch are not supported. */
+  sendRaw?: SendRaw
   /** Each case gets a repository of its own, whose name begins with this. */
   repository: string
   /** How many cases at once. */
@@ -27,6 +35,8 @@ export interface RunOptions {
   /** Once aborted, no case is begun any more; those that run finish and clean up. */
   signal?: AbortSignal
   onResult?(result: Result): void
+  /** Told of repositories of this run that there may be now, possibly more than once. */
+  onRepository?(name: RepositoryName): void
   /** Told of what could not be taken away afterwards. */
   onLeftBehind?(request: ProbeRequest): void
 }
@@ -86,6 +96,11 @@ class Slots {
   }
 }
 
+/** How long a case may go on sending requests: a registry may lead it from one slow answer to the next. */
+const LONGEST_CASE_MS = 300_000
+/** How many bytes a case may be answered with in all. */
+const MAX_ANSWERS = 128 * 1024 * 1024
+
 async function runCase(each: Case, options: RunOptions): Promise<Result> {
   if (options.signal?.aborted)
     return { verdict: 'skipped', because: 'interruption', case: each, milliseconds: 0 }
@@ -98,7 +113,15 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
     otherRepository: `${options.repository}-${each.id}-other`,
     ...(options.existing && { existing: options.existing }),
     exchanges,
-    send: (request) => sendAndKeep(options, request, exchanges),
+    async send(request) {
+      if (performance.now() - started > LONGEST_CASE_MS)
+        throw new Undecided(`it has taken over ${LONGEST_CASE_MS / 60_000} minutes`)
+      const answer = await sendAndKeep(options, request, exchanges)
+      if (sizeOf(exchanges) > MAX_ANSWERS)
+        throw new Undecided(`the answers are longer than ${MAX_ANSWERS / 1024 / 1024} MiB in all`)
+      return answer
+    },
+    sendRaw: (bytes, how) => sendRawAndKeep(options, { bytes, how, exchanges }),
     cleanUp(request) {
       const key = `${request.method} ${request.target}`
       // What was pushed first goes last: what came after may need it.
@@ -108,6 +131,10 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
   const verdict = await judge(each, probe)
   for (const request of [...afterwards.values()].reverse()) await takeAway(request, options)
   return { ...verdict, case: each, milliseconds: performance.now() - started }
+}
+
+function sizeOf(exchanges: readonly Exchange[]): number {
+  return exchanges.reduce((sum, { answer }) => sum + (answer?.body.length ?? 0), 0)
 }
 
 /** What isn't there any more, or never could be, is as good as deleted. */
@@ -120,17 +147,50 @@ async function takeAway(request: ProbeRequest, { send, onLeftBehind }: RunOption
 }
 
 async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges: Exchange[]) {
-  const exchange: Exchange = { request: { ...request, url: new URL(request.target, options.origin).href } }
-  if (request.target.startsWith('/')) exchange.request.url = options.origin + request.target
+  const exchange: Exchange = { request: { ...request, url: urlOf(request.target, options.origin) } }
   exchanges.push(exchange)
+  noteRepository(exchange.request, options)
   try {
     exchange.answer = await options.send(request)
     return exchange.answer
   } catch (error) {
     if (error instanceof NotSupported) throw error
     exchange.problem = (error as Error).message
-    throw new Failure('an answer', exchange.problem)
+    throw error instanceof Undecided ? error : new Undecided(exchange.problem, { cause: error })
   }
+}
+
+interface Raw {
+  bytes: string
+  how: { end?: boolean } | undefined
+  exchanges: Exchange[]
+}
+
+async function sendRawAndKeep({ origin, sendRaw, ...options }: RunOptions, { bytes, how, exchanges }: Raw) {
+  if (sendRaw === undefined) throw new NotSupported('there are no connections of their own here')
+  const exchange = rawExchange(origin, bytes)
+  exchanges.push(exchange)
+  noteRepository(exchange.request, options)
+  try {
+    const answer = await sendRaw(bytes, how)
+    Object.assign(exchange, answerOf(answer))
+    return answer
+  } catch (error) {
+    exchange.problem = (error as Error).message
+    throw error
+  }
+}
+
+/** Tells of a repository of this run that a request may make. */
+function noteRepository(
+  { method, url }: Exchange['request'],
+  { repository, existing, onRepository }: Pick<RunOptions, 'repository' | 'existing' | 'onRepository'>,
+): void {
+  if (existing !== undefined || onRepository === undefined || method === 'GET' || method === 'HEAD') return
+  const [, path = ''] =
+    /^\/v2\/(.+?)\/(?:blobs|manifests|tags|_[a-z]+)\//.exec(URL.parse(url)?.pathname ?? '') ?? []
+  const name = parseRepositoryName(path.replaceAll(/%2f/gi, '/'))
+  if (name?.startsWith(repository)) onRepository(name)
 }
 
 async function judge(each: Case, probe: Probe): Promise<Verdict> {
@@ -139,12 +199,10 @@ async function judge(each: Case, probe: Probe): Promise<Verdict> {
     return { verdict: 'passed' }
   } catch (error) {
     if (error instanceof NotSupported) return { verdict: 'unsupported', message: error.message }
-    const exchange = probe.exchanges.at(-1)
-    return {
-      verdict: each.level === 'MUST' ? 'failed' : 'warned',
-      message: (error as Error).message,
-      ...(error instanceof Failure && { wanted: error.wanted }),
-      ...(exchange && { exchange }),
-    }
+    const { message } = error as Error
+    const { exchanges } = probe
+    if (error instanceof Undecided) return { verdict: 'undecided', message, exchanges }
+    const verdict = each.level === 'MUST' ? 'failed' : 'warned'
+    return { verdict, message, ...(error instanceof Failure && { wanted: error.wanted }), exchanges }
   }
 }

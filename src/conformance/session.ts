@@ -1,7 +1,10 @@
 import { type Credentials, type Get, openAuthorization } from './authorization.ts'
-import type { ProbeAnswer, ProbeRequest } from './exchange.ts'
+import { Undecided } from './case.ts'
+import { type CheckDestination, openDestinations, type Purpose } from './destination.ts'
+import { isCredential, type ProbeAnswer, type ProbeRequest } from './exchange.ts'
 import type { Send } from './probe.ts'
 import { problemOf } from './problem.ts'
+import { type Fetch, platformFetch } from './transport.ts'
 
 const MAX_BODY = 32 * 1024 * 1024
 const MAX_TOKEN_BODY = 1024 * 1024
@@ -13,25 +16,41 @@ export interface SessionOptions {
   credentials?: Credentials
   /** Longest time of one request with its answer, in milliseconds. */
   timeout?: number
+  /** Hosts beside the registry's own that requests may go to. See openDestinations. */
+  allowedHosts?: readonly string[]
+  fetch?: Fetch
   /** Told of all that must never be shown: the password, tokens. */
   onSecret?(secret: string): void
+  /** Told of each token endpoint of another origin that is asked: scheme, host and port. */
+  onTokenEndpoint?(origin: string): void
 }
 
 /**
- * Sends requests to one registry by fetch and meets its challenges. Redirects are followed, as the specification lets a registry
- * answer with them; what lets us in never goes to another host. Rejects with an error of one line if there is no whole answer.
+ * Sends requests to one registry and meets its challenges. Redirects are followed, as the specification lets a registry answer with
+ * them; where each request may go is for openDestinations to say, and what lets us in never goes to another origin. A request that
+ * changes nothing and has no answer is sent once more, on a fresh connection. Rejects with Undecided, and one line, if there is no whole
+ * answer.
  */
 export function openSession(origin: string, options: SessionOptions = {}): Send {
-  const { timeout = TIMEOUT } = options
-  const get: Get = (url, authorization) =>
-    exchange({ method: 'GET', target: url }, { url, authorization, timeout, maxBody: MAX_TOKEN_BODY })
+  const { timeout = TIMEOUT, fetch = platformFetch, allowedHosts, onTokenEndpoint } = options
+  const check = openDestinations(origin, allowedHosts)
+  const get: Get = (url, authorization) => {
+    const endpoint = new URL(url).origin
+    const purposeAt = (at: URL): Purpose => (at.origin === endpoint ? 'token' : 'api')
+    check(new URL(url), 'token')
+    if (endpoint !== origin) onTokenEndpoint?.(endpoint)
+    const line = { url, authorization, timeout, maxBody: MAX_TOKEN_BODY, fetch, check, purposeAt }
+    return exchange({ method: 'GET', target: url }, line)
+  }
   const authorization = openAuthorization(origin, get, options)
   const once = (request: ProbeRequest, header: string | undefined) => {
-    const url = request.target.startsWith('/')
-      ? origin + request.target
-      : new URL(request.target, origin).href
+    const url = urlOf(request.target, origin)
+    const line = { url, timeout, maxBody: MAX_BODY, fetch, check, purposeAt: (): Purpose => 'api' }
     const isHome = new URL(url).origin === origin
-    return exchange(request, { url, authorization: isHome ? header : undefined, timeout, maxBody: MAX_BODY })
+    return exchange(isHome ? request : withoutCredentials(request), {
+      ...line,
+      authorization: isHome ? header : undefined,
+    })
   }
   return async (request) => {
     try {
@@ -43,9 +62,19 @@ export function openSession(origin: string, options: SessionOptions = {}): Send 
       const header = await authorization.meet(kind, challenge)
       return header === undefined ? answer : await once(request, header)
     } catch (error) {
-      throw new Error(problemOf(error), { cause: error })
+      throw error instanceof Undecided ? error : new Undecided(problemOf(error), { cause: error })
     }
   }
+}
+
+/** The URL of a target as it is sent: without dot segments, and with all that a URL can't hold encoded. */
+export function urlOf(target: string, origin: string): string {
+  return new URL(target.startsWith('/') ? origin + target : target, origin).href
+}
+
+function withoutCredentials({ headers = {}, ...request }: ProbeRequest): ProbeRequest {
+  const kept = Object.entries(headers).filter(([name]) => !isCredential(name))
+  return { ...request, headers: Object.fromEntries(kept) }
 }
 
 /** Requests of one kind are let in by the same token: what is done, and in which repository. */
@@ -61,50 +90,80 @@ interface Line {
   authorization: string | undefined
   timeout: number
   maxBody: number
+  fetch: Fetch
+  check: CheckDestination
+  purposeAt(url: URL): Purpose
 }
 
 /** One request and those that its redirects ask for. */
-async function exchange(
-  request: ProbeRequest,
-  { url, authorization, timeout, maxBody }: Line,
-): Promise<ProbeAnswer & { origin: string }> {
-  const signal = AbortSignal.timeout(timeout)
-  const home = new URL(url).origin
+async function exchange(request: ProbeRequest, line: Line): Promise<ProbeAnswer & { origin: string }> {
+  const signal = AbortSignal.timeout(line.timeout)
+  const home = new URL(line.url).origin
   const headers = new Headers(request.headers)
   // Without it fetch would ask for packed answers and unpack them: their bytes are what is tested.
   if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
-  if (authorization !== undefined) headers.set('authorization', authorization)
+  if (line.authorization !== undefined) headers.set('authorization', line.authorization)
   let { method, body } = request
-  let at = url
+  let at = new URL(line.url)
   for (let count = 0; ; count++) {
-    const streamed = request.streamed === true && body !== undefined
-    const response = await fetch(at, {
-      method,
-      headers,
-      ...(body && { body: streamed ? streamOf(body) : (body as Uint8Array<ArrayBuffer>), duplex: 'half' }),
-      redirect: 'manual',
-      signal,
-    })
-    const next = redirectOf(response, at)
+    const { answer, next } = await hop({ ...request, method, headers, body, at, signal }, line)
     if (next === undefined) {
-      const { status } = response
-      const whole = {
-        status,
-        headers: response.headers,
-        body: await readBody(response, maxBody, request.until),
-      }
-      return { ...whole, origin: new URL(at).origin }
+      const isAuthorized = headers.has('authorization')
+      const redirected = count > 0 && { redirected: { method, url: at.href } }
+      return { ...answer, ...redirected, isAuthorized, origin: at.origin }
     }
-    await response.body?.cancel()
-    if (count === MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects`)
-    if (next.origin !== home) headers.delete('authorization')
-    if (response.status === 303 || (response.status < 303 && method === 'POST')) {
+    if (count === MAX_REDIRECTS) throw new AnswerError(`more than ${MAX_REDIRECTS} redirects`)
+    if (next.origin !== home)
+      for (const name of [...headers.keys()]) if (isCredential(name)) headers.delete(name)
+    if (answer.status === 303 || (answer.status < 303 && method === 'POST')) {
       method = method === 'HEAD' ? 'HEAD' : 'GET'
       body = undefined
       for (const name of ['content-type', 'content-length', 'content-range']) headers.delete(name)
     }
-    at = next.href
+    at = next
   }
+}
+
+interface Hop {
+  method: string
+  headers: Headers
+  body: Uint8Array | undefined
+  streamed?: boolean
+  until?: string
+  at: URL
+  signal: AbortSignal
+}
+
+/** Sends one request to where it may go; again on a fresh connection if there was no answer and that changes nothing. */
+async function hop(request: Hop, line: Line): Promise<{ answer: ProbeAnswer; next: URL | undefined }> {
+  const isHome = line.check(request.at, line.purposeAt(request.at))
+  try {
+    return await attempt(request, line, { isHome, isFresh: false })
+  } catch (error) {
+    const isSafe = request.method === 'GET' || request.method === 'HEAD'
+    if (!isSafe || request.signal.aborted || error instanceof AnswerError) throw error
+    return await attempt(request, line, { isHome, isFresh: true })
+  }
+}
+
+async function attempt(
+  { method, headers, body, streamed, until, at, signal }: Hop,
+  { fetch, maxBody }: Line,
+  route: { isHome: boolean; isFresh: boolean },
+): Promise<{ answer: ProbeAnswer; next: URL | undefined }> {
+  const sent = body && (streamed === true ? streamOf(body) : (body as Uint8Array<ArrayBuffer>))
+  const init = { method, headers, ...(sent && { body: sent, duplex: 'half' as const }), signal }
+  const response = await fetch(at.href, { ...init, redirect: 'manual' }, route)
+  const { status } = response
+  const next = redirectOf(response, at.href)
+  if (next !== undefined) await response.body?.cancel()
+  const content = next === undefined ? await readBody(response, maxBody, until) : new Uint8Array()
+  return { answer: { status, headers: response.headers, body: content }, next }
+}
+
+/** There was an answer, and it can't be taken as one. */
+class AnswerError extends Error {
+  override readonly name = 'AnswerError'
 }
 
 function redirectOf({ status, headers }: Response, at: string): URL | undefined {
@@ -112,7 +171,7 @@ function redirectOf({ status, headers }: Response, at: string): URL | undefined 
   if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined
   const url = URL.parse(location, at)
   if (url === null || !['http:', 'https:'].includes(url.protocol))
-    throw new Error('a redirect to no URL of http')
+    throw new AnswerError('a redirect to what is not a URL of http or https')
   url.username = ''
   url.password = ''
   return url
@@ -134,7 +193,7 @@ async function readBody(response: Response, maxBody: number, until?: string): Pr
   let text = ''
   for await (const chunk of response.body ?? []) {
     size += chunk.length
-    if (size > maxBody) throw new Error(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
+    if (size > maxBody) throw new AnswerError(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
     chunks.push(chunk)
     if (until === undefined) continue
     text += decoder.decode(chunk, { stream: true })

@@ -1,9 +1,12 @@
 import type { Group, Level, Version } from './case.ts'
-import { type Exchange, formatCurl, isCredential, printable, textOf } from './exchange.ts'
+import { type Exchange, isCredential } from './exchange.ts'
+import { decodeText, printable } from './printable.ts'
+import { type RepetitionOptions, repetitionOf } from './repetition.ts'
 import type { Result, Verdict } from './run.ts'
+import { type Hider, openHider } from './secret.ts'
 
 /** What can become of a case, the good first. */
-export const VERDICTS = ['passed', 'warned', 'failed', 'skipped', 'unsupported'] as const
+export const VERDICTS = ['passed', 'warned', 'failed', 'undecided', 'skipped', 'unsupported'] as const
 
 export type VerdictName = Verdict['verdict']
 
@@ -19,8 +22,10 @@ export interface Report {
   /** RFC 3339. */
   started: string
   milliseconds: number
-  /** Whether it has no failure in the group `specification`. */
+  /** Whether no MUST of the group `specification` failed or is undecided. */
   conforms: boolean
+  /** Other origins that gave tokens: scheme, host and port. They got the credentials, if there were any. */
+  tokenEndpoints: string[]
   /** Groups that cases were run of. */
   groups: Partial<Record<Group, Counts>>
   cases: CaseReport[]
@@ -52,8 +57,8 @@ export interface ExchangeReport {
   response?: { status: number; headers: Record<string, string>; body?: string }
   /** Why there is no response. */
   problem?: string
-  /** Repeats the request. */
-  curl: string
+  /** Lines of a shell that repeat it: what is pushed first, then the request itself; comments where that is not possible. */
+  repeat: readonly string[]
 }
 
 /** One run, as it is told. */
@@ -65,21 +70,28 @@ export interface Run {
   results: readonly Result[]
   /** What must not be told: a registry may send back what it was sent. */
   secrets: readonly string[]
+  tokenEndpoints?: readonly string[]
+  /** How requests are repeated. @param id of the case */
+  repetition?(id: string): Pick<RepetitionOptions, 'bodyFile' | 'http2' | 'hasOwnAuthorities'>
 }
 
 const MAX_HEADERS = 40
+const MAX_BODY = 2_000
 const MAX_LINE = 1_000
 
 /** Makes a report of a run. */
-export function makeReport({ started, results, secrets, ...run }: Run): Report {
-  const hide = hiderOf(secrets)
-  const cases = results.map((result) => reportCase(result, hide))
+export function makeReport({ started, results, secrets, tokenEndpoints = [], ...run }: Run): Report {
+  const hider = openHider(secrets)
+  const cases = results.map((result) =>
+    reportCase(result, { origin: run.registry, hider, ...run.repetition?.(result.case.id) }),
+  )
   return {
     registry: run.registry,
     specification: run.specification,
     started: started.toISOString(),
     milliseconds: Math.round(run.milliseconds),
-    conforms: !cases.some(({ group, verdict }) => group === 'specification' && verdict === 'failed'),
+    conforms: !cases.some((each) => each.group === 'specification' && isOpen(each)),
+    tokenEndpoints: tokenEndpoints.map((each) => line(each, hider)),
     groups: Object.fromEntries(
       [...new Set(cases.map(({ group }) => group))].map((group) => [
         group,
@@ -90,9 +102,14 @@ export function makeReport({ started, results, secrets, ...run }: Run): Report {
   }
 }
 
+/** Whether a case says that a MUST is broken, or could be. */
+function isOpen({ level, verdict }: CaseReport): boolean {
+  return verdict === 'failed' || (verdict === 'undecided' && level === 'MUST')
+}
+
 /** Counts the verdicts of cases. */
 export function countVerdicts(cases: readonly CaseReport[]): Counts {
-  const counts: Counts = { passed: 0, warned: 0, failed: 0, skipped: 0, unsupported: 0 }
+  const counts: Counts = { passed: 0, warned: 0, failed: 0, undecided: 0, skipped: 0, unsupported: 0 }
   for (const { verdict } of cases) counts[verdict]++
   return counts
 }
@@ -100,6 +117,11 @@ export function countVerdicts(cases: readonly CaseReport[]): Counts {
 /** Whether a MUST of any group failed. */
 export function hasFailures({ cases }: Report): boolean {
   return cases.some(({ verdict }) => verdict === 'failed')
+}
+
+/** Whether something of any group could not be decided. */
+export function hasUndecided({ cases }: Report): boolean {
+  return cases.some(({ verdict }) => verdict === 'undecided')
 }
 
 /** Why a case did not pass, in one line. */
@@ -127,20 +149,13 @@ export const GROUP_NAMES: Readonly<Record<Group, string>> = {
   extensions: 'Extensions',
 }
 
-type Hide = (text: string) => string
-
-function hiderOf(secrets: readonly string[]): Hide {
-  // What is shorter would be found in every other word.
-  const known = secrets.filter(({ length }) => length >= 4)
-  return (text) => known.reduce((shown, secret) => shown.replaceAll(secret, '(secret)'), text)
-}
-
-function line(text: string, hide: Hide): string {
-  const shown = printable(hide(text)).replace(/\s+/g, ' ')
+function line(text: string, { hideInCut }: Hider): string {
+  const shown = printable(hideInCut(text)).replace(/\s+/g, ' ')
   return shown.length > MAX_LINE ? `${shown.slice(0, MAX_LINE)} …`.toWellFormed() : shown
 }
 
-function reportCase(result: Result, hide: Hide): CaseReport {
+function reportCase(result: Result, repetition: RepetitionOptions): CaseReport {
+  const { hider } = repetition
   const { id, title, group, level, version, section, sentence } = result.case
   const told: CaseReport = {
     ...{ id, title, group, level, version, section, sentence, verdict: result.verdict },
@@ -148,44 +163,58 @@ function reportCase(result: Result, hide: Hide): CaseReport {
   }
   if (result.verdict === 'passed') return told
   if (result.verdict === 'skipped') return { ...told, because: result.because }
-  const message = line(result.message, hide)
+  const message = line(result.message, hider)
   if (result.verdict === 'unsupported') return { ...told, message }
-  const { wanted, exchange } = result
+  const wanted = result.verdict === 'undecided' ? undefined : result.wanted
+  const exchange = result.exchanges.at(-1)
+  const { lines } = repetitionOf(result.exchanges, repetition)
   return {
     ...told,
     message,
-    ...(wanted !== undefined && { wanted: line(wanted, hide) }),
-    ...(exchange && { exchange: reportExchange(exchange, hide) }),
+    ...(wanted !== undefined && { wanted: line(wanted, hider) }),
+    ...(exchange && { exchange: { ...reportExchange(exchange, hider), repeat: lines } }),
   }
 }
 
-function reportExchange({ request, answer, problem }: Exchange, hide: Hide): ExchangeReport {
+function reportExchange(
+  { request, answer, problem }: Exchange,
+  hider: Hider,
+): Omit<ExchangeReport, 'repeat'> {
+  const sent = request.raw === undefined ? request.body : new TextEncoder().encode(request.raw)
   return {
     request: {
-      method: request.method,
-      url: line(request.url, hide),
-      headers: headersOf(Object.entries(request.headers ?? {}), hide),
-      ...bodyOf(request.body, hide),
+      method: line(request.method, hider),
+      url: line(request.url, hider),
+      headers: headersOf(Object.entries(request.headers ?? {}), hider),
+      ...bodyOf(sent, hider),
     },
     ...(answer && {
       response: {
         status: answer.status,
-        headers: headersOf(answer.headers, hide),
-        ...bodyOf(answer.body, hide),
+        headers: headersOf(answer.headers, hider),
+        ...bodyOf(answer.body, hider),
       },
     }),
-    ...(problem !== undefined && { problem: line(problem, hide) }),
-    curl: printable(hide(formatCurl(request))).replaceAll('\n', ' '),
+    ...(problem !== undefined && { problem: line(problem, hider) }),
   }
 }
 
-function headersOf(headers: Iterable<[string, string]>, hide: Hide): Record<string, string> {
+function headersOf(headers: Iterable<[string, string]>, hider: Hider): Record<string, string> {
   const shown = [...headers].slice(0, MAX_HEADERS).map(([name, value]) => {
-    return [line(name, hide), isCredential(name) ? '(not shown)' : line(value, hide)]
+    return [line(name, hider), isCredential(name) ? '(not shown)' : line(value, hider)]
   })
   return Object.fromEntries(shown)
 }
 
-function bodyOf(body: Uint8Array | undefined, hide: Hide): { body?: string } {
-  return body === undefined || body.length === 0 ? {} : { body: hide(textOf(body)) }
+function bodyOf(body: Uint8Array | undefined, hider: Hider): { body?: string } {
+  return body === undefined || body.length === 0 ? {} : { body: textOf(body, hider) }
+}
+
+/** A body as text for people. Secrets go before it is cut, or half of one could be left. */
+function textOf(body: Uint8Array, { hide, longest }: Hider): string {
+  const text = decodeText(body.subarray(0, MAX_BODY + 4 * longest))
+  if (text === undefined) return `(${body.length} bytes that are not text)`
+  const shown = printable(hide(text))
+  const rest = body.length > MAX_BODY ? ` … (${body.length} bytes in all)` : ''
+  return `${shown.slice(0, MAX_BODY)}${rest}`.toWellFormed()
 }

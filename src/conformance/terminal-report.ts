@@ -19,6 +19,7 @@ const CODES: Readonly<Record<VerdictName | 'dim' | 'bold', number>> = {
   passed: 32,
   warned: 33,
   failed: 31,
+  undecided: 36,
   skipped: 35,
   unsupported: 90,
   dim: 2,
@@ -65,13 +66,15 @@ export function formatDetails(each: CaseReport, paint: Paint = paintNothing): st
   ].join('\n')
 }
 
-function formatExchange({ request, response, problem, curl }: ExchangeReport, paint: Paint): string[] {
+function formatExchange({ request, response, problem, repeat }: ExchangeReport, paint: Paint): string[] {
   return [
     ...block('sent', `${request.method} ${request.url}`, request, paint),
     ...(response === undefined
       ? [`  ${paint('came', 'dim')} nothing: ${problem}`]
       : block('came', String(response.status), response, paint)),
-    `  ${paint('repeat', 'dim')} ${curl}`,
+    ...(repeat.length === 1
+      ? [`  ${paint('repeat', 'dim')} ${repeat[0]}`]
+      : [`  ${paint('repeat', 'dim')} by all of`, ...repeat.map((line) => `    ${line}`)]),
   ]
 }
 
@@ -103,6 +106,7 @@ export function verdictOf({ conforms, groups, specification }: Report): string {
   if (groups.specification === undefined) return 'no case of the specification was run'
   const name = specification === 'dev' ? 'the coming version' : specification
   const { failed } = groups.specification
+  if (!conforms && failed === 0) return `not all requirements of ${name} could be decided`
   if (conforms) return `nothing found that ${name} forbids`
   return `${failed} ${failed === 1 ? 'requirement' : 'requirements'} of ${name} not met`
 }

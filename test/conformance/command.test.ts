@@ -89,7 +89,7 @@ test('a registry that breaks a MUST ends it with 1, and what was wrong is told',
   const { code, stdout } = await sandbox.run(['conformance', good, faulty, ...only, '--json', 'r.json'])
   assert.equal(code, 1, stdout)
   assert.match(stdout, /wanted status 200; got 203/)
-  assert.match(stdout, /repeat curl -i --path-as-is -X GET 'http/)
+  assert.match(stdout, /^ {4}curl -sS -g --path-as-is -i -X GET "http/m)
   const { registries } = JSON.parse(await readFile(join(sandbox.folder, 'r.json'), 'utf8'))
   assert.deepEqual(
     registries.map(({ conforms }: Report) => conforms),

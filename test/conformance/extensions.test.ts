@@ -13,7 +13,9 @@ interface Described {
 
 /** Tells its extensions otherwise, at one level. */
 function describing(which: string, change: (extension: Described) => object): Fault {
-  return json(which, (body) => ({ extensions: (body.extensions as Described[]).map(change) }))
+  return json(which, ({ extensions, ...body }) =>
+    Array.isArray(extensions) ? { extensions: extensions.map(change) } : body,
+  )
 }
 
 const TABLE: readonly KnownBad[] = [

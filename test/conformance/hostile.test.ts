@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { rawSender } from '../../src/cli/conformance-connection.ts'
 import { hostileRequestCases } from '../../src/conformance/cases/hostile.ts'
 import { hostileFramingCases } from '../../src/conformance/cases/hostile-framing.ts'
 import { hostileManifestCases, hostileSizeCases } from '../../src/conformance/cases/hostile-manifests.ts'
@@ -157,7 +158,13 @@ const CARELESS: Readonly<Record<string, number>> = {
 const CUT = 'hostile-cut-upload'
 
 async function failuresOf(origin: string): Promise<string[]> {
-  const options = { origin, send: openSession(origin), repository: 'test', concurrency: 8 }
+  const options = {
+    origin,
+    send: openSession(origin),
+    sendRaw: rawSender(origin),
+    repository: 'test',
+    concurrency: 8,
+  }
   const results = await runCases(hostileFramingCases, options)
   return results.filter(({ verdict }) => verdict !== 'passed').map((result) => result.case.id)
 }

@@ -54,8 +54,9 @@ export function testCases(subject: string, cases: readonly Case[], table: readon
 
 function describe(result: Result): string {
   const { case: _, ...rest } = result
-  const { status, headers } = ('exchange' in rest && rest.exchange?.answer) || {}
-  const { method, url } = ('exchange' in rest && rest.exchange?.request) || {}
+  const { request, answer } = ('exchanges' in rest && rest.exchanges.at(-1)) || {}
+  const { status, headers } = answer ?? {}
+  const { method, url } = request ?? {}
   const message = 'message' in rest ? rest.message : 'because' in rest ? rest.because : ''
   return `${result.case.id} ${rest.verdict}: ${message} (${method} ${url}: ${status} ${JSON.stringify(Object.fromEntries(headers ?? []))})`
 }

@@ -66,7 +66,7 @@ const PUSHES: readonly KnownBad[] = [
   {
     id: 'manifest-push-malformed-digest',
     does: 'takes a manifest under something like a digest',
-    fault: taking(at('PUT manifest', /sha256:bad/)),
+    fault: taking(at('PUT manifest', /sha256:baddigest/)),
   },
   {
     id: 'manifest-push-malformed-tag',

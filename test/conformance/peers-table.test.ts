@@ -23,7 +23,7 @@ async function readPeers(): Promise<[name: string, verdicts: Verdicts][]> {
 }
 
 function count(verdicts: Verdicts, specification: Specification, group: Group): Counts {
-  const counts: Counts = { passed: 0, warned: 0, failed: 0, skipped: 0, unsupported: 0 }
+  const counts: Counts = { passed: 0, warned: 0, failed: 0, undecided: 0, skipped: 0, unsupported: 0 }
   for (const { id } of selectCases({ specification, groups: [group] }).cases.filter(
     (each) => each.group === group,
   ))

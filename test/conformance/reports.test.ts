@@ -65,12 +65,25 @@ function oneOfEach(registry = 'http://127.0.0.1:1'): Report {
         verdict: 'failed',
         message: `wanted 200; got ${EVIL} ${PASSWORD}`,
         wanted: EVIL,
-        exchange: EXCHANGE,
+        exchanges: [EXCHANGE],
       }),
-      result(makeCase('odd', { level: 'SHOULD' }), { verdict: 'warned', message: 'wanted more' }),
+      result(makeCase('odd', { level: 'SHOULD' }), {
+        verdict: 'warned',
+        message: 'wanted more',
+        exchanges: [],
+      }),
       result(makeCase('absent'), { verdict: 'unsupported', message: EVIL }),
+      result(makeCase('cut'), {
+        verdict: 'undecided',
+        message: 'the connection was reset',
+        exchanges: [{ request: EXCHANGE.request, problem: 'the connection was reset' }],
+      }),
       result(makeCase('later'), { verdict: 'skipped', because: 'bad' }),
-      result(makeCase('attack', { group: 'hostile' }), { verdict: 'failed', message: 'fell over' }),
+      result(makeCase('attack', { group: 'hostile' }), {
+        verdict: 'failed',
+        message: 'fell over',
+        exchanges: [],
+      }),
     ],
   })
 }
@@ -110,8 +123,8 @@ function parseTags(text: string): Tag[] {
 test('verdicts are counted by group, and only the specification’s own decide about conformance', () => {
   const report = oneOfEach()
   assert.deepEqual(report.groups, {
-    specification: { passed: 1, warned: 1, failed: 1, skipped: 1, unsupported: 1 },
-    hostile: { passed: 0, warned: 0, failed: 1, skipped: 0, unsupported: 0 },
+    specification: { passed: 1, warned: 1, failed: 1, undecided: 1, skipped: 1, unsupported: 1 },
+    hostile: { passed: 0, warned: 0, failed: 1, undecided: 0, skipped: 0, unsupported: 0 },
   })
   assert.equal(report.conforms, false)
   const hostileOnly = makeReport({
@@ -119,7 +132,11 @@ test('verdicts are counted by group, and only the specification’s own decide a
     secrets: [],
     results: [
       result(makeCase('good'), { verdict: 'passed' }),
-      result(makeCase('attack', { group: 'hostile' }), { verdict: 'failed', message: 'fell over' }),
+      result(makeCase('attack', { group: 'hostile' }), {
+        verdict: 'failed',
+        message: 'fell over',
+        exchanges: [],
+      }),
     ],
   })
   assert.equal(hostileOnly.conforms, true)
@@ -128,16 +145,16 @@ test('verdicts are counted by group, and only the specification’s own decide a
 test('the JSON report says what was sent, what came and what repeats it, without credentials', () => {
   const text = formatJsonReport([oneOfEach()])
   const { format, registries } = JSON.parse(text)
-  assert.equal(format, 1)
+  assert.equal(format, 2)
   const bad = registries[0].cases[1]
   assert.equal(bad.exchange.request.headers.Authorization, '(not shown)')
   assert.equal(bad.exchange.request.body, "it's short")
   assert.equal(bad.exchange.response.status, 500)
   assert.match(
-    bad.exchange.curl,
-    /^curl -i --path-as-is -X PUT -H 'Content-Type: text\/plain' --data-binary 'it'\\''s short' '/,
+    bad.exchange.repeat[0],
+    /^curl -sS -g --path-as-is -i -X PUT -H 'Content-Type: text\/plain' -H Expect: --data-binary 'it'\\''s short' '/,
   )
-  assert.equal(registries[0].cases[4].because, 'bad')
+  assert.equal(registries[0].cases[5].because, 'bad')
   assert.doesNotMatch(text, /correct horse|of-the-case|session=1/)
 })
 
@@ -163,14 +180,14 @@ test('the JUnit report is XML that tells verdicts apart', () => {
   assert.deepEqual(
     suites.map((each) => [each.get('tests'), each.get('failures'), each.get('skipped')]),
     [
-      ['5', '1', '3'],
+      ['6', '1', '3'],
       ['1', '1', '0'],
     ],
   )
   const verdicts = tags
     .filter(({ name }) => name === 'property')
     .map(({ attributes }) => attributes.get('value'))
-  assert.deepEqual(verdicts, ['passed', 'failed', 'warned', 'unsupported', 'skipped', 'failed'])
+  assert.deepEqual(verdicts, ['passed', 'failed', 'warned', 'unsupported', 'undecided', 'skipped', 'failed'])
   const skipped = tags
     .filter(({ name }) => name === 'skipped')
     .map(({ attributes }) => attributes.get('message'))
@@ -202,14 +219,14 @@ for (const count of [1, 3]) {
       policy?.attributes.get('content'),
       `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`,
     )
-    for (const verdict of ['passed', 'warned', 'failed', 'skipped', 'unsupported'])
+    for (const verdict of ['passed', 'warned', 'failed', 'undecided', 'skipped', 'unsupported'])
       assert.ok(text.includes(`<span class="verdict ${verdict}">`), verdict)
     assert.doesNotMatch(text, /correct horse|of-the-case/)
   })
 }
 
 test('the terminal is told the case, the sentence, the exchange and the curl', () => {
-  const [, bad, , , later] = oneOfEach().cases
+  const [, bad, , , , later] = oneOfEach().cases
   assert.ok(bad !== undefined && later !== undefined)
   const text = formatDetails(bad)
   for (const part of ['failed bad:', 'wanted 200', 'sent PUT http', 'came 500', 'repeat curl', "it's short"])
@@ -217,6 +234,6 @@ test('the terminal is told the case, the sentence, the exchange and the curl', (
   assert.equal(formatLine(later), 'skipped     later: title of later (needs bad, which did not pass)')
   assert.match(
     formatSummary(oneOfEach()),
-    /1 requirement of 1\.1 not met\n {2}Specification: 1 passed, 1 warned, 1 failed/,
+    /1 requirement of 1\.1 not met\n {2}Specification: 1 passed, 1 warned, 1 failed, 1 undecided/,
   )
 })

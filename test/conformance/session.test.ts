@@ -9,6 +9,7 @@ import {
   RegistryAddressError,
 } from '../../src/conformance/registry-address.ts'
 import { openSession } from '../../src/conformance/session.ts'
+import type { Fetch } from '../../src/conformance/transport.ts'
 
 interface Seen {
   method: string
@@ -144,6 +145,14 @@ test('credentials go to no token endpoint that is neither the registry nor https
   }
 })
 
+/** Sends what goes to a host of the internet to a server of this machine. */
+function reaching(servers: Record<string, string>): Fetch {
+  return (url, init) => {
+    const { origin, pathname, search } = new URL(url)
+    return fetch((servers[origin] ?? origin) + pathname + search, init)
+  }
+}
+
 test('a redirect is followed, and nothing that lets us in goes along to another host', async (t) => {
   const storage = await startServer(t, (_, response) =>
     end(response, 401, { 'WWW-Authenticate': 'Basic realm="give it to me"' }),
@@ -152,33 +161,101 @@ test('a redirect is followed, and nothing that lets us in goes along to another 
     if (authorization !== BASIC) return end(response, 401, { 'WWW-Authenticate': 'Basic realm="x"' })
     if (url.pathname === '/v2/a/blobs/home') return end(response, 307, { Location: '/moved' })
     if (url.pathname === '/moved') return end(response, 200, {}, 'here')
-    end(response, 302, { Location: `${storage.origin}/elsewhere` })
+    end(response, 302, { Location: 'https://storage.example/elsewhere' })
   })
-  const send = openSession(origin, { credentials: CREDENTIALS })
+  const send = openSession(origin, {
+    credentials: CREDENTIALS,
+    fetch: reaching({ 'https://storage.example': storage.origin }),
+    allowedHosts: ['storage.example'],
+  })
   const home = await send({ method: 'GET', target: '/v2/a/blobs/home' })
   assert.equal(new TextDecoder().decode(home.body), 'here')
   assert.equal(seen.at(-1)?.authorization, BASIC)
   assert.equal((await send({ method: 'GET', target: '/v2/a/blobs/away' })).status, 401)
-  assert.equal((await send({ method: 'GET', target: `${storage.origin}/direct` })).status, 401)
-  const own = { Authorization: 'Bearer of-the-case' }
-  await send({ method: 'GET', target: `${origin}/v2/a/blobs/away`, headers: own })
+  assert.equal((await send({ method: 'GET', target: 'https://storage.example/direct' })).status, 401)
+  const headers = { Authorization: 'Bearer of-the-case' }
+  await send({ method: 'GET', target: `${origin}/v2/a/blobs/away`, headers })
+  await send({ method: 'GET', target: 'https://storage.example/direct', headers })
   assert.deepEqual(
     storage.seen.map(({ authorization }) => authorization),
-    [undefined, undefined],
+    [undefined, undefined, undefined],
   )
 })
 
-test('a token endpoint that redirects elsewhere takes no password along', async (t) => {
-  const thief = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"x"}'))
-  const { origin } = await startServer(t, ({ url }, response) => {
-    if (url.pathname === '/token') return end(response, 307, { Location: `${thief.origin}/token` })
-    end(response, 401, { 'WWW-Authenticate': `Bearer realm="http://${response.req.headers.host}/token"` })
-  })
-  await openSession(origin, { credentials: CREDENTIALS })({ method: 'GET', target: '/v2/' })
-  assert.deepEqual(
-    thief.seen.map(({ authorization }) => authorization),
-    [undefined],
+test('nothing is sent to another host that is not listed, nor to this machine even if it is', async (t) => {
+  const other = await startServer(t, (_, response) => end(response, 200))
+  const elsewhere = 'https://storage.example'
+  const { origin } = await startServer(t, ({ url }, response) =>
+    end(response, 307, { Location: `${url.searchParams.get('to')}/v2/` }),
   )
+  const send = openSession(origin, {
+    fetch: reaching({ [elsewhere]: other.origin }),
+    allowedHosts: [new URL(other.origin).host, '10.1.2.3'],
+  })
+  for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'DELETE', 'HEAD']) {
+    for (const to of [elsewhere, other.origin, 'http://10.1.2.3', 'http://localhost:1', 'http://[::1]:1']) {
+      const gone = /gets requests only with --allow-host|gets no requests/
+      await assert.rejects(send({ method, target: `/?to=${to}` }), gone, `${method} ${to}`)
+      await assert.rejects(send({ method, target: `${to}/v2/` }), gone, `${method} ${to}`)
+    }
+  }
+  assert.deepEqual(other.seen, [])
+})
+
+test('a token endpoint of https elsewhere gets the credentials and is told of; no other does', async (t) => {
+  const tokens = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"let-me-in"}'))
+  const told: string[] = []
+  for (const [realm, isAsked] of [
+    ['https://auth.example/token', true],
+    ['https://localhost/token', false],
+    ['https://169.254.169.254/token', false],
+  ] as const) {
+    const { origin } = await startServer(t, ({ authorization }, response) => {
+      if (authorization === 'Bearer let-me-in') return end(response, 200)
+      end(response, 401, { 'WWW-Authenticate': `Bearer realm="${realm}"` })
+    })
+    const send = openSession(origin, {
+      credentials: CREDENTIALS,
+      fetch: reaching({ [new URL(realm).origin]: tokens.origin }),
+      onTokenEndpoint: (endpoint) => void told.push(endpoint),
+    })
+    const asked = send({ method: 'GET', target: '/v2/' })
+    if (isAsked) assert.equal((await asked).status, 200)
+    else await assert.rejects(asked, /gets no requests/)
+  }
+  assert.deepEqual(told, ['https://auth.example'])
+  assert.deepEqual(
+    tokens.seen.map(({ authorization }) => authorization),
+    [BASIC],
+  )
+})
+
+test('a token endpoint that redirects elsewhere takes neither a request nor a password along', async (t) => {
+  const thief = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"x"}'))
+  for (const to of [thief.origin, 'https://thief.example']) {
+    const { origin } = await startServer(t, ({ url }, response) => {
+      if (url.pathname === '/token') return end(response, 307, { Location: `${to}/token` })
+      end(response, 401, { 'WWW-Authenticate': `Bearer realm="http://${response.req.headers.host}/token"` })
+    })
+    const fetch = reaching({ 'https://thief.example': thief.origin })
+    await assert.rejects(
+      openSession(origin, { credentials: CREDENTIALS, fetch })({ method: 'GET', target: '/v2/' }),
+      /the registry leads to/,
+    )
+  }
+  assert.deepEqual(thief.seen, [])
+})
+
+test('a request that changes nothing is sent again when a connection breaks, and any other is not', async (t) => {
+  const { origin, seen } = await startServer(t, ({ method }, response) => {
+    if (seen.filter((each) => each.method === method).length === 1) return void response.destroy()
+    end(response, 200)
+  })
+  const send = openSession(origin)
+  for (const method of ['GET', 'HEAD']) assert.equal((await send({ method, target: '/v2/' })).status, 200)
+  for (const method of ['POST', 'PUT', 'DELETE'])
+    await assert.rejects(send({ method, target: '/v2/' }), { name: 'Undecided', message: /connection/ })
+  assert.equal(seen.length, 4 + 3)
 })
 
 test('an answer without end in size, in time or in redirects is given up', async (t) => {

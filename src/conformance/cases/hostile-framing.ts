@@ -1,7 +1,8 @@
 import { blobPath } from '../blob.ts'
 import { type Case, Failure, type Level } from '../case.ts'
 import { digestOf, type Probe, randomContent, wantStatus } from '../probe.ts'
-import { hostHeader, type RawAnswer, rawRequest, sendRaw } from '../raw-connection.ts'
+import { hostHeader, rawRequest } from '../raw-request.ts'
+import type { RawAnswer } from '../transport.ts'
 import { startUpload, withParameter } from '../upload.ts'
 
 /** What attackers try. */
@@ -95,7 +96,7 @@ export const hostileFramingCases: readonly Case[] = [
     sentence:
       'RFC 9112, section 3.2: a server MUST respond with 400 to an HTTP/1.1 request that lacks a Host, or has two. What is chosen by host is else open to who sends none.',
     async run(probe) {
-      const answer = await sendRaw(probe.origin, rawRequest('GET /v2/', [CLOSE]))
+      const answer = await probe.sendRaw(rawRequest('GET /v2/', [CLOSE]))
       wantRefused(answer, 'no host')
       wantRefused(await sendTo(probe, 'GET /v2/', { headers: ['Host: other.example', CLOSE] }), 'two hosts')
     },
@@ -182,7 +183,7 @@ async function sendTo(
   { headers, body = '', end = false }: RawParts,
 ): Promise<RawAnswer> {
   const request = rawRequest(line, [hostHeader(probe.origin), ...headers], body)
-  return await sendRaw(probe.origin, request, { end })
+  return await probe.sendRaw(request, { end })
 }
 
 function isRefused({ statuses }: RawAnswer): boolean {

@@ -1,0 +1,48 @@
+import { type LookupAddress, lookup as lookUp } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { Agent, fetch as fetchBy } from 'undici'
+import { isPublicAddress } from '../conformance/public-address.ts'
+import type { Fetch } from '../conformance/transport.ts'
+
+/** How requests are sent. */
+export interface TransportOptions {
+  /** Offers HTTP/2 over https; without it, it is HTTP/1.1 always. */
+  http2?: boolean
+  lookup?: LookupFunction
+}
+
+/**
+ * Sends requests by undici, the library behind Node's own fetch, which alone lets us choose: Node's offers HTTP/2 over https, where a
+ * server may end the one connection of all requests for what one of them did, and all others fail with it. Requests to anything but the
+ * tested registry connect to public addresses only, whatever their names resolve to.
+ */
+export function openTransport({ http2 = false, lookup = lookUp }: TransportOptions = {}): Fetch {
+  const openAgent = (isHome: boolean) =>
+    new Agent({ allowH2: http2, connect: { lookup: isHome ? lookup : onlyPublic(lookup) } })
+  const home = openAgent(true)
+  const elsewhere = openAgent(false)
+  return async (url, { signal, ...init }, { isHome, isFresh }) => {
+    if (!isFresh)
+      return await fetchBy(url, { ...init, signal: signal ?? null, dispatcher: isHome ? home : elsewhere })
+    const agent = openAgent(isHome)
+    try {
+      return await fetchBy(url, { ...init, signal: signal ?? null, dispatcher: agent })
+    } finally {
+      // Once the answer is read.
+      agent.close().catch(() => {})
+    }
+  }
+}
+
+/** Looks names up and fails if any of their addresses is not public: what is checked is what is connected to. */
+function onlyPublic(lookup: LookupFunction): LookupFunction {
+  return (hostname, options, callback) =>
+    lookup(hostname, options, (error, found, family) => {
+      const addresses: readonly LookupAddress[] =
+        typeof found === 'string' ? [{ address: found, family: family ?? 4 }] : found
+      const local = error === null ? addresses.find(({ address }) => !isPublicAddress(address)) : undefined
+      if (local === undefined) return callback(error, found, family)
+      const problem = `${hostname} has the address ${local.address}, a loopback, link-local or private one, which gets no requests`
+      callback(new Error(problem), [])
+    })
+}

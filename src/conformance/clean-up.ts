@@ -1,0 +1,58 @@
+import { parseDigest } from '../oci/digest.ts'
+import { parseTag, type RepositoryName } from '../oci/reference.ts'
+import type { ProbeAnswer, ProbeRequest } from './exchange.ts'
+import { ACCEPT } from './manifest.ts'
+import type { Send } from './probe.ts'
+
+const DELETION = '_stowage/repository/self'
+/** Tags that are looked at in one repository: more are not pushed to one. */
+const MAX_TAGS = 2_000
+
+/**
+ * Deletes what a run left in its repositories: each of them as a whole where the registry offers that, else their tags and manifests.
+ * Names in answers are checked before they are sent back.
+ *
+ * @param names repositories that only this run has pushed to
+ */
+export async function removeRepositories(names: Iterable<RepositoryName>, send: Send): Promise<void> {
+  const attempt = (request: ProbeRequest) => send(request).catch(() => undefined)
+  for (const name of names) {
+    // Where there is nothing, there is nothing to ask for.
+    const tags = await attempt({ method: 'GET', target: `/v2/${name}/tags/list` })
+    if (tags === undefined || tags.status === 404) continue
+    if (await offersDeletion(name, attempt))
+      await attempt({ method: 'DELETE', target: `/v2/${name}/${DELETION}` })
+    else await removeTags(name, tagsIn(tags), attempt)
+  }
+}
+
+type Attempt = (request: ProbeRequest) => Promise<ProbeAnswer | undefined>
+
+async function offersDeletion(name: RepositoryName, attempt: Attempt): Promise<boolean> {
+  const answer = await attempt({ method: 'GET', target: `/v2/${name}/_oci/ext/discover` })
+  return answer?.status === 200 && textOf(answer).includes(`"${DELETION}"`)
+}
+
+async function removeTags(name: RepositoryName, tags: readonly string[], attempt: Attempt): Promise<void> {
+  for (const tag of tags) {
+    const target = `/v2/${name}/manifests/${tag}`
+    const answer = await attempt({ method: 'HEAD', target, headers: { Accept: ACCEPT } })
+    await attempt({ method: 'DELETE', target })
+    const digest = parseDigest(answer?.headers.get('docker-content-digest') ?? '')
+    if (digest !== undefined) await attempt({ method: 'DELETE', target: `/v2/${name}/manifests/${digest}` })
+  }
+}
+
+function tagsIn(answer: ProbeAnswer): string[] {
+  try {
+    const { tags } = JSON.parse(textOf(answer)) as { tags?: unknown }
+    if (!Array.isArray(tags)) return []
+    return tags.filter((tag) => typeof tag === 'string' && parseTag(tag) !== undefined).slice(0, MAX_TAGS)
+  } catch {
+    return []
+  }
+}
+
+function textOf({ body }: ProbeAnswer): string {
+  return new TextDecoder().decode(body)
+}

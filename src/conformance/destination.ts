@@ -1,0 +1,60 @@
+import { Undecided } from './case.ts'
+import { addressOf, isPublicAddress } from './public-address.ts'
+
+/** What a request is for: a token endpoint may be elsewhere without being listed, if it speaks https. */
+export type Purpose = 'api' | 'token'
+
+/**
+ * Throws Undecided unless a request may be sent to a URL that the registry named.
+ *
+ * @returns whether the URL is at the tested registry's own host and port
+ */
+export type CheckDestination = (url: URL, purpose: Purpose) => boolean
+
+/**
+ * Decides where requests may go. A registry names URLs in `Location`, in redirects, in `Link`, in descriptors and as token realms, and
+ * each of them is a request that it has us send: to its own origin, and else only to hosts that the user listed. Loopback, link-local
+ * and private addresses get none, listed or not, unless the registry itself is at that host and port. Names are looked up later: what
+ * opens connections holds the address that it connects to against `isPublicAddress`, for all but the registry's own host and port.
+ *
+ * @param origin of the registry that is tested
+ * @param allowedHosts `host` or `host:port`; without a port, the default one of the scheme
+ */
+export function openDestinations(origin: string, allowedHosts: readonly string[] = []): CheckDestination {
+  const home = new URL(origin)
+  const allowed = new Set(allowedHosts)
+  return (url, purpose) => {
+    const isHome = url.hostname === home.hostname && portOf(url) === portOf(home)
+    if (url.origin === home.origin) return isHome
+    if (!isHome && isLocal(url.hostname))
+      throw new Undecided(
+        `the registry leads to ${url.origin}, a loopback, link-local or private address, which gets no requests`,
+      )
+    const isListed = allowed.has(url.host) || allowed.has(`${url.hostname}:${portOf(url)}`)
+    if (isListed || (purpose === 'token' && url.protocol === 'https:')) return isHome
+    throw new Undecided(
+      `the registry leads to ${url.origin}, which gets requests only with --allow-host ${url.host}`,
+    )
+  }
+}
+
+/** Reads a host that requests may go to as URLs write it. @returns undefined if it is not one */
+export function parseAllowedHost(text: string): string | undefined {
+  if (/[/?#@\\\s]/.test(text)) return undefined
+  // The scheme decides about default ports; this one has none.
+  const url = URL.parse(`http://${text}`)
+  if (url === null || url.hostname === '') return undefined
+  return text.endsWith(':80') ? `${url.hostname}:80` : url.host
+}
+
+function portOf({ port, protocol }: URL): string {
+  if (port !== '') return port
+  return protocol === 'https:' ? '443' : '80'
+}
+
+function isLocal(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, '')
+  if (name === 'localhost' || name.endsWith('.localhost')) return true
+  const address = addressOf(hostname)
+  return address !== undefined && !isPublicAddress(address)
+}
