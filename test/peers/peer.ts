@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { reasonOf } from '../../src/conformance/summary.ts'
+import { makeCertificate, type TestCertificate } from '../cli/certificate.ts'
 import { openSandbox } from '../cli/program.ts'
 import { startDaemon } from '../clients/daemon.ts'
 import {
@@ -31,8 +32,8 @@ export interface Peer {
   /** Asks the program for its version. */
   versionArgs: readonly string[]
   version: RegExp
-  /** Starts it with deletion enabled and all that it writes below a folder of its own. */
-  start(folder: string): Promise<RunningPeer>
+  /** Starts it with deletion enabled and all that it writes below a folder of its own, with https if there is a certificate. */
+  start(folder: string, certificate?: TestCertificate): Promise<RunningPeer>
 }
 
 interface RunningPeer {
@@ -68,6 +69,25 @@ export async function testPeer(test: TestContext, peer: Peer): Promise<void> {
   }
 }
 
+/** Holds a peer that speaks https to the verdicts that it has over http: what carries requests decides nothing. */
+export async function testPeerOverTls(test: TestContext, peer: Peer): Promise<void> {
+  await assertVersion(peer)
+  const sandbox = await openSandbox(test)
+  const folder = join(sandbox.folder, 'peer')
+  await mkdir(folder)
+  const certificate = await makeCertificate(sandbox.folder, 'peer')
+  const running = await peer.start(folder, certificate)
+  try {
+    const env = { NODE_EXTRA_CA_CERTS: certificate.certFile }
+    const report = await reportOn(sandbox, running.url, 'dev', { env })
+    assert.match(report.registry, /^https:/)
+    const recorded = await readVerdicts(peer.name)
+    assert.deepEqual(verdictsOf(report), recorded.dev)
+  } finally {
+    await running.stop()
+  }
+}
+
 async function assertVersion({ program, versionArgs, version }: Peer): Promise<void> {
   const asked = promisify(execFile)(program, [...versionArgs])
   const { stdout, stderr } = await asked.catch((cause: unknown) => {
@@ -82,7 +102,7 @@ export const dockerRegistry: Peer = {
   program: 'docker-registry',
   versionArgs: ['--version'],
   version: / 2\.8\.2\b/,
-  start: (folder) => startDistribution('docker-registry', folder),
+  start: (folder, certificate) => startDistribution('docker-registry', folder, certificate),
 }
 
 export const distribution: Peer = {
@@ -90,7 +110,7 @@ export const distribution: Peer = {
   program: join(BUILT, 'registry'),
   versionArgs: ['--version'],
   version: /distribution/,
-  start: (folder) => startDistribution(join(BUILT, 'registry'), folder),
+  start: (folder, certificate) => startDistribution(join(BUILT, 'registry'), folder, certificate),
 }
 
 export const olareg: Peer = {
@@ -101,14 +121,21 @@ export const olareg: Peer = {
   start: startOlareg,
 }
 
-async function startDistribution(program: string, folder: string): Promise<RunningPeer> {
+async function startDistribution(
+  program: string,
+  folder: string,
+  certificate?: TestCertificate,
+): Promise<RunningPeer> {
   const config = join(folder, 'config.yml')
   const settings = {
     version: '0.1',
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
     // Without a time to drain it dies of the signal.
-    http: { addr: '127.0.0.1:0', draintimeout: '5s', secret: 'of a test' },
+    http: {
+      ...{ addr: '127.0.0.1:0', draintimeout: '5s', secret: 'of a test' },
+      ...(certificate && { tls: { certificate: certificate.certFile, key: certificate.keyFile } }),
+    },
   }
   await writeFile(config, JSON.stringify(settings))
   const daemon = await startDaemon(program, ['serve', config], {
@@ -116,19 +143,20 @@ async function startDistribution(program: string, folder: string): Promise<Runni
     signal: 'SIGTERM',
     env: { ...environment(folder), OTEL_TRACES_EXPORTER: 'none' },
   })
-  return { url: `http://${daemon.ready[1]}`, stop: daemon.stop }
+  return { url: `${certificate ? 'https' : 'http'}://${daemon.ready[1]}`, stop: daemon.stop }
 }
 
-async function startOlareg(folder: string): Promise<RunningPeer> {
+async function startOlareg(folder: string, certificate?: TestCertificate): Promise<RunningPeer> {
   const port = await findPort()
   const where = ['--addr', '127.0.0.1', '--port', `${port}`, '--dir', join(folder, 'data')]
+  const tls = certificate ? ['--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile] : []
   const daemon = await startDaemon(
     join(BUILT, 'olareg'),
-    ['serve', '--verbosity', 'info', ...where, '--api-delete', '--api-blob-delete'],
+    ['serve', '--verbosity', 'info', ...where, ...tls, '--api-delete', '--api-blob-delete'],
     { ready: /launching server/, signal: 'SIGTERM', env: environment(folder) },
   )
-  const url = `http://127.0.0.1:${port}`
-  await waitForAnswer(url)
+  const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${port}`
+  await waitForConnection(port)
   return { url, stop: daemon.stop }
 }
 
@@ -146,12 +174,16 @@ async function findPort(): Promise<number> {
   return port
 }
 
-async function waitForAnswer(url: string): Promise<void> {
+async function waitForConnection(port: number): Promise<void> {
   const signal = AbortSignal.timeout(START_SECONDS * 1000)
   for (;;) {
-    const answer = await fetch(`${url}/v2/`, { signal }).catch(() => undefined)
-    await answer?.body?.cancel()
-    if (answer?.ok) return
+    const socket = connect({ host: '127.0.0.1', port })
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    if (isOpen) return
     signal.throwIfAborted()
     await sleep(50)
   }
