@@ -1,9 +1,12 @@
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { DataFolderError } from '../data-folder.ts'
+import { endWhereNobodyReads } from './broken-pipe.ts'
 import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
 import { UsageError } from './usage-error.ts'
+
+endWhereNobodyReads()
 
 const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')
