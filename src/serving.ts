@@ -12,6 +12,7 @@ import { addressMatcher } from './ip-address.ts'
 import { isLoopback } from './loopback.ts'
 import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
+import type { UploadWriters } from './registry/upload-writers.ts'
 
 /** Every extension that there is, with drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
@@ -25,12 +26,14 @@ export interface RegistrySurroundings {
   holder?: string
   /** Shared with the other threads. */
   losses: LossCounters
+  /** Who writes to uploads, here and in the other threads; only here if absent. */
+  writers?: UploadWriters
 }
 
 /** Makes the registry of a thread over its stores. */
 export function registryOf(
   stores: Stores,
-  { config, log, holder = '', losses }: RegistrySurroundings,
+  { config, log, holder = '', losses, writers }: RegistrySurroundings,
 ): Registry {
   return localRegistry({
     ...stores,
@@ -44,6 +47,7 @@ export function registryOf(
       garbage: GARBAGE_MS,
     },
     holder,
+    ...(writers && { writers }),
     clock: Date.now,
     random: randomBytes,
   })

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
+import { sharedWriters } from './registry/upload-writers.ts'
 import { WorkerPlace, type WorkerSurroundings } from './worker-place.ts'
 import type { WorkerOrder } from './worker-thread.ts'
 
@@ -21,7 +23,11 @@ export class WorkerHost {
   private constructor(surroundings: WorkerSurroundings, count: number) {
     this.#surroundings = { ...surroundings }
     const onOpen = () => this.#deliverWaiting()
-    this.#places = Array.from({ length: count }, () => new WorkerPlace(this.#surroundings, onOpen))
+    const writers = sharedWriters(`stowage-${randomBytes(8).toString('hex')}`, count)
+    this.#places = Array.from(
+      { length: count },
+      (_, place) => new WorkerPlace(this.#surroundings, { writers, place }, onOpen),
+    )
   }
 
   /** Starts workers. @throws what kept one from starting; no worker is left then */

@@ -7,6 +7,7 @@ import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import type { LogOutput } from './log-output.ts'
 import type { LossCounters } from './registry/blob-presence.ts'
+import { forgetWriters, type SharedWriters } from './registry/upload-writers.ts'
 import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -23,9 +24,16 @@ export interface WorkerSurroundings {
   tls: TlsFiles | undefined
 }
 
+/** Which of the places of a host it is, and what all of them share. */
+export interface PlaceInHost {
+  writers: SharedWriters
+  place: number
+}
+
 /** The place of one worker, and whoever fills it. */
 export class WorkerPlace {
   readonly #surroundings: Readonly<WorkerSurroundings>
+  readonly #inHost: PlaceInHost
   readonly #onOpen: () => void
   #connections = countOfConnections()
   #worker: Worker | undefined
@@ -37,8 +45,9 @@ export class WorkerPlace {
   #restart: NodeJS.Timeout | undefined
 
   /** @param onOpen is called whenever a worker here is ready for connections */
-  constructor(surroundings: Readonly<WorkerSurroundings>, onOpen: () => void) {
+  constructor(surroundings: Readonly<WorkerSurroundings>, inHost: PlaceInHost, onOpen: () => void) {
     this.#surroundings = surroundings
+    this.#inHost = inHost
     this.#onOpen = onOpen
   }
 
@@ -63,7 +72,7 @@ export class WorkerPlace {
     })
     this.#ended = new Promise((resolve) => {
       worker.on('exit', () => {
-        this.#ends(holder, cause)
+        void this.#ends(holder, cause)
         resolve()
       })
     })
@@ -102,6 +111,7 @@ export class WorkerPlace {
       folder: shared,
       holder,
       losses: losses.memory,
+      ...this.#inHost,
       tls,
       logOutput,
       connections: this.#connections,
@@ -113,16 +123,19 @@ export class WorkerPlace {
     return this.#worker
   }
 
-  #ends(holder: string, cause: unknown): void {
+  async #ends(holder: string, cause: unknown): Promise<void> {
     const answered = this.#answers
     this.#worker = undefined
     this.#answers = false
     if (!answered || this.#closing) return
     const { log, folder } = this.#surroundings
     log.error({ error: cause }, 'a worker died; another takes its place')
-    folder.metadata
+    await folder.metadata
       .commit([{ type: 'releaseLeases', holder }])
       .catch((error: unknown) => log.error({ error }, 'the uploads of a dead worker stay leased for a while'))
+    // Until then other workers wait for this one, instead of taking it for one that may wake up again.
+    forgetWriters(this.#inHost.writers, this.#inHost.place)
+    if (this.#closing) return
     if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
     this.#reopenAfterPause()
   }

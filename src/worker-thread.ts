@@ -7,6 +7,7 @@ import type { TlsFiles } from './http/node.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
+import { type SharedWriters, UploadWriters } from './registry/upload-writers.ts'
 import { registryOf, serveRegistry } from './serving.ts'
 
 /** What a worker is started with. */
@@ -17,6 +18,9 @@ export interface WorkerData {
   holder: string
   /** The memory of {@link LossCounters}. */
   losses: SharedArrayBuffer
+  writers: SharedWriters
+  /** Its place among all workers. */
+  place: number
   tls: TlsFiles | undefined
   logOutput: SharedLogOutput
   /** How many connections it has, those that are on their way to it included; it takes off those that end. */
@@ -39,12 +43,19 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-const { config, folder, holder, losses, tls, logOutput, connections } = workerData as WorkerData
+const { config, folder, holder, losses, writers, place, tls, logOutput, connections } =
+  workerData as WorkerData
 writeCompiledCodeSoon()
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
 const stores = joinDataFolder(folder)
-const registry = registryOf(stores, { config, log, holder, losses: new LossCounters(losses) })
+const registry = registryOf(stores, {
+  config,
+  log,
+  holder,
+  losses: new LossCounters(losses),
+  writers: new UploadWriters(writers, place),
+})
 const server = await serveRegistry({ config, registry, log }, tls)
 
 parentPort?.on('message', (order: WorkerOrder) => {

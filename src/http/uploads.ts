@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/error.ts'
 import { type ByteRange, parseContentRange } from '../oci/range.ts'
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
 import { formatRoute } from '../oci/route.ts'
+import type { Chunk } from '../registry/push-blob.ts'
 import { UploadOutOfOrderError } from '../registry/upload.ts'
 import type { Handler, HandlerParams, Methods } from './handler.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
@@ -61,8 +62,7 @@ function algorithmParameter(query: URLSearchParams): HashAlgorithm | undefined {
 
 const append: Handler<'upload'> = (registry, request, params) =>
   keepingOrder(params, async () => {
-    const chunk = { body: request.body, range: contentRange(request) }
-    const { offset } = await registry.uploads.append(params.name, params.upload, chunk)
+    const { offset } = await registry.uploads.append(params.name, params.upload, chunkOf(request))
     return emptyResponse(202, uploadHeaders(params.name, params.upload, offset))
   })
 
@@ -72,8 +72,7 @@ const finish: Handler<'upload'> = (registry, request, params) =>
     if (digest === undefined) {
       throw new RegistryError('DIGEST_INVALID', { message: 'closing an upload needs the parameter "digest"' })
     }
-    const chunk = { body: request.body, range: contentRange(request) }
-    await registry.uploads.finish(params.name, params.upload, digest, chunk)
+    await registry.uploads.finish(params.name, params.upload, digest, chunkOf(request))
     return blobCreated(params.name, digest)
   })
 
@@ -90,6 +89,15 @@ async function keepingOrder(
   }
 }
 
+function chunkOf(request: HttpRequest): Chunk {
+  const length = request.header('content-length')
+  return {
+    body: request.body,
+    range: contentRange(request),
+    length: length === undefined ? undefined : Number(length),
+  }
+}
+
 function contentRange(request: HttpRequest): ByteRange | undefined {
   const header = request.header('content-range')
   if (header === undefined) return undefined
@@ -98,10 +106,6 @@ function contentRange(request: HttpRequest): ByteRange | undefined {
     throw new RegistryError('UPLOAD_INVALID', {
       message: 'Content-Range must be <start>-<end>, both inclusive',
     })
-  }
-  const length = request.header('content-length')
-  if (length !== undefined && Number(length) !== range.end - range.start + 1) {
-    throw new RegistryError('SIZE_INVALID', { message: 'Content-Range and Content-Length do not agree' })
   }
   return range
 }

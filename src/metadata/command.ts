@@ -2,6 +2,9 @@ import type { Digest } from '../oci/digest.ts'
 import type { Labels } from '../oci/label-selector.ts'
 import type { Edge } from '../oci/manifest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
+import type { UploadClaim, UploadCommand, UploadOutcomes } from './upload-command.ts'
+
+export type * from './upload-command.ts'
 
 /** Where the bytes of content are: in the metadata store itself, or in the blob store under a key. */
 export type ContentPlace = { bytes: Uint8Array; key?: never } | { key: string; bytes?: never }
@@ -13,19 +16,6 @@ export interface TagCondition {
   /** None of these digests, or with `*` absent. */
   ifNoneMatch?: '*' | readonly string[]
 }
-
-/** A holder's claim on an upload; nobody else may write to it until it is released or `until` has passed. */
-export interface Lease {
-  token: string
-  /** Milliseconds since the epoch. */
-  until: number
-}
-
-/** The claim by which a command changes an upload: a lease, or that nothing was written since it was looked at. */
-export type UploadClaim = { lease: string; offset?: never } | { offset: number; lease?: never }
-
-/** What is known of an upload's digest so far: by algorithm, in hexadecimal. Empty where it isn't known. */
-export type DigestsSoFar = Readonly<Record<string, string>>
 
 /** Makes a verified blob part of a repository and closes its upload. */
 export interface PutBlob {
@@ -153,63 +143,6 @@ export interface DeleteTag {
   at: number
 }
 
-/** Claims an upload for writing to the blob store; makes its row if it has none, and takes `key` if it has no key. */
-export interface OpenUpload {
-  type: 'openUpload'
-  id: string
-  repository: RepositoryName
-  /** The offset that the caller saw. */
-  offset: number
-  key: string
-  lease: Lease
-  at: number
-}
-
-/** Records what an upload holds now; makes its row if it has none. */
-export interface SaveUpload {
-  type: 'saveUpload'
-  id: string
-  repository: RepositoryName
-  claim: UploadClaim
-  offset: number
-  content: { bytes: Uint8Array; state?: never } | { state: string; bytes?: never }
-  digests: DigestsSoFar
-  /** Goes on holding the upload; without it the upload is released. */
-  lease?: Lease
-  at: number
-}
-
-/** Gives a lease back and leaves the upload as it was. */
-export interface ReleaseUpload {
-  type: 'releaseUpload'
-  id: string
-  lease: string
-}
-
-/** Gives back the leases of a holder that died, so that nobody must wait until they run out. */
-export interface ReleaseLeases {
-  type: 'releaseLeases'
-  /** What the tokens of its leases begin with. */
-  holder: string
-}
-
-/** Ends an upload without a blob; its id is not known any more from then on. */
-export interface EndUpload {
-  type: 'endUpload'
-  id: string
-  repository: RepositoryName
-  at: number
-}
-
-/** Ends uploads that nobody wrote to since `before`, and forgets ended ones whose id is less than `endedBefore`: ids sort by age. */
-export interface ExpireUploads {
-  type: 'expireUploads'
-  before: number
-  endedBefore: string
-  limit: number
-  at: number
-}
-
 /** Takes blobs out of repositories whose manifests have not named them since `before`. */
 export interface CollectBlobs {
   type: 'collectBlobs'
@@ -294,12 +227,7 @@ export type Command =
   | RecordPulls
   | SetTag
   | DeleteTag
-  | OpenUpload
-  | SaveUpload
-  | ReleaseUpload
-  | ReleaseLeases
-  | EndUpload
-  | ExpireUploads
+  | UploadCommand
   | CollectBlobs
   | PruneChanges
   | DeleteRepository
@@ -307,19 +235,8 @@ export type Command =
   | SaveCounts
   | ForgetGarbage
 
-/** An upload as its row has it. */
-export interface UploadRecord {
-  repository: RepositoryName
-  offset: number
-  /** Small content is kept in the row until it grows; then it has a key. */
-  content: { bytes: Uint8Array; key?: never } | { key: string; state: string; bytes?: never }
-  digests: DigestsSoFar
-  /** When the lease of who is writing runs out; undefined if nobody is. */
-  leasedUntil?: number
-}
-
 /** What each command answers; a `result` that says why not has changed nothing. */
-export interface Outcomes {
+export interface Outcomes extends UploadOutcomes {
   putBlob: { result: 'stored' | 'upload-unknown' | 'upload-changed' | 'repository-deleting' }
   mountBlob: { result: 'mounted' | 'unknown' | 'repository-deleting' }
   deleteBlob: { result: 'deleted' | 'unknown' } | { result: 'needed'; by: Digest }
@@ -343,15 +260,6 @@ export interface Outcomes {
     | { result: 'set'; old: Digest | undefined; revision: number }
     | { result: 'precondition-failed' | 'unknown' | 'deleted' }
   deleteTag: { result: 'deleted' | 'unknown' | 'precondition-failed' }
-  openUpload:
-    | { result: 'opened'; upload: UploadRecord; key: string }
-    | { result: 'unknown' | 'busy' }
-    | { result: 'moved'; offset: number }
-  saveUpload: { result: 'saved' | 'unknown' | 'changed' }
-  releaseUpload: { result: 'released' | 'unknown' }
-  releaseLeases: { result: 'done' }
-  endUpload: { result: 'ended' | 'unknown' }
-  expireUploads: { result: 'done'; count: number }
   collectBlobs: { result: 'done'; count: number }
   pruneChanges: { result: 'done'; count: number; more: boolean }
   deleteRepository: { result: 'deleted' | 'unknown' }

@@ -328,6 +328,8 @@ export interface ContentReads {
 export interface UploadReads {
   /** The row of an upload; `ended` once it was closed, cancelled or has expired; undefined if it has no row yet. */
   find(id: string): Promise<UploadRecord | 'ended' | undefined>
+  /** The digest of the blob that an upload was closed as, until the ended upload is forgotten; undefined if it was not closed. */
+  closedAs(id: string): Promise<Digest | undefined>
 }
 
 /** Reads for those who follow what happens, and for the sweeper. */

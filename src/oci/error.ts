@@ -112,16 +112,16 @@ export const ERRORS = {
     message: 'the registry cannot tell whether this was done; try again',
   },
   UNKNOWN: { status: 500, code: 'UNKNOWN', message: 'the registry failed to answer this request' },
-  UPLOAD_BUSY: {
-    status: 409,
-    code: 'BLOB_UPLOAD_INVALID',
-    message: 'another request is writing to this upload',
-  },
   UPLOAD_INVALID: { status: 400, code: 'BLOB_UPLOAD_INVALID', message: 'upload request is malformed' },
   UPLOAD_OUT_OF_ORDER: {
     status: 416,
     code: 'BLOB_UPLOAD_INVALID',
     message: 'chunk does not begin where the upload ends',
+  },
+  UPLOAD_TAKEN_OVER: {
+    status: 409,
+    code: 'BLOB_UPLOAD_INVALID',
+    message: 'a newer request has taken this upload over',
   },
   UPLOAD_UNKNOWN: {
     status: 404,

@@ -1,6 +1,7 @@
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { LossCounters, LostBytes } from './blob-presence.ts'
+import type { UploadWriters } from './upload-writers.ts'
 
 /** Times after which what nobody uses goes. All in milliseconds. */
 export interface Retention {
@@ -37,6 +38,8 @@ export interface RegistryParts {
   losses?: LossCounters
   /** Told of each look at bytes that turned out to be lost. */
   onLost?: (loss: LostBytes) => void
+  /** Who writes to uploads, here and in other threads; only this registry if absent. */
+  writers?: UploadWriters
   /** Milliseconds since the epoch. */
   clock(): number
   /** @returns so many random bytes */

@@ -1,219 +1,225 @@
-import type { UploadClaim } from '../metadata/command.ts'
-import { type Digest, formatDigest, type HashAlgorithm, hashAlgorithmOf } from '../oci/digest.ts'
+import { type Digest, type HashAlgorithm, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import { findBlob } from './blobs.ts'
+import { closeUpload } from './close-upload.ts'
 import type { Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
-import { claimUpload, placeOf, type Received, receive, release } from './receive.ts'
-import { rehash } from './rehash.ts'
-import { findQuietUpload, freshUpload, saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
+import { type Received, receive, startOf, type UploadStart } from './receive.ts'
+import {
+  acknowledgeUpload,
+  cancelUpload,
+  findUpload,
+  freshUpload,
+  readUploadId,
+  releaseUpload,
+  revertUpload,
+  saveUpload,
+  startUpload,
+  takeUpload,
+  type Upload,
+  UploadOutOfOrderError,
+} from './upload.ts'
+import { exactly } from './upload-body.ts'
+import { type UploadWriter, UploadWriters } from './upload-writers.ts'
 
 /** A part of a blob as a request brings it. */
 export interface Chunk {
   body: AsyncIterable<Uint8Array>
   /** Where the client says that it lies, if it does. */
   range?: ByteRange | undefined
+  /** How many bytes the client says that it has, if it does. */
+  length?: number | undefined
 }
 
-/** Pushes blobs: in chunks, or whole. */
-export interface BlobPusher {
+/** Uploads into a repository. */
+export interface Uploads {
+  start(repository: RepositoryName, algorithm?: HashAlgorithm): Promise<string>
+  /** Pushes a part of a blob. @returns where the upload ends then */
   append(repository: RepositoryName, id: string, chunk: Chunk): Promise<{ offset: number }>
+  /** Pushes the last part of a blob, or all of it, and closes the upload. */
   finish(repository: RepositoryName, id: string, digest: Digest, chunk: Chunk): Promise<void>
+  /** Pushes a blob in one request. */
   pushWhole(repository: RepositoryName, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void>
+  /** Where an upload ends, with what a running request has brought. */
+  status(repository: RepositoryName, id: string): Promise<{ offset: number }>
+  cancel(repository: RepositoryName, id: string): Promise<void>
 }
 
 const MAX_RUNNING_HASHERS = 1000
 
-/** Makes a pusher. It remembers hashers between the chunks of an upload; without them it reads again. */
-export function blobPusher(parts: RegistryParts): BlobPusher {
-  const running = new Map<string, { offset: number; hasher: Hasher }>()
-
-  function takeRunning(upload: Upload): Hasher | undefined {
-    const found = running.get(upload.id)
-    running.delete(upload.id)
-    return found?.offset === upload.record.offset ? found.hasher : undefined
-  }
-
-  function keepRunning(id: string, { offset, hasher }: Received): void {
-    if (hasher === undefined) return
-    running.set(id, { offset, hasher })
-    const oldest = running.keys().next()
-    if (running.size > MAX_RUNNING_HASHERS && !oldest.done) running.delete(oldest.value)
-  }
-
-  async function take(upload: Upload, chunk: Chunk, algorithm: HashAlgorithm): Promise<Received> {
-    if (chunk.range !== undefined && chunk.range.start !== upload.record.offset) {
-      throw new UploadOutOfOrderError(upload.record.offset)
-    }
-    const body = chunk.range === undefined ? chunk.body : exactly(chunk.body, chunk.range)
-    return await receive(parts, upload, body, { algorithms: [algorithm], running: takeRunning(upload) })
-  }
-
+/** Takes uploads of this thread. */
+export function uploadsOf(parts: RegistryParts): Uploads {
+  const writers = parts.writers ?? new UploadWriters()
+  const chunks = new ChunkReceiver(parts)
   return {
+    start: async (repository, algorithm) => startUpload(parts, repository, algorithm),
+
     async append(repository, id, chunk) {
-      const upload = await findQuietUpload(parts, repository, id)
-      const received = await take(upload, chunk, upload.algorithm)
-      await save(parts, upload, received)
-      keepRunning(id, received)
-      if (received.interrupted) throw received.interrupted.error
-      return { offset: received.offset }
+      readUploadId(parts, repository, id)
+      return await writers.write(id, async (writer, allStopped) => {
+        const upload = await takeUpload(parts, repository, { writer, allStopped })
+        const from = await beginning(parts, upload, chunk)
+        const received = await chunks.take(upload, chunk, from, upload.algorithm)
+        if (received.interrupted) return await chunks.giveUp(upload, received, received.interrupted.error)
+        await chunks.keep(upload, received, true)
+        return { offset: received.offset }
+      })
     },
 
     async finish(repository, id, digest, chunk) {
-      const upload = await findQuietUpload(parts, repository, id)
-      const received = await take(upload, chunk, hashAlgorithmOf(digest))
-      if (received.interrupted) {
-        await save(parts, upload, received)
-        keepRunning(id, received)
-        throw received.interrupted.error
-      }
-      await complete(parts, upload, received, digest)
+      readUploadId(parts, repository, id)
+      await writers.write(id, async (writer, allStopped) => {
+        if (await isRepetition(parts, repository, { writer, digest, chunk })) return
+        const upload = await takeUpload(parts, repository, { writer, allStopped })
+        const from = await beginning(parts, upload, chunk)
+        const received = await chunks.take(upload, chunk, from, hashAlgorithmOf(digest))
+        if (received.interrupted) return await chunks.giveUp(upload, received, received.interrupted.error)
+        writer.isClosing = true
+        await closeUpload(parts, upload, received, { digest, from, mayBeWhole: chunk.range === undefined })
+      })
     },
 
     async pushWhole(repository, digest, body) {
       const algorithm = hashAlgorithmOf(digest)
       const upload = freshUpload(parts, repository, algorithm)
-      await completeOrDiscard(parts, upload, take(upload, { body }, algorithm), digest)
+      const arrival = { body, from: 'acknowledged', algorithms: [algorithm] } as const
+      await closeOrDiscard(parts, upload, receive(parts, upload, arrival), digest)
+    },
+
+    async status(repository, id) {
+      readUploadId(parts, repository, id)
+      await writers.record(id)
+      const record = await findUpload(parts, repository, id)
+      return { offset: await acknowledgeUpload(parts, { id, record }) }
+    },
+
+    async cancel(repository, id) {
+      readUploadId(parts, repository, id)
+      writers.stop(id)
+      await cancelUpload(parts, repository, id)
     },
   }
 }
 
-/** A body that must have the length of its range; more than that is never taken. */
-async function* exactly(body: AsyncIterable<Uint8Array>, range: ByteRange): AsyncGenerator<Uint8Array> {
-  const length = range.end - range.start + 1
-  let size = 0
-  const wrong = () =>
-    new RegistryError('SIZE_INVALID', {
-      message: `Content-Range says ${length} bytes; the body has another length`,
-    })
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > length) throw wrong()
-    yield chunk
-  }
-  if (size < length) throw wrong()
+/**
+ * Where a body begins: with a range where that says, which must be all that the upload holds; else where the client was told that the
+ * upload ends.
+ *
+ * @throws UploadOutOfOrderError, RegistryError SIZE_INVALID; the upload is free then
+ */
+async function beginning(
+  parts: RegistryParts,
+  upload: Upload,
+  { range, length }: Chunk,
+): Promise<UploadStart> {
+  if (range === undefined) return 'acknowledged'
+  const isInOrder = range.start === upload.record.offset
+  const hasLength = length === undefined || length === range.end - range.start + 1
+  if (isInOrder && hasLength) return 'held'
+  await releaseUpload(parts, upload, upload.claim)
+  if (!isInOrder) throw new UploadOutOfOrderError(await acknowledgeUpload(parts, upload))
+  throw new RegistryError('SIZE_INVALID', { message: 'Content-Range and Content-Length do not agree' })
 }
 
-async function save(parts: RegistryParts, upload: Upload, received: Received): Promise<void> {
-  const { content, claim, offset, digests } = received
-  const held = content.key === undefined ? { bytes: content.bytes } : { state: content.state }
-  await saveUpload(parts, upload, { claim, offset, content: held, digests })
+/**
+ * Whether a request closes an upload again that is closed already as the same blob, as clients do whose answer got lost. Its body is read
+ * and thrown away.
+ */
+async function isRepetition(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  { writer, digest, chunk }: { writer: UploadWriter; digest: Digest; chunk: Chunk },
+): Promise<boolean> {
+  if ((await parts.metadata.uploads.closedAs(writer.id)) !== digest) return false
+  const blob = await findBlob(parts, repository, digest).catch((error: unknown) => {
+    if (error instanceof RegistryError) return undefined
+    throw error
+  })
+  if (blob === undefined) return false
+  let left = blob.size
+  // What is longer than the blob is no repetition; whoever sends it is answered without being heard out.
+  for await (const { length } of chunk.body) {
+    left -= length
+    if (left < 0) break
+  }
+  return true
 }
 
 /** For an upload that nobody was told of: nobody can go on with it if it fails. */
-async function completeOrDiscard(
+async function closeOrDiscard(
   parts: RegistryParts,
   upload: Upload,
   receiving: Promise<Received>,
   digest: Digest,
 ): Promise<void> {
+  const { id, repository } = upload
   let received: Received | undefined
   try {
     received = await receiving
     if (received.interrupted) throw received.interrupted.error
-    await complete(parts, upload, received, digest)
+    await closeUpload(parts, upload, received, { digest, from: 'acknowledged', mayBeWhole: false })
   } catch (error) {
     const isSmall = received !== undefined && received.content.key === undefined
+    const end = { type: 'endUpload', id, repository, at: parts.clock() } as const
     // The first failure is what the client must hear of.
-    if (!isSmall) await discard(parts, upload).catch(() => {})
+    if (!isSmall) await parts.metadata.commit([end]).catch(() => {})
     throw error
   }
 }
 
-async function complete(
-  parts: RegistryParts,
-  upload: Upload,
-  received: Received,
-  digest: Digest,
-): Promise<void> {
-  const algorithm = hashAlgorithmOf(digest)
-  const known = received.digests[algorithm]
-  if (known !== undefined && formatDigest(algorithm, known) !== digest) {
-    await refuse(parts, upload, received, formatDigest(algorithm, known), digest)
+/** Takes chunks. It remembers hashers between the chunks of an upload; without them, bytes are read again. */
+class ChunkReceiver {
+  readonly #parts: RegistryParts
+  readonly #hashers = new Map<string, Hasher>()
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
   }
-  const claim = await claimToPublish(parts, upload, received)
-  try {
-    await store(parts, upload, { ...received, claim }, digest)
-  } catch (error) {
-    if (claim.lease !== undefined) await release(parts, upload, claim.lease)
+
+  /** Takes the body of a chunk into an upload. */
+  async take(
+    upload: Upload,
+    { body, range }: Chunk,
+    from: UploadStart,
+    algorithm: HashAlgorithm,
+  ): Promise<Received> {
+    return await receive(this.#parts, upload, {
+      body: range === undefined ? body : exactly(body, range),
+      from,
+      algorithms: [algorithm],
+      running: this.#takeHasher(upload, from),
+    })
+  }
+
+  /** Records what an upload holds now. @param acknowledged whether the client is told of it */
+  async keep(upload: Upload, received: Received, acknowledged: boolean): Promise<void> {
+    const { content, claim, offset, digests, hasher } = received
+    const held = content.key === undefined ? { bytes: content.bytes } : { state: content.state }
+    await saveUpload(this.#parts, upload, { claim, offset, content: held, digests, acknowledged })
+    if (hasher !== undefined) this.#keepHasher(upload.id, hasher)
+  }
+
+  /** For a body that did not come whole: keeps what came if it was cut, nothing if it is not what its range says. */
+  async giveUp(upload: Upload, received: Received, error: unknown): Promise<never> {
+    const isRefused = error instanceof RegistryError && error.id === 'SIZE_INVALID'
+    if (isRefused) await revertUpload(this.#parts, upload, received.claim)
+    else await this.keep(upload, received, false)
     throw error
   }
-}
 
-/** Nobody may be appending while a key is published, so this needs the lease. */
-async function claimToPublish(
-  parts: RegistryParts,
-  upload: Upload,
-  { content, claim }: Received,
-): Promise<UploadClaim> {
-  if (content.key === undefined || claim.lease !== undefined) return claim
-  return { lease: (await claimUpload(parts, upload)).lease.token }
-}
+  /** The hasher of what an upload has up to a start, if it is still known. */
+  #takeHasher(upload: Upload, from: UploadStart): Hasher | undefined {
+    const hasher = this.#hashers.get(upload.id)
+    this.#hashers.delete(upload.id)
+    // Another thread may have taken the upload back and on again, to other bytes of the same length.
+    return hasher?.digests().sha256 === startOf(upload, from).digests.sha256 ? hasher : undefined
+  }
 
-async function store(
-  parts: RegistryParts,
-  upload: Upload,
-  received: Received,
-  digest: Digest,
-): Promise<void> {
-  const { content, claim, digests, offset } = received
-  if (content.key !== undefined) await parts.blobs.publish(content.key, content.state)
-  if (digests[hashAlgorithmOf(digest)] === undefined) await verifyAgain(parts, upload, received, digest)
-  const [outcome] = await parts.metadata.commit([
-    {
-      type: 'putBlob',
-      repository: upload.repository,
-      digest,
-      size: offset,
-      content: placeOf(content),
-      upload: { id: upload.id, claim },
-      at: parts.clock(),
-    },
-  ])
-  if (outcome.result === 'upload-unknown') throw new RegistryError('UPLOAD_UNKNOWN')
-  if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
-  if (outcome.result === 'upload-changed') throw new RegistryError('UPLOAD_BUSY')
-}
-
-async function verifyAgain(
-  parts: RegistryParts,
-  upload: Upload,
-  { content, offset }: Received,
-  digest: Digest,
-): Promise<void> {
-  const range = { start: 0, end: offset - 1 }
-  const bytes =
-    content.key === undefined
-      ? { type: 'bytes' as const, bytes: content.bytes }
-      : await parts.blobs.open(content.key, range)
-  if (bytes === undefined) throw new Error('a key that was just published has no bytes')
-  const algorithm = hashAlgorithmOf(digest)
-  const found = formatDigest(algorithm, await rehash(bytes, algorithm))
-  if (found === digest) return
-  await discard(parts, upload)
-  throw mismatch(found, digest)
-}
-
-/** What was there before this request stays, so that the right digest can still close the upload. */
-async function refuse(
-  parts: RegistryParts,
-  upload: Upload,
-  { claim }: Received,
-  found: Digest,
-  wanted: Digest,
-): Promise<never> {
-  if (claim.lease !== undefined) await discard(parts, upload)
-  throw mismatch(found, wanted)
-}
-
-async function discard(parts: RegistryParts, { id, repository }: Upload): Promise<void> {
-  await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }])
-}
-
-function mismatch(found: Digest, wanted: Digest): RegistryError {
-  return new RegistryError('DIGEST_INVALID', {
-    message: 'digest does not match the content',
-    details: [{ digest: wanted, content: found }],
-  })
+  #keepHasher(id: string, hasher: Hasher): void {
+    this.#hashers.set(id, hasher)
+    const oldest = this.#hashers.keys().next()
+    if (this.#hashers.size > MAX_RUNNING_HASHERS && !oldest.done) this.#hashers.delete(oldest.value)
+  }
 }

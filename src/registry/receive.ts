@@ -1,117 +1,122 @@
-import type { ContentPlace, DigestsSoFar, Lease, UploadClaim } from '../metadata/command.ts'
+import type { ContentPlace, DigestsSoFar, Lease, UploadClaim, UploadPosition } from '../metadata/command.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
-import { RegistryError } from '../oci/error.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 import type { CheckpointInterval, RegistryParts } from './parts.ts'
-import { saveUpload, type Upload, UploadOutOfOrderError } from './upload.ts'
+import { copyStored } from './stored-bytes.ts'
+import { lostUpload, newLease, randomHex, releaseUpload, saveUpload, type Upload } from './upload.ts'
+import { UploadBody } from './upload-body.ts'
+import { takenOver } from './upload-writers.ts'
 
 /** Content of up to this many bytes is kept in the metadata store. */
 export const MAX_SMALL_CONTENT = 64 * 1024
 
 const CHECKPOINTS: CheckpointInterval = { bytes: 256 * 1024 * 1024, milliseconds: 10_000 }
-const LEASE_MS = 120_000
+
+/** Where in an upload a body begins. */
+export type UploadStart = 'held' | 'acknowledged'
 
 /** What an upload holds after a body was received, all of it durable where it has a key. */
-export interface Received {
-  offset: number
-  content: { bytes: Uint8Array; key?: never } | { key: string; state: string; bytes?: never }
+export interface Received extends UploadPosition {
+  /** Where the body began. */
+  start: number
   /** By what right the upload may be changed now. */
   claim: UploadClaim
-  digests: DigestsSoFar
   /** Goes on hashing where this left off; undefined where that isn't known without reading again. */
   hasher: Hasher | undefined
   /** Why the body ended early, if it did. */
   interrupted?: { error: unknown }
 }
 
-/** A body that is taken in parts: one part ends where another will go on. */
-class Source {
-  readonly #chunks: AsyncIterator<Uint8Array>
-  readonly #hasher: Hasher | undefined
-  ended = false
-  interrupted: { error: unknown } | undefined
+/** What comes for an upload, and how. */
+export interface Arrival {
+  body: AsyncIterable<Uint8Array>
+  from: UploadStart
+  /** To hash in, if that can still begin: with the first byte, or with a running hasher. */
+  algorithms: readonly HashAlgorithm[]
+  /** Of what is there up to the start. */
+  running?: Hasher | undefined
+}
 
-  constructor(body: AsyncIterable<Uint8Array>, hasher: Hasher | undefined) {
-    this.#chunks = body[Symbol.asyncIterator]()
-    this.#hasher = hasher
-  }
-
-  /** The next chunk, which is hashed; undefined at the end, also when the body broke. */
-  async next(): Promise<Uint8Array | undefined> {
-    if (this.ended) return undefined
-    try {
-      const next = await this.#chunks.next()
-      if (!next.done) {
-        this.#hasher?.update(next.value)
-        return next.value
-      }
-    } catch (error) {
-      this.interrupted = { error }
-    }
-    this.ended = true
-    return undefined
-  }
+/** What the upload has where a body begins. */
+export function startOf({ record }: Upload, from: UploadStart): UploadPosition {
+  return from === 'held' ? record : record.acknowledged
 }
 
 /**
- * Takes a body into an upload, behind what it has. Small content stays in memory for the caller's commit to store; what grows beyond
- * goes to the blob store, under a lease and with checkpoints.
+ * Takes a body into an upload. Small content stays in memory for the caller's commit to store; what grows beyond goes to the blob store,
+ * under a lease and with checkpoints.
  *
- * @param algorithms to hash in, if that can still begin: with the first byte, or with a running hasher
- * @throws UploadOutOfOrderError, RegistryError UPLOAD_BUSY or UPLOAD_UNKNOWN if someone else changed the upload
+ * @throws RegistryError UPLOAD_TAKEN_OVER or UPLOAD_UNKNOWN if someone else changed the upload
  */
 export async function receive(
   parts: RegistryParts,
   upload: Upload,
-  body: AsyncIterable<Uint8Array>,
-  { algorithms, running }: { algorithms: HashAlgorithm[]; running: Hasher | undefined },
+  { body, from, algorithms, running }: Arrival,
 ): Promise<Received> {
-  const { content, offset, digests } = upload.record
+  const { content, offset, digests } = startOf(upload, from)
   const hasher = content.bytes === undefined ? running : await freshHasher(content.bytes, algorithms)
-  const source = new Source(body, hasher)
-  const gathered: Uint8Array[] = []
-  if (content.bytes === undefined) {
-    const first = await source.next()
-    if (first === undefined)
-      return { offset, content, claim: { offset }, digests, hasher, ...interruption(source) }
-    gathered.push(first)
-  } else {
-    gathered.push(content.bytes)
-    const size = await gatherSmall(source, gathered, offset)
-    if (source.ended && size <= MAX_SMALL_CONTENT) {
-      const small = { bytes: concat(gathered) }
-      return {
-        offset: size,
-        content: small,
-        claim: { offset },
-        digests: hasher?.digests() ?? {},
-        hasher,
-        ...interruption(source),
-      }
-    }
+  const source = new UploadBody(body, hasher, upload.writer)
+  if (content.bytes !== undefined) {
+    const small = await receiveSmall(parts, upload, source, { bytes: content.bytes, hasher })
+    if ('content' in small) return { ...small, start: offset }
+    return await receiveLarge(parts, upload, source, { ...small, from, hasher })
   }
-  return await receiveLarge(parts, upload, source, { gathered, hasher })
+  const first = await nextChunk(source, upload)
+  if (first !== undefined)
+    return await receiveLarge(parts, upload, source, { gathered: [first], claim: upload.claim, from, hasher })
+  const { claim } = upload
+  return { start: offset, offset, content, claim, digests, hasher, ...interruption(source) }
 }
 
-function interruption(source: Source): { interrupted?: { error: unknown } } {
+/** The next chunk, where all that came before is recorded. */
+async function nextChunk(source: UploadBody, { writer }: Upload): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const chunk = await source.next()
+    if (chunk !== 'record') return chunk
+    writer.recorded()
+  }
+}
+
+function interruption(source: UploadBody): { interrupted?: { error: unknown } } {
   return source.interrupted ? { interrupted: source.interrupted } : {}
 }
 
-async function freshHasher(bytes: Uint8Array, algorithms: HashAlgorithm[]): Promise<Hasher> {
+async function freshHasher(bytes: Uint8Array, algorithms: readonly HashAlgorithm[]): Promise<Hasher> {
   const hasher = await createHasher(['sha256', ...algorithms])
   hasher.update(bytes)
   return hasher
 }
 
-async function gatherSmall(source: Source, gathered: Uint8Array[], offset: number): Promise<number> {
-  let size = offset
+interface Gathered {
+  gathered: Uint8Array[]
+  claim: UploadClaim
+}
+
+/** Gathers a body that begins in the row. @returns what it is if it stays small, else what came so far */
+async function receiveSmall(
+  parts: RegistryParts,
+  upload: Upload,
+  source: UploadBody,
+  { bytes, hasher }: { bytes: Uint8Array; hasher: Hasher | undefined },
+): Promise<Omit<Received, 'start'> | Gathered> {
+  const gathered = [bytes]
+  let size = bytes.length
+  let { claim } = upload
+  const now = (): Omit<Received, 'start'> => {
+    const content = { bytes: concat(gathered) }
+    return { offset: size, content, claim, digests: hasher?.digests() ?? {}, hasher, ...interruption(source) }
+  }
   while (size <= MAX_SMALL_CONTENT) {
     const chunk = await source.next()
-    if (chunk === undefined) break
+    if (chunk === undefined) return now()
+    if (chunk === 'record') {
+      claim = await checkpoint(parts, upload, { ...now(), claim })
+      continue
+    }
     gathered.push(chunk)
     size += chunk.length
   }
-  return size
+  return { gathered, claim }
 }
 
 function concat(chunks: Uint8Array[]): Uint8Array {
@@ -121,112 +126,160 @@ function concat(chunks: Uint8Array[]): Uint8Array {
 async function receiveLarge(
   parts: RegistryParts,
   upload: Upload,
-  source: Source,
-  { gathered, hasher }: { gathered: Uint8Array[]; hasher: Hasher | undefined },
+  source: UploadBody,
+  { gathered, claim: before, from, hasher }: Gathered & { from: UploadStart; hasher: Hasher | undefined },
 ): Promise<Received> {
-  const { key, lease } = await claimUpload(parts, upload)
-  const { content } = upload.record
-  let state = content.key === undefined ? '' : content.state
-  let offset = content.key === undefined ? 0 : upload.record.offset
-  let digests = upload.record.digests
+  const { key, lease, state: opened } = await claimUpload(parts, { ...upload, claim: before }, from)
+  const begun = startOf(upload, from)
+  const claim = { lease: lease.token }
+  let position = { offset: begun.content.key === undefined ? 0 : begun.offset, state: opened }
+  let digests = begun.digests
   try {
-    do {
-      const body = segment(source, gathered.splice(0), parts.checkpoints ?? CHECKPOINTS)
-      const appended = await parts.blobs.append(key, state, offset, body)
-      ;({ state, offset } = appended)
+    for (let first = gathered; first.length > 0; ) {
+      const body = segment(source, first, { ...CHECKPOINTS, ...parts.checkpoints })
+      position = await parts.blobs.append(key, position.state, position.offset, body)
       digests = hasher?.digests() ?? {}
-      if (!source.ended) await checkpoint(parts, upload, { state, offset, digests, lease })
-    } while (!source.ended)
+      if (source.ended) break
+      const { offset, state } = position
+      await checkpoint(parts, upload, { claim, offset, content: { state }, digests })
+      const next = await nextChunk(source, upload)
+      first = next === undefined ? [] : [next]
+    }
   } catch (error) {
-    await abandon(parts, upload, lease.token, error)
+    await abandon(parts, upload, { lease: lease.token, key, error })
     throw error
   }
+  const { offset, state } = position
   return {
+    start: begun.offset,
     offset,
     content: { key, state },
-    claim: { lease: lease.token },
+    claim,
     digests,
     hasher,
     ...interruption(source),
   }
 }
 
-/** Takes the lease of an upload that is as it was found. */
+/**
+ * Takes the lease of an upload that is as it was found, and makes sure that nobody else writes to its key.
+ *
+ * @returns its key, and the state of what is there up to the start
+ */
 export async function claimUpload(
   parts: RegistryParts,
   upload: Upload,
-): Promise<{ key: string; lease: Lease }> {
-  const at = parts.clock()
-  const lease = { token: `${parts.holder ?? ''}${hex(parts.random(16))}`, until: at + LEASE_MS }
+  from: UploadStart,
+): Promise<{ key: string; state: string; lease: Lease }> {
+  const { id, repository, claim, record } = upload
+  const lease = newLease(parts)
+  if (claim.lease !== undefined) lease.token = claim.lease
   const [outcome] = await parts.metadata.commit([
-    {
-      type: 'openUpload',
-      id: upload.id,
-      repository: upload.repository,
-      offset: upload.record.offset,
-      key: hex(parts.random(16)),
-      lease,
-      at,
-    },
+    { type: 'openUpload', id, repository, claim, from, key: randomHex(parts), lease, at: parts.clock() },
   ])
-  if (outcome.result === 'opened') return { key: outcome.key, lease }
-  if (outcome.result === 'moved') throw new UploadOutOfOrderError(outcome.offset)
-  throw new RegistryError(outcome.result === 'busy' ? 'UPLOAD_BUSY' : 'UPLOAD_UNKNOWN')
+  if (outcome.result !== 'opened') throw lostUpload(outcome.result)
+  const { content } = startOf(upload, from)
+  if (content.key === undefined) return { key: outcome.key, state: '', lease }
+  if (!record.mustMove) return { key: outcome.key, state: content.state, lease }
+  return { ...(await move(parts, upload, lease.token)), lease }
 }
 
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
+/** Copies what is acknowledged away from a writer that may wake up at any time, and goes on there. */
+async function move(
+  parts: RegistryParts,
+  upload: Upload,
+  lease: string,
+): Promise<{ key: string; state: string }> {
+  const { content, offset } = upload.record.acknowledged
+  if (content.key === undefined) throw new TypeError('only what lies in the blob store is moved')
+  const range = { start: 0, end: offset - 1 }
+  const copied = await copyUpload(parts, upload, { ...content, range, lease })
+  const { state } = copied
+  const [outcome] = await parts.metadata.commit([
+    { type: 'moveUpload', id: upload.id, lease, state, at: parts.clock() },
+  ])
+  if (outcome.result === 'changed') throw takenOver()
+  return copied
 }
 
+/** Copies a part of what an upload holds under a key to another key, which is recorded before. */
+export async function copyUpload(
+  parts: RegistryParts,
+  { id, writer }: Upload,
+  { lease, ...source }: { key: string; state: string; range: { start: number; end: number }; lease: string },
+): Promise<{ key: string; state: string }> {
+  const key = randomHex(parts)
+  const [outcome] = await parts.metadata.commit([{ type: 'reserveKey', id, lease, key, at: parts.clock() }])
+  if (outcome.result === 'changed') throw takenOver()
+  const { state } = await copyStored(parts.blobs, source, key, () => {
+    if (writer.isStopped) throw takenOver()
+  })
+  return { key, state }
+}
+
+/** One append: until so much has come, so long has passed, or somebody wants it recorded. */
 async function* segment(
-  source: Source,
+  source: UploadBody,
   first: Uint8Array[],
   { bytes, milliseconds }: CheckpointInterval,
 ): AsyncGenerator<Uint8Array> {
   const deadline = performance.now() + milliseconds
   let size = 0
-  for (const chunk of first) {
+  for (const chunk of first.splice(0)) {
     size += chunk.length
     yield chunk
   }
   while (size < bytes && performance.now() < deadline) {
     const chunk = await source.next()
-    if (chunk === undefined) return
+    if (chunk === undefined || chunk === 'record') return
     size += chunk.length
     yield chunk
   }
 }
 
+/** Records what an upload holds in the middle of a body. @returns by what right it may be changed then */
 async function checkpoint(
   parts: RegistryParts,
   upload: Upload,
-  { state, offset, digests, lease }: { state: string; offset: number; digests: DigestsSoFar; lease: Lease },
-): Promise<void> {
-  lease.until = parts.clock() + LEASE_MS
-  await saveUpload(parts, upload, {
-    claim: { lease: lease.token },
+  now: {
+    claim: UploadClaim
+    offset: number
+    content: { bytes: Uint8Array; state?: never } | { state: string; bytes?: never }
+    digests: DigestsSoFar
+  },
+): Promise<UploadClaim> {
+  const { claim, offset, content, digests } = now
+  const lease = claim.lease === undefined ? {} : { lease: { ...newLease(parts), token: claim.lease } }
+  const next = await saveUpload(parts, upload, {
+    claim,
     offset,
-    content: { state },
+    content,
     digests,
-    lease,
+    acknowledged: false,
+    ...lease,
   })
+  upload.writer.recorded()
+  return next
 }
 
 /** What a disk may fail with and still hold what it was given before, so that the same bytes may succeed later. */
 const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ERR_BLOBS_UNAVAILABLE']
 
 /** After a failed write an upload goes on from its last checkpoint, unless nobody can tell what the disk holds. */
-async function abandon(parts: RegistryParts, upload: Upload, lease: string, error: unknown): Promise<void> {
+async function abandon(
+  parts: RegistryParts,
+  { id, repository }: Upload,
+  { lease, key, error }: { lease: string; key: string; error: unknown },
+): Promise<void> {
+  const at = parts.clock()
   if (PASSING.includes((error as NodeJS.ErrnoException).code ?? ''))
-    return await release(parts, upload, lease)
-  const { id, repository } = upload
+    return await releaseUpload(parts, { id }, { lease })
   // The first failure is what the client must hear of; if this fails too, the lease runs out by itself.
-  await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }]).catch(() => {})
-}
-
-/** Gives a lease back after a failure; if this fails too, it runs out by itself. */
-export async function release(parts: RegistryParts, { id }: Upload, lease: string): Promise<void> {
-  await parts.metadata.commit([{ type: 'releaseUpload', id, lease }]).catch(() => {})
+  const ended = await parts.metadata
+    .commit([{ type: 'endUpload', id, repository, lease, at }])
+    .catch(() => [])
+  if (ended[0] === undefined || ended[0].result === 'ended') return
+  await parts.metadata.commit([{ type: 'discardKey', id, key, at }]).catch(() => {})
 }
 
 /** The place of content that is received whole. */

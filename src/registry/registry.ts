@@ -23,7 +23,7 @@ import type {
   RepositoryState,
   TagChange,
 } from '../metadata/metadata-store.ts'
-import type { Digest, HashAlgorithm } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
@@ -54,10 +54,9 @@ import {
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
 import { PullLog } from './pulls.ts'
-import { type BlobPusher, blobPusher } from './push-blob.ts'
+import { type Uploads, uploadsOf } from './push-blob.ts'
 import { nameUnknown } from './repositories.ts'
 import { type Swept, sweep } from './sweep.ts'
-import { cancelUpload, findQuietUpload, startUpload } from './upload.ts'
 
 export type {
   BlobBytes,
@@ -89,6 +88,7 @@ export type {
   Swept,
   TagChange,
   TagCondition,
+  Uploads,
   When,
 }
 
@@ -102,13 +102,6 @@ export interface Blobs {
   ): Promise<BlobBytes>
   mount(repository: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
   delete(repository: RepositoryName, digest: Digest): Promise<void>
-}
-
-/** Uploads into a repository. */
-export interface Uploads extends BlobPusher {
-  start(repository: RepositoryName, algorithm?: HashAlgorithm): Promise<string>
-  status(repository: RepositoryName, id: string): Promise<{ offset: number }>
-  cancel(repository: RepositoryName, id: string): Promise<void>
 }
 
 /** Manifests and tags of a repository. */
@@ -162,7 +155,7 @@ export interface Registry {
   sweep(signal: AbortSignal, jumps?: ForwardJumps): Promise<Swept>
   /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
   count(signal: AbortSignal): Promise<number>
-  /** Saves what is known but not stored yet: the last pulls. */
+  /** Saves what is known but not stored yet, the last pulls, and leaves the other threads. */
   close(): Promise<void>
 }
 
@@ -179,7 +172,7 @@ export function localRegistry(given: RegistryParts): Registry {
       mount: (repository, digest, from) => mountBlob(parts, repository, digest, from),
       delete: (repository, digest) => deleteBlob(parts, repository, digest),
     },
-    uploads: uploadsOf(parts),
+    uploads: guardedUploads(parts),
     manifests: manifestsOf(parts, pulls),
     repositories: {
       exists: (name) => metadata.repositories.exists(name),
@@ -201,34 +194,32 @@ export function localRegistry(given: RegistryParts): Registry {
     async close() {
       await deleter.close()
       await pulls.save()
+      parts.writers?.close()
     },
   }
 }
 
-function uploadsOf(parts: RegistryParts): Uploads {
-  const pusher = blobPusher(parts)
+/** No upload into a repository that is being deleted goes on. */
+function guardedUploads(parts: RegistryParts): Uploads {
+  const uploads = uploadsOf(parts)
   return {
+    ...uploads,
     async append(repository, id, chunk) {
       await refuseDeleting(parts, repository)
-      return await pusher.append(repository, id, chunk)
+      return await uploads.append(repository, id, chunk)
     },
     async finish(repository, id, digest, chunk) {
       await refuseDeleting(parts, repository)
-      await pusher.finish(repository, id, digest, chunk)
+      await uploads.finish(repository, id, digest, chunk)
     },
     async pushWhole(repository, digest, body) {
       await refuseDeleting(parts, repository)
-      await pusher.pushWhole(repository, digest, body)
+      await uploads.pushWhole(repository, digest, body)
     },
     async start(repository, algorithm) {
       await refuseDeleting(parts, repository)
-      return startUpload(parts, repository, algorithm)
+      return await uploads.start(repository, algorithm)
     },
-    async status(repository, id) {
-      const { record } = await findQuietUpload(parts, repository, id)
-      return { offset: record.offset }
-    },
-    cancel: (repository, id) => cancelUpload(parts, repository, id),
   }
 }
 

@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import type { BlobBytes } from '../storage/blob-store.ts'
 import type { HashAnswer, HashRequest } from './hash-thread.ts'
+import { chunksOf } from './stored-bytes.ts'
 
-const CHUNK_SIZE = 1024 * 1024
 const MAX_THREADS = 2
 
 let running = 0
@@ -41,19 +41,4 @@ async function send(thread: Worker, request: HashRequest, transfer: ArrayBuffer[
   thread.postMessage(request, transfer)
   const [answer] = await answered
   return answer as HashAnswer
-}
-
-/** Reads in chunks that own their memory, so that they can be given away. */
-async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
-  if (bytes.type === 'bytes') {
-    yield new Uint8Array(bytes.bytes)
-    return
-  }
-  for (let at = 0; at < bytes.length; ) {
-    const chunk = new Uint8Array(Math.min(CHUNK_SIZE, bytes.length - at))
-    const read = await bytes.read(chunk, bytes.start + at)
-    if (read === 0) throw new Error('stored bytes end before their length')
-    yield read === chunk.length ? chunk : chunk.slice(0, read)
-    at += read
-  }
 }

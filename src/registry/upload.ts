@@ -1,17 +1,23 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { SaveUpload, UploadRecord } from '../metadata/command.ts'
+import type { Lease, SaveUpload, UploadClaim, UploadPosition, UploadRecord } from '../metadata/command.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
-import { formatUploadId, parseUploadId } from './upload-id.ts'
+import { formatUploadId, parseUploadId, type UploadClaims } from './upload-id.ts'
+import { takenOver, UploadWriter } from './upload-writers.ts'
 
-/** An upload as a request finds it. */
+const LEASE_MS = 120_000
+
+/** An upload as a request that writes to it finds it. */
 export interface Upload {
   id: string
   repository: RepositoryName
   algorithm: HashAlgorithm
   record: UploadRecord
+  /** By what right it may be changed. */
+  claim: UploadClaim
+  /** The request itself, as others see it. */
+  writer: UploadWriter
 }
 
 /** A chunk does not begin where the upload ends. */
@@ -24,9 +30,6 @@ export class UploadOutOfOrderError extends RegistryError {
     this.offset = offset
   }
 }
-
-const BUSY_WAIT_MS = 2_000
-const BUSY_POLL_MS = 50
 
 /** Begins an upload; nothing is stored before its first byte. @returns its id */
 export function startUpload(
@@ -45,11 +48,20 @@ export function freshUpload(
   algorithm: HashAlgorithm,
 ): Upload {
   const id = startUpload(parts, repository, algorithm)
-  return { id, repository, algorithm, record: emptyRecord(repository) }
+  const record = emptyRecord(repository)
+  return { id, repository, algorithm, record, claim: { version: 0 }, writer: new UploadWriter(id, 0n) }
 }
 
 function emptyRecord(repository: RepositoryName): UploadRecord {
-  return { repository, offset: 0, content: { bytes: new Uint8Array() }, digests: {} }
+  const nothing: UploadPosition = { offset: 0, content: { bytes: new Uint8Array() }, digests: {} }
+  return { ...nothing, repository, version: 0, acknowledged: nothing, mustMove: false }
+}
+
+/** Reads the id of an upload. @throws RegistryError UPLOAD_UNKNOWN unless this registry made it for this repository */
+export function readUploadId(parts: RegistryParts, repository: RepositoryName, id: string): UploadClaims {
+  const claims = parseUploadId(parts.metadata.secret, repository, id)
+  if (claims === undefined) throw new RegistryError('UPLOAD_UNKNOWN')
+  return claims
 }
 
 /**
@@ -61,51 +73,108 @@ export async function findUpload(
   parts: RegistryParts,
   repository: RepositoryName,
   id: string,
-): Promise<Upload> {
-  const claims = parseUploadId(parts.metadata.secret, repository, id)
-  if (claims === undefined) throw new RegistryError('UPLOAD_UNKNOWN')
+): Promise<UploadRecord> {
+  const { startedAt } = readUploadId(parts, repository, id)
   const found = await parts.metadata.uploads.find(id)
   if (found === 'ended') throw new RegistryError('UPLOAD_UNKNOWN')
-  const isFresh = parts.clock() - claims.startedAt < parts.retention.uploads
+  const isFresh = parts.clock() - startedAt < parts.retention.uploads
   if (found === undefined && !isFresh) throw new RegistryError('UPLOAD_UNKNOWN')
-  const record = found ?? emptyRecord(repository)
-  return { id, repository, algorithm: claims.algorithm, record }
+  return found ?? emptyRecord(repository)
 }
 
 /**
- * Finds an upload that nobody is writing to. After a cut connection the request that was cut may still be saving what it got, so this
- * waits for it, two seconds at most.
+ * Takes an upload in order to write to it. If someone may still be writing, it is seized: what that one commits is refused from then on,
+ * and nothing is written to its key any more.
+ *
+ * @param allStopped whether all older writers of this process have confirmed that they stopped
+ * @throws RegistryError UPLOAD_UNKNOWN
  */
-export async function findQuietUpload(
+export async function takeUpload(
   parts: RegistryParts,
   repository: RepositoryName,
-  id: string,
+  { writer, allStopped }: { writer: UploadWriter; allStopped: boolean },
 ): Promise<Upload> {
-  for (let waited = 0; ; waited += BUSY_POLL_MS) {
-    const upload = await findUpload(parts, repository, id)
-    const { leasedUntil } = upload.record
-    if (leasedUntil === undefined || leasedUntil <= parts.clock() || waited >= BUSY_WAIT_MS) return upload
-    await sleep(BUSY_POLL_MS)
-  }
+  const { id } = writer
+  const { algorithm } = readUploadId(parts, repository, id)
+  const record = await findUpload(parts, repository, id)
+  // A lease that none of our writers has given back is another process's, or of one that could not.
+  const isFree = allStopped && record.lease === undefined
+  if (isFree) return { id, repository, algorithm, record, claim: { version: record.version }, writer }
+  const lease = newLease(parts)
+  const [outcome] = await parts.metadata.commit([
+    { type: 'seizeUpload', id, repository, lease, at: parts.clock() },
+  ])
+  if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
+  return { id, repository, algorithm, record: outcome.upload, claim: { lease: lease.token }, writer }
+}
+
+/** A lease that nobody has yet. */
+export function newLease(parts: RegistryParts): Lease {
+  return { token: `${parts.holder ?? ''}${randomHex(parts)}`, until: parts.clock() + LEASE_MS }
+}
+
+/** 32 digits. */
+export function randomHex(parts: RegistryParts): string {
+  return Buffer.from(parts.random(16)).toString('hex')
 }
 
 /**
  * Records what an upload holds now.
  *
- * @throws RegistryError UPLOAD_UNKNOWN if it has ended, UPLOAD_BUSY if someone else has changed it
+ * @returns the claim by which it may be changed next
+ * @throws RegistryError UPLOAD_UNKNOWN if it has ended, UPLOAD_TAKEN_OVER if someone else has changed it
  */
 export async function saveUpload(
   parts: RegistryParts,
   { id, repository }: Upload,
-  progress: Pick<SaveUpload, 'claim' | 'offset' | 'content' | 'digests' | 'lease'>,
-): Promise<void> {
+  progress: Pick<SaveUpload, 'claim' | 'offset' | 'content' | 'digests' | 'acknowledged' | 'lease'>,
+): Promise<UploadClaim> {
   const at = parts.clock()
   const [outcome] = await parts.metadata.commit([{ type: 'saveUpload', id, repository, ...progress, at }])
-  if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
-  if (outcome.result === 'changed') throw new RegistryError('UPLOAD_BUSY')
+  if (outcome.result !== 'saved') throw lostUpload(outcome.result)
+  return progress.lease === undefined ? { version: outcome.version } : { lease: progress.lease.token }
 }
 
-/** Cancels an upload; what it held goes. @throws RegistryError UPLOAD_UNKNOWN */
+/** The error of a request that has lost its upload. */
+export function lostUpload(result: 'unknown' | 'changed'): RegistryError {
+  return result === 'unknown' ? new RegistryError('UPLOAD_UNKNOWN') : takenOver()
+}
+
+/** Drops what an upload holds after its acknowledged end, and lets go of it. If it was lost meanwhile, nothing is done. */
+export async function revertUpload(
+  parts: RegistryParts,
+  { id, repository }: Upload,
+  claim: UploadClaim,
+): Promise<void> {
+  await parts.metadata.commit([{ type: 'revertUpload', id, repository, claim, at: parts.clock() }])
+}
+
+/** Gives a lease back after a failure; if this fails too, it runs out by itself. */
+export async function releaseUpload(
+  parts: RegistryParts,
+  { id }: Pick<Upload, 'id'>,
+  { lease }: UploadClaim,
+): Promise<void> {
+  if (lease !== undefined) await parts.metadata.commit([{ type: 'releaseUpload', id, lease }]).catch(() => {})
+}
+
+/**
+ * Where an upload ends, for a client that is told now.
+ *
+ * @throws RegistryError UPLOAD_UNKNOWN if it has ended meanwhile
+ */
+export async function acknowledgeUpload(
+  parts: RegistryParts,
+  { id, record }: { id: string; record: UploadRecord },
+): Promise<number> {
+  if (record.offset === record.acknowledged.offset) return record.offset
+  const { repository } = record
+  const [outcome] = await parts.metadata.commit([{ type: 'acknowledgeUpload', id, repository }])
+  if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
+  return outcome.offset
+}
+
+/** Cancels an upload, whoever is writing to it; what it held goes. @throws RegistryError UPLOAD_UNKNOWN */
 export async function cancelUpload(
   parts: RegistryParts,
   repository: RepositoryName,

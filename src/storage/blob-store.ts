@@ -41,11 +41,12 @@ export type BlobBytes = { type: 'bytes'; bytes: Uint8Array } | FileSlice
  */
 export interface BlobStore {
   /**
-   * Writes a body behind what is there. Bytes behind `offset`, which a crash may have left, are dropped first. A body that throws is
+   * Writes a body after the first `offset` bytes. What lies after them is dropped first, whether a crash left it or the caller goes back. A body that throws is
    * not an error of the store: what came before is made durable, and the answer says so. A failed write or sync rejects; then
    * nothing behind `offset` counts, and an append at the same `offset` may be tried again.
    *
-   * @param offset how many bytes of the key are durable: what the last append returned, 0 at first
+   * @param state what the append that ended at `offset` returned, be it the last or an earlier one; empty at first
+   * @param offset how many bytes of the key to keep
    */
   append(key: BlobKey, state: AppendState, offset: number, body: AsyncIterable<Uint8Array>): Promise<Appended>
   /** Makes exactly the bytes that `state` speaks of readable under the key. Publishing again is no error. */
@@ -53,10 +54,11 @@ export interface BlobStore {
   /**
    * Opens the bytes of a key that was published. The range must lie inside them.
    *
+   * @param state what an append returned: then what it made durable can be opened before it is published
    * @returns undefined if nothing lies under the key, or nothing that may be read
    * @throws BlobsUnavailableError if nobody can tell now
    */
-  open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined>
+  open(key: BlobKey, range: ByteRange, state?: AppendState): Promise<BlobBytes | undefined>
   /**
    * Looks for the bytes of a key that was published.
    *

@@ -53,10 +53,10 @@ export function memoryBlobStore(): BlobStore {
     entries.set(key, { bytes: found.subarray(0, size), published: true })
   }
 
-  async function open(key: BlobKey, range: ByteRange): Promise<BlobBytes | undefined> {
+  async function open(key: BlobKey, range: ByteRange, state?: string): Promise<BlobBytes | undefined> {
     checkKey(key)
     const entry = entries.get(key)
-    if (!entry?.published) return undefined
+    if (entry === undefined || (!entry.published && state === undefined)) return undefined
     return { type: 'bytes', bytes: entry.bytes.subarray(range.start, range.end + 1) }
   }
 

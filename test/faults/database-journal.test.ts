@@ -72,7 +72,7 @@ function story(): Command[][] {
     first ?? [],
     [blobs[1] as Command],
     second ?? [],
-    [saveCommand(upload, { offset: 0 }, { offset: 20_000, content: { bytes: randomBytes(20_000) } })],
+    [saveCommand(upload, { version: 0 }, { offset: 20_000, content: { bytes: randomBytes(20_000) } })],
     [{ type: 'deleteManifest', repository, digest, at: tick() }, ...(third ?? [])],
     [{ type: 'deleteTag', repository, tag: tags('v1')[0] ?? assert.fail(), condition: {}, at: tick() }],
     [{ type: 'endUpload', ...upload, at: tick() }],
@@ -98,10 +98,11 @@ async function crash(t: TestContext): Promise<Crashed> {
 async function beginLogAgain(path: string, commit: (commands: Command[]) => Promise<unknown>): Promise<void> {
   const upload = { id: newToken(), repository: 'app' as RepositoryName }
   const offset = 60_000
-  await commit([saveCommand(upload, { offset: 0 }, { offset })])
+  await commit([saveCommand(upload, { version: 0 }, { offset })])
   const salts = async () => (await readFile(`${path}-wal`)).subarray(16, 24)
-  for (const first = await salts(); first.equals(await salts()); ) {
-    await commit([saveCommand(upload, { offset }, { offset, content: { bytes: randomBytes(offset) } })])
+  const first = await salts()
+  for (let version = 1; first.equals(await salts()); version++) {
+    await commit([saveCommand(upload, { version }, { offset, content: { bytes: randomBytes(offset) } })])
   }
   await commit([{ type: 'endUpload', ...upload, at: tick() }])
 }

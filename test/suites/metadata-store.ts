@@ -15,6 +15,7 @@ import { testReferrers } from './metadata-referrers.ts'
 import { testRepositories } from './metadata-repositories.ts'
 import { testUndelete } from './metadata-undelete.ts'
 import { testUploadEnds } from './metadata-upload-ends.ts'
+import { testUploadTakeovers } from './metadata-upload-takeovers.ts'
 import { testUploads } from './metadata-uploads.ts'
 
 /**
@@ -38,6 +39,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('manifests and tags', () => testManifests(getStore))
     describe('referrers', () => testReferrers(getStore))
     describe('uploads', () => testUploads(getStore))
+    describe('uploads that are taken over', () => testUploadTakeovers(getStore))
     describe('ends of uploads', () => testUploadEnds(getStore))
     describe('lists', () => testLists(getStore))
     describe('the change log', () => testLog(getStore))

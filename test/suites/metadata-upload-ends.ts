@@ -10,7 +10,7 @@ import {
   newToken,
   tick,
 } from './metadata-place.ts'
-import { keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
+import { KEYED, keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
 
 /** How uploads end without a blob, and what happens when several want the same one. */
 export function testUploadEnds(getStore: GetStore): void {
@@ -28,11 +28,11 @@ function testEnding(getStore: GetStore): void {
       end,
       end,
       openCommand(upload),
-      openCommand(upload, { offset: 100 }),
-      saveCommand(upload, { offset: 0 }),
-      saveCommand(upload, { offset: 100 }),
+      openCommand(upload, { claim: KEYED }),
+      saveCommand(upload, { version: 0 }),
+      saveCommand(upload, KEYED),
       saveCommand(upload, { lease: newToken() }),
-      blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset: 0 } } }),
+      blobCommand(upload.repository, { upload: { id: upload.id, claim: { version: 0 } } }),
     ])
     const [first, ...others] = outcomes.map(({ result }) => result)
     assert.equal(first, 'ended')
@@ -48,7 +48,7 @@ function testEnding(getStore: GetStore): void {
     const ended = await commitOne(store, { type: 'endUpload', ...upload, at: tick() })
     assert.deepEqual(ended, { result: 'ended' })
     assert.equal(await store.uploads.find(upload.id), 'ended')
-    assert.deepEqual(await commitOne(store, saveCommand(upload, { offset: 0 })), { result: 'unknown' })
+    assert.deepEqual(await commitOne(store, saveCommand(upload, { version: 0 })), { result: 'unknown' })
   })
 
   test('an upload can be ended while somebody holds it, who then finds it unknown', async () => {
@@ -99,27 +99,26 @@ function testExpiry(getStore: GetStore): void {
     const store = getStore()
     const { upload } = await keyedUpload(store)
     const before = tick()
-    await commitOne(store, saveCommand(upload, { offset: 100 }))
+    await commitOne(store, saveCommand(upload, KEYED))
     await expireAll(store, before)
     assert.notEqual(await store.uploads.find(upload.id), 'ended')
   })
 
-  test('ended uploads are forgotten by age, which is the order of their ids', async () => {
+  test('ended uploads are forgotten by the age of their ids, but not before they have ended that long ago', async () => {
     const store = getStore()
     const repository = newRepository()
     const prefix = newToken()
     const ids = ['1', '2', '3'].map((digit) => prefix + digit)
     await store.commit(ids.map((id) => ({ type: 'endUpload', id, repository, at: tick() }) as const))
-    const expire = {
-      type: 'expireUploads',
-      before: 0,
-      endedBefore: `${prefix}3`,
-      limit: 1000,
-      at: tick(),
-    } as const
-    while ((await commitOne(store, expire)).count > 0);
-    const found = await Promise.all(ids.map((id) => store.uploads.find(id)))
-    assert.deepEqual(found, [undefined, undefined, 'ended'])
+    const expire = { type: 'expireUploads', endedBefore: `${prefix}3`, limit: 1000, at: tick() } as const
+    for (const [before, left] of [
+      [0, ['ended', 'ended', 'ended']],
+      [tick(), [undefined, undefined, 'ended']],
+    ] as const) {
+      while ((await commitOne(store, { ...expire, before })).count > 0);
+      const found = await Promise.all(ids.map((id) => store.uploads.find(id)))
+      assert.deepEqual(found, left)
+    }
   })
 }
 
@@ -128,10 +127,10 @@ function testTwoWriters(getStore: GetStore): void {
     const store = getStore()
     const { upload } = await keyedUpload(store)
     const at = tick()
-    const opens = Array.from({ length: 10 }, () => openCommand(upload, { offset: 100, at }))
+    const opens = Array.from({ length: 10 }, () => openCommand(upload, { claim: KEYED, at }))
     const outcomes = await Promise.all(opens.map((open) => commitOne(store, open)))
     const results = outcomes.map(({ result }) => result).sort()
-    assert.deepEqual(results, [...Array(9).fill('busy'), 'opened'])
+    assert.deepEqual(results, [...Array(9).fill('changed'), 'opened'])
   })
 
   test('of several that save a small upload at once, one does', async () => {
@@ -140,7 +139,7 @@ function testTwoWriters(getStore: GetStore): void {
     const texts = Array.from({ length: 10 }, (_, index) => Buffer.alloc(index + 1, index))
     const outcomes = await Promise.all(
       texts.map((bytes) =>
-        commitOne(store, saveCommand(upload, { offset: 0 }, { offset: bytes.length, content: { bytes } })),
+        commitOne(store, saveCommand(upload, { version: 0 }, { offset: bytes.length, content: { bytes } })),
       ),
     )
     const winners = outcomes.flatMap(({ result }, index) => (result === 'saved' ? [index] : []))
@@ -154,7 +153,7 @@ function testTwoWriters(getStore: GetStore): void {
     const store = getStore()
     const upload = newUpload()
     const puts = Array.from({ length: 10 }, () =>
-      blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset: 0 } } }),
+      blobCommand(upload.repository, { upload: { id: upload.id, claim: { version: 0 } } }),
     )
     const outcomes = await Promise.all(puts.map((put) => commitOne(store, put)))
     assert.equal(outcomes.filter(({ result }) => result === 'stored').length, 1)

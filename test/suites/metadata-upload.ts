@@ -20,7 +20,16 @@ export function newUpload(): TestUpload {
 export function openCommand(upload: TestUpload, changes: Partial<OpenUpload> = {}): OpenUpload {
   const at = changes.at ?? tick()
   const lease = { token: newToken(), until: at + LEASE_MS }
-  return { type: 'openUpload', ...upload, offset: 0, key: newToken(), lease, at, ...changes }
+  return {
+    type: 'openUpload',
+    ...upload,
+    claim: { version: 0 },
+    from: 'held',
+    key: newToken(),
+    lease,
+    at,
+    ...changes,
+  }
 }
 
 /** A command that saves a few bytes and lets go, unless told otherwise. */
@@ -37,12 +46,16 @@ export function saveCommand(
     offset: bytes.length,
     content: { bytes },
     digests: {},
+    acknowledged: true,
     at: tick(),
     ...changes,
   }
 }
 
-/** Makes an upload of 100 bytes under a key, that nobody holds. */
+/** The version of the upload that {@link keyedUpload} makes: it was opened and saved. */
+export const KEYED = { version: 2 }
+
+/** Makes an upload of 100 bytes under a key, that nobody holds and of which a client was told. */
 export async function keyedUpload(store: MetadataStore): Promise<{ upload: TestUpload; key: string }> {
   const upload = newUpload()
   const open = openCommand(upload)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Outcome, UploadClaim } from '../../src/metadata/command.ts'
 import {
   blobCommand,
   commitOne,
@@ -8,7 +9,7 @@ import {
   newRepository,
   newToken,
 } from './metadata-place.ts'
-import { keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
+import { KEYED, keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
 
 /** Uploads: who may write, what is kept, and how they become blobs. */
 export function testUploads(getStore: GetStore): void {
@@ -30,17 +31,18 @@ function testRows(getStore: GetStore): void {
       const { id } = newUpload()
       const save = saveCommand(
         { ...upload, id },
-        { offset: 0 },
+        { version: 0 },
         { offset: bytes.length, content: { bytes }, digests },
       )
-      assert.deepEqual(await commitOne(store, save), { result: 'saved' })
+      assert.deepEqual(await commitOne(store, save), { result: 'saved', version: 1 })
       const found = await store.uploads.find(id)
       assert.ok(found !== undefined && found !== 'ended')
       assert.deepEqual(Buffer.from(found.content.bytes ?? 'nothing'), Buffer.from(bytes))
       const { repository } = upload
+      const position = { offset: bytes.length, content: undefined, digests }
       assert.deepEqual(
-        { ...found, content: undefined },
-        { repository, offset: bytes.length, content: undefined, digests },
+        { ...found, content: undefined, acknowledged: { ...found.acknowledged, content: undefined } },
+        { repository, version: 1, ...position, acknowledged: position, mustMove: false },
       )
     }
     assert.equal(await store.repositories.exists(upload.repository), false)
@@ -49,56 +51,60 @@ function testRows(getStore: GetStore): void {
   test('an upload that outgrows its row leaves its bytes for a key and a state', async () => {
     const store = getStore()
     const upload = newUpload()
-    const small = saveCommand(upload, { offset: 0 })
+    const small = saveCommand(upload, { version: 0 })
     await commitOne(store, small)
-    const open = openCommand(upload, { offset: small.offset })
+    const open = openCommand(upload, { claim: { version: 1 } })
     const opened = await commitOne(store, open)
     assert.ok(opened.result === 'opened')
     assert.equal(opened.key, open.key)
-    assert.deepEqual(Buffer.from(opened.upload.content.bytes ?? 'nothing'), small.content.bytes)
     const save = { offset: 100, content: { state: '1:100' } }
     await commitOne(store, saveCommand(upload, { lease: open.lease.token }, save))
     const found = await store.uploads.find(upload.id)
+    const position = { offset: 100, content: { key: open.key, state: '1:100' }, digests: {} }
     assert.deepEqual(found, {
       repository: upload.repository,
-      offset: 100,
-      content: { key: open.key, state: '1:100' },
-      digests: {},
+      version: 3,
+      ...position,
+      acknowledged: position,
+      mustMove: false,
     })
   })
 
   test('an upload keeps its first key, however often it is opened', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
-    const opened = await commitOne(store, openCommand(upload, { offset: 100 }))
+    const opened = await commitOne(store, openCommand(upload, { claim: KEYED }))
     assert.ok(opened.result === 'opened')
     assert.equal(opened.key, key)
-    assert.deepEqual(opened.upload.content, { key, state: '1:100' })
   })
 }
 
 function testLeases(getStore: GetStore): void {
-  test('an upload that is held is busy for everybody else until its lease has lapsed', async () => {
+  test('an upload that is held cannot be changed without the lease, however late it is', async () => {
     const store = getStore()
     const upload = newUpload()
     const first = openCommand(upload)
     assert.equal((await commitOne(store, first)).result, 'opened')
     const found = await store.uploads.find(upload.id)
     assert.ok(found !== undefined && found !== 'ended')
-    assert.equal(found.leasedUntil, first.lease.until)
-    const early = openCommand(upload, { at: first.lease.until - 1 })
-    assert.deepEqual(await commitOne(store, early), { result: 'busy' })
-    const saved = await commitOne(store, saveCommand(upload, { offset: 0 }, { at: first.lease.until - 1 }))
-    assert.deepEqual(saved, { result: 'changed' })
-    const late = await commitOne(store, openCommand(upload, { at: first.lease.until + 1 }))
-    assert.equal(late.result, 'opened')
+    assert.deepEqual(found.lease, first.lease)
+    for (const at of [first.lease.until - 1, first.lease.until + 1]) {
+      const claim: UploadClaim = { version: found.version }
+      const outcomes: Outcome[] = await store.commit([
+        openCommand(upload, { claim, at }),
+        saveCommand(upload, claim, { at }),
+        { type: 'revertUpload', ...upload, claim, at },
+      ])
+      for (const outcome of outcomes) assert.deepEqual(outcome, { result: 'changed' })
+    }
   })
 
   test('who lost a lease can neither save, nor release, nor close, and harms nothing', async () => {
     const store = getStore()
     const upload = newUpload()
-    const [lost, held] = [openCommand(upload), openCommand(upload)]
-    await store.commit([lost, held])
+    const lost = openCommand(upload)
+    const held = { lease: { token: newToken(), until: lost.lease.until } }
+    await store.commit([lost, { type: 'seizeUpload', ...upload, ...held, at: lost.at }])
     const before = await store.uploads.find(upload.id)
     const claim = { lease: lost.lease.token }
     const put = blobCommand(upload.repository, {
@@ -117,7 +123,7 @@ function testLeases(getStore: GetStore): void {
     assert.equal(await store.blobs.find(upload.repository, put.digest), undefined)
     assert.equal(await store.repositories.exists(upload.repository), false)
     const goesOn = await commitOne(store, saveCommand(upload, { lease: held.lease.token }))
-    assert.deepEqual(goesOn, { result: 'saved' })
+    assert.deepEqual(goesOn, { result: 'saved', version: 3 })
   })
 }
 
@@ -130,18 +136,18 @@ function testLettingGo(getStore: GetStore): void {
     await store.commit([open, saveCommand(upload, { lease: lease.token }, { lease })])
     const held = await store.uploads.find(upload.id)
     assert.ok(held !== undefined && held !== 'ended')
-    assert.equal(held.leasedUntil, lease.until)
+    assert.deepEqual(held.lease, lease)
     await commitOne(store, saveCommand(upload, { lease: lease.token }))
     const free = await store.uploads.find(upload.id)
     assert.ok(free !== undefined && free !== 'ended')
-    assert.equal(free.leasedUntil, undefined)
+    assert.equal(free.lease, undefined)
   })
 
   test('a released upload is as it was, and free at once', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
     const before = await store.uploads.find(upload.id)
-    const open = openCommand(upload, { offset: 100 })
+    const open = openCommand(upload, { claim: KEYED })
     const release = { type: 'releaseUpload', id: upload.id, lease: open.lease.token } as const
     const [, wrong, right, again] = await store.commit([
       open,
@@ -150,25 +156,26 @@ function testLettingGo(getStore: GetStore): void {
       release,
     ])
     assert.deepEqual([wrong.result, right.result, again.result], ['unknown', 'released', 'unknown'])
-    assert.deepEqual(await store.uploads.find(upload.id), before)
+    assert.ok(before !== undefined && before !== 'ended')
+    assert.deepEqual(await store.uploads.find(upload.id), { ...before, version: 3 })
     assert.equal(await isGarbage(store, key), false)
-    assert.equal((await commitOne(store, openCommand(upload, { offset: 100, at: open.at }))).result, 'opened')
+    const next = openCommand(upload, { claim: { version: 3 }, at: open.at })
+    assert.equal((await commitOne(store, next)).result, 'opened')
   })
 }
 
 function testClaims(getStore: GetStore): void {
-  test('an upload that is not where the caller saw it has moved, and says to where', async () => {
+  test('an upload that a writer has changed since the caller read it is not changed', async () => {
     const store = getStore()
     const { upload } = await keyedUpload(store)
-    for (const offset of [0, 99, 101]) {
-      assert.deepEqual(await commitOne(store, openCommand(upload, { offset })), {
-        result: 'moved',
-        offset: 100,
+    for (const version of [0, 1, 3]) {
+      assert.deepEqual(await commitOne(store, openCommand(upload, { claim: { version } })), {
+        result: 'changed',
       })
-      assert.deepEqual(await commitOne(store, saveCommand(upload, { offset })), { result: 'changed' })
+      assert.deepEqual(await commitOne(store, saveCommand(upload, { version })), { result: 'changed' })
     }
-    const fresh = openCommand(newUpload(), { offset: 7 })
-    assert.deepEqual(await commitOne(store, fresh), { result: 'moved', offset: 0 })
+    const fresh = openCommand(newUpload(), { claim: { version: 7 } })
+    assert.deepEqual(await commitOne(store, fresh), { result: 'unknown' })
     assert.equal(await store.uploads.find(fresh.id), undefined)
   })
 
@@ -184,7 +191,7 @@ function testClaims(getStore: GetStore): void {
     assert.deepEqual(await commitOne(store, saveCommand(unknown, { lease: newToken() })), {
       result: 'unknown',
     })
-    assert.deepEqual(await commitOne(store, saveCommand(unknown, { offset: 5 })), { result: 'unknown' })
+    assert.deepEqual(await commitOne(store, saveCommand(unknown, { version: 5 })), { result: 'unknown' })
     assert.equal(await store.uploads.find(unknown.id), undefined)
   })
 }
@@ -193,14 +200,14 @@ function testStrangers(getStore: GetStore): void {
   test('an upload cannot be touched from another repository', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
-    const open = openCommand(upload, { offset: 100 })
+    const open = openCommand(upload, { claim: KEYED })
     await commitOne(store, open)
     const before = await store.uploads.find(upload.id)
     const stranger = { id: upload.id, repository: newRepository() }
-    const claims = [{ lease: open.lease.token }, { offset: 100 }]
+    const claims = [{ lease: open.lease.token }, KEYED]
     const late = open.lease.until + 1
     const outcomes = await store.commit([
-      openCommand(stranger, { offset: 100, at: late }),
+      openCommand(stranger, { claim: KEYED, at: late }),
       ...claims.map((claim) => saveCommand(stranger, claim, { at: late })),
       ...claims.map((claim) =>
         blobCommand(stranger.repository, { upload: { id: upload.id, claim }, at: late }),
@@ -218,7 +225,7 @@ function testClosing(getStore: GetStore): void {
   test('a blob that closes its upload keeps the key of it', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
-    const open = openCommand(upload, { offset: 100 })
+    const open = openCommand(upload, { claim: KEYED })
     const claim = { lease: open.lease.token }
     const put = blobCommand(upload.repository, {
       upload: { id: upload.id, claim },
@@ -235,7 +242,7 @@ function testClosing(getStore: GetStore): void {
   test('a blob that closes its upload with other content leaves the key of it as garbage', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
-    const put = blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset: 100 } } })
+    const put = blobCommand(upload.repository, { upload: { id: upload.id, claim: KEYED } })
     assert.deepEqual(await commitOne(store, put), { result: 'stored' })
     assert.equal(await isGarbage(store, key), true)
   })
@@ -243,7 +250,7 @@ function testClosing(getStore: GetStore): void {
   test('a blob that is small and whole closes an upload that has no row', async () => {
     const store = getStore()
     const upload = newUpload()
-    const claim = { offset: 0 }
+    const claim = { version: 0 }
     const put = blobCommand(upload.repository, { upload: { id: upload.id, claim } })
     assert.deepEqual(await commitOne(store, put), { result: 'stored' })
     assert.equal(await store.uploads.find(upload.id), 'ended')
@@ -253,13 +260,13 @@ function testClosing(getStore: GetStore): void {
   test('a blob is not stored where its upload has changed or is held', async () => {
     const store = getStore()
     const { upload } = await keyedUpload(store)
-    const put = (offset: number) =>
-      commitOne(store, blobCommand(upload.repository, { upload: { id: upload.id, claim: { offset } } }))
+    const put = (version: number) =>
+      commitOne(store, blobCommand(upload.repository, { upload: { id: upload.id, claim: { version } } }))
     assert.deepEqual(await put(0), { result: 'upload-changed' })
-    const open = openCommand(upload, { offset: 100 })
+    const open = openCommand(upload, { claim: KEYED })
     await commitOne(store, open)
     const early = blobCommand(upload.repository, {
-      upload: { id: upload.id, claim: { offset: 100 } },
+      upload: { id: upload.id, claim: KEYED },
       at: open.at,
     })
     assert.deepEqual(await commitOne(store, early), { result: 'upload-changed' })

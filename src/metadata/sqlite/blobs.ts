@@ -3,7 +3,7 @@ import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, Outcome, PutBlob } 
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { ensureRepository, findRepository, isBeingDeleted } from './repositories.ts'
 import type { Statements } from './statements.ts'
-import { closeUpload } from './uploads.ts'
+import { closeUpload } from './upload-ends.ts'
 
 /** @see PutBlob */
 export function putBlob(statements: Statements, command: PutBlob): Outcome<PutBlob> {

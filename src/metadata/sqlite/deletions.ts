@@ -3,6 +3,7 @@ import type { DeleteRepository, DropDeletedRepositories, Outcome } from '../comm
 import { dropUnheldContent } from './contents.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
+import { endUploadsOf } from './upload-ends.ts'
 
 /** @see DeleteRepository */
 export function deleteRepository(
@@ -20,13 +21,7 @@ export function deleteRepository(
     repository,
   )
   statements.run('DELETE FROM repositories WHERE id = ?', repository)
-  statements.run(
-    'INSERT OR IGNORE INTO garbage (key, queued) SELECT key, ? FROM uploads WHERE repository = ? AND key IS NOT NULL',
-    at,
-    name,
-  )
-  statements.run('INSERT OR IGNORE INTO ended_uploads (id) SELECT id FROM uploads WHERE repository = ?', name)
-  statements.run('DELETE FROM uploads WHERE repository = ?', name)
+  endUploadsOf(statements, name, at)
   return { result: 'deleted' }
 }
 

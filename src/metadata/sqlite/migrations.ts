@@ -206,6 +206,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE uncounted (repository INTEGER PRIMARY KEY, due INTEGER NOT NULL) STRICT;
   CREATE INDEX uncounted_by_due ON uncounted (due);
   `,
+  `
+  ALTER TABLE uploads ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE uploads ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE uploads ADD COLUMN acknowledged_state TEXT NOT NULL DEFAULT '';
+  ALTER TABLE uploads ADD COLUMN acknowledged_digests TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE uploads ADD COLUMN next_key TEXT;
+  ALTER TABLE uploads ADD COLUMN must_move INTEGER NOT NULL DEFAULT 0;
+  UPDATE uploads SET acknowledged = position, acknowledged_state = state, acknowledged_digests = digests;
+  ALTER TABLE ended_uploads ADD COLUMN digest TEXT;
+  ALTER TABLE ended_uploads ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /**

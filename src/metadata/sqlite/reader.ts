@@ -18,6 +18,7 @@ import { findRepository } from './repositories.ts'
 import { repositoryReads } from './repository-reads.ts'
 import type { Row, Statements } from './statements.ts'
 import { tagReads } from './tag-reads.ts'
+import { findClosed } from './upload-ends.ts'
 import { findUpload } from './uploads.ts'
 
 const MAX_REFERRERS_LOOKED_AT = 10_000
@@ -44,7 +45,10 @@ export function sqliteReads(statements: Statements): Reads {
     },
     blobs: { find: async (repository, digest) => findBlob(statements, repository, digest) },
     contents: contentReads(statements),
-    uploads: { find: async (id) => findUpload(statements, id) },
+    uploads: {
+      find: async (id) => findUpload(statements, id),
+      closedAs: async (id) => findClosed(statements, id),
+    },
     log: {
       changes: async (after, limit) => listChanges(statements, after, limit),
       read: async (query) => readChanges(statements, query),

@@ -89,14 +89,15 @@ test('nobody holds an upload after a start, since whoever did is gone', async (t
   const upload = { id: newToken(), repository: newRepository() }
   const open = openCommand(upload, { lease: { token: newToken(), until: Number.MAX_SAFE_INTEGER } })
   await commitOne(store, open)
-  assert.deepEqual(await commitOne(store, openCommand(upload)), { result: 'busy' })
+  const early = openCommand(upload, { claim: { version: 1 } })
+  assert.deepEqual(await commitOne(store, early), { result: 'changed' })
   await store.close()
 
   const again = await openStore(t, path)
   const found = await again.uploads.find(upload.id)
   assert.ok(found !== undefined && found !== 'ended')
-  assert.equal(found.leasedUntil, undefined)
-  const opened = await commitOne(again, openCommand(upload))
+  assert.equal(found.lease, undefined)
+  const opened = await commitOne(again, openCommand(upload, { claim: { version: found.version } }))
   assert.ok(opened.result === 'opened')
   assert.equal(opened.key, open.key)
 })

@@ -1,14 +1,18 @@
 import type { RepositoryName } from '../../oci/reference.ts'
 import type {
+  AcknowledgeUpload,
   DigestsSoFar,
-  EndUpload,
-  ExpireUploads,
+  MoveUpload,
   OpenUpload,
   Outcome,
   ReleaseLeases,
   ReleaseUpload,
+  ReserveKey,
+  RevertUpload,
   SaveUpload,
+  SeizeUpload,
   UploadClaim,
+  UploadPosition,
   UploadRecord,
 } from '../command.ts'
 import { discardKey } from './contents.ts'
@@ -22,31 +26,41 @@ export function findUpload(statements: Statements, id: string): UploadRecord | '
 }
 
 function uploadRecord(row: Row): UploadRecord {
-  const content =
-    row.state === ''
-      ? { bytes: (row.bytes as Uint8Array | null) ?? new Uint8Array() }
-      : { key: row.key as string, state: row.state as string }
+  const key = row.key as string
+  const bytes = (row.bytes as Uint8Array | null) ?? new Uint8Array()
+  const position = (offset: number, state: string, digests: string): UploadPosition => ({
+    offset,
+    content: state === '' ? { bytes: bytes.subarray(0, offset) } : { key, state },
+    digests: JSON.parse(digests) as DigestsSoFar,
+  })
   return {
     repository: row.repository as RepositoryName,
-    offset: row.position as number,
-    content,
-    digests: JSON.parse(row.digests as string) as DigestsSoFar,
-    ...(row.lease !== null && { leasedUntil: row.leased_until as number }),
+    version: row.version as number,
+    ...position(row.position as number, row.state as string, row.digests as string),
+    acknowledged: position(
+      row.acknowledged as number,
+      row.acknowledged_state as string,
+      row.acknowledged_digests as string,
+    ),
+    ...(row.lease !== null && { lease: { token: row.lease as string, until: row.leased_until as number } }),
+    mustMove: row.must_move === 1,
   }
 }
+
+/** What becomes of a row that goes back to where it was acknowledged; `bytes` first, since the others of it are what it reads. */
+const TO_ACKNOWLEDGED = `bytes = CASE acknowledged_state WHEN '' THEN substr(bytes, 1, acknowledged) END,
+  position = acknowledged, state = acknowledged_state, digests = acknowledged_digests, version = version + 1`
 
 /** @see OpenUpload */
 export function openUpload(statements: Statements, command: OpenUpload): Outcome<OpenUpload> {
   const { id, repository, lease, at } = command
-  const found = findUpload(statements, id)
-  if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
-  if (found?.leasedUntil !== undefined && found.leasedUntil > at) return { result: 'busy' }
-  if ((found?.offset ?? 0) !== command.offset) return { result: 'moved', offset: found?.offset ?? 0 }
+  const claimed = checkClaim(statements, command, command.claim)
+  if (claimed !== 'held') return { result: claimed }
   statements.run(
     `INSERT INTO uploads (id, repository, position, key, state, digests, lease, leased_until, touched)
      VALUES (?, ?, 0, ?, '', '{}', ?, ?, ?)
      ON CONFLICT DO UPDATE SET key = coalesce(key, excluded.key), lease = excluded.lease,
-       leased_until = excluded.leased_until, touched = excluded.touched`,
+       leased_until = excluded.leased_until, touched = excluded.touched, version = version + 1`,
     id,
     repository,
     command.key,
@@ -54,20 +68,24 @@ export function openUpload(statements: Statements, command: OpenUpload): Outcome
     lease.until,
     at,
   )
+  if (command.from === 'acknowledged')
+    statements.run(`UPDATE uploads SET ${TO_ACKNOWLEDGED} WHERE id = ?`, id)
   const key = statements.get('SELECT key FROM uploads WHERE id = ?', id)?.key as string
-  const upload = found ?? { repository, offset: 0, content: { bytes: new Uint8Array() }, digests: {} }
-  return { result: 'opened', upload, key }
+  return { result: 'opened', key }
 }
 
 /** @see SaveUpload */
 export function saveUpload(statements: Statements, command: SaveUpload): Outcome<SaveUpload> {
-  const claimed = checkClaim(statements, command.id, command.claim, command)
-  if (claimed !== 'held') return { result: claimed === 'upload-unknown' ? 'unknown' : 'changed' }
+  const claimed = checkClaim(statements, command, command.claim)
+  if (claimed !== 'held') return { result: claimed }
+  // Small bytes that were acknowledged stay in the row until a client is told of what lies under the key.
   statements.run(
     `INSERT INTO uploads (id, repository, position, key, state, bytes, digests, lease, leased_until, touched)
      VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET position = excluded.position, state = excluded.state, bytes = excluded.bytes,
-       digests = excluded.digests, lease = excluded.lease, leased_until = excluded.leased_until, touched = excluded.touched`,
+     ON CONFLICT DO UPDATE SET position = excluded.position, state = excluded.state, digests = excluded.digests,
+       bytes = CASE WHEN excluded.state = '' THEN excluded.bytes
+         WHEN acknowledged_state = '' THEN substr(bytes, 1, acknowledged) END,
+       lease = excluded.lease, leased_until = excluded.leased_until, touched = excluded.touched, version = version + 1`,
     command.id,
     command.repository,
     command.offset,
@@ -78,27 +96,106 @@ export function saveUpload(statements: Statements, command: SaveUpload): Outcome
     command.lease?.until ?? null,
     command.at,
   )
-  return { result: 'saved' }
+  if (command.acknowledged) acknowledge(statements, command.id)
+  const row = statements.get('SELECT version FROM uploads WHERE id = ?', command.id)
+  return { result: 'saved', version: row?.version as number }
 }
 
-type ClaimState = 'held' | 'upload-unknown' | 'upload-changed'
+function acknowledge(statements: Statements, id: string): void {
+  statements.run(
+    `UPDATE uploads SET acknowledged = position, acknowledged_state = state, acknowledged_digests = digests,
+       bytes = CASE state WHEN '' THEN bytes END WHERE id = ?`,
+    id,
+  )
+}
 
-function checkClaim(
+/** @see AcknowledgeUpload */
+export function acknowledgeUpload(
   statements: Statements,
-  id: string,
-  claim: UploadClaim,
-  { repository, at }: { repository: RepositoryName; at: number },
-): ClaimState {
-  if (claim.lease !== undefined) {
-    const row = statements.get('SELECT lease, repository FROM uploads WHERE id = ?', id)
-    if (row === undefined || row.repository !== repository) return 'upload-unknown'
-    return row.lease === claim.lease ? 'held' : 'upload-changed'
-  }
+  { id, repository }: AcknowledgeUpload,
+): Outcome<AcknowledgeUpload> {
   const found = findUpload(statements, id)
-  if (found === undefined) return claim.offset === 0 ? 'held' : 'upload-unknown'
-  if (found === 'ended' || found.repository !== repository) return 'upload-unknown'
-  const free = found.leasedUntil === undefined || found.leasedUntil <= at
-  return free && found.offset === claim.offset ? 'held' : 'upload-changed'
+  if (found === undefined || found === 'ended' || found.repository !== repository)
+    return { result: 'unknown' }
+  acknowledge(statements, id)
+  return { result: 'acknowledged', offset: found.offset }
+}
+
+/** @see RevertUpload */
+export function revertUpload(statements: Statements, command: RevertUpload): Outcome<RevertUpload> {
+  const claimed = checkClaim(statements, command, command.claim)
+  if (claimed !== 'held') return { result: claimed }
+  statements.run(
+    `UPDATE uploads SET ${TO_ACKNOWLEDGED}, lease = NULL, leased_until = NULL, touched = ? WHERE id = ?`,
+    command.at,
+    command.id,
+  )
+  return { result: 'reverted' }
+}
+
+/** @see SeizeUpload */
+export function seizeUpload(statements: Statements, command: SeizeUpload): Outcome<SeizeUpload> {
+  const { id, repository, lease, at } = command
+  const found = findUpload(statements, id)
+  if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
+  const row = statements.get("SELECT key FROM uploads WHERE id = ? AND acknowledged_state = ''", id)
+  if (typeof row?.key === 'string') discardKey(statements, row.key, at)
+  statements.run(
+    `INSERT INTO uploads (id, repository, position, state, digests, lease, leased_until, touched)
+     VALUES (?, ?, 0, '', '{}', ?, ?, ?)
+     ON CONFLICT DO UPDATE SET ${TO_ACKNOWLEDGED}, key = CASE acknowledged_state WHEN '' THEN NULL ELSE key END,
+       must_move = acknowledged_state <> '', lease = excluded.lease, leased_until = excluded.leased_until,
+       touched = excluded.touched`,
+    id,
+    repository,
+    lease.token,
+    lease.until,
+    at,
+  )
+  return { result: 'seized', upload: findUpload(statements, id) as UploadRecord }
+}
+
+/** @see ReserveKey */
+export function reserveKey(statements: Statements, { id, lease, key, at }: ReserveKey): Outcome<ReserveKey> {
+  const row = statements.get('SELECT next_key FROM uploads WHERE id = ? AND lease = ?', id, lease)
+  if (row === undefined) return { result: 'changed' }
+  if (typeof row.next_key === 'string') discardKey(statements, row.next_key, at)
+  statements.run('UPDATE uploads SET next_key = ?, touched = ? WHERE id = ?', key, at, id)
+  return { result: 'reserved' }
+}
+
+/** @see MoveUpload */
+export function moveUpload(
+  statements: Statements,
+  { id, lease, state, at }: MoveUpload,
+): Outcome<MoveUpload> {
+  const row = statements.get('SELECT key FROM uploads WHERE id = ? AND lease = ?', id, lease)
+  if (row === undefined) return { result: 'changed' }
+  discardKey(statements, row.key as string, at)
+  statements.run(
+    `UPDATE uploads SET key = next_key, next_key = NULL, must_move = 0, state = ?1, acknowledged_state = ?1,
+       version = version + 1, touched = ?2 WHERE id = ?3`,
+    state,
+    at,
+    id,
+  )
+  return { result: 'moved' }
+}
+
+/** Whether a claim holds; `changed` if another writer has the upload or has changed it. */
+export function checkClaim(
+  statements: Statements,
+  { id, repository }: { id: string; repository: RepositoryName },
+  claim: UploadClaim,
+): 'held' | 'unknown' | 'changed' {
+  const found = findUpload(statements, id)
+  if (found === undefined) return claim.version === 0 ? 'held' : 'unknown'
+  if (found === 'ended' || found.repository !== repository) return 'unknown'
+  const holds =
+    claim.lease === undefined
+      ? found.lease === undefined && found.version === claim.version
+      : found.lease?.token === claim.lease
+  return holds ? 'held' : 'changed'
 }
 
 /** @see ReleaseUpload */
@@ -118,51 +215,4 @@ export function releaseLeases(statements: Statements, command: ReleaseLeases): O
     command.holder,
   )
   return { result: 'done' }
-}
-
-/** Closes an upload whose content was verified, unless someone else has changed it. */
-export function closeUpload(
-  statements: Statements,
-  upload: { id: string; claim: UploadClaim },
-  command: { repository: RepositoryName; content: { key?: string }; at: number },
-): 'closed' | Exclude<ClaimState, 'held'> {
-  const state = checkClaim(statements, upload.id, upload.claim, command)
-  if (state !== 'held') return state
-  removeUpload(statements, upload.id, { keep: command.content.key, at: command.at })
-  return 'closed'
-}
-
-/** @see EndUpload */
-export function endUpload(statements: Statements, command: EndUpload): Outcome<EndUpload> {
-  const found = findUpload(statements, command.id)
-  if (found === 'ended' || (found && found.repository !== command.repository)) return { result: 'unknown' }
-  removeUpload(statements, command.id, { at: command.at })
-  return { result: 'ended' }
-}
-
-function removeUpload(
-  statements: Statements,
-  id: string,
-  { keep, at }: { keep?: string | undefined; at: number },
-): void {
-  const row = statements.get('DELETE FROM uploads WHERE id = ? RETURNING key', id)
-  if (typeof row?.key === 'string' && row.key !== keep) discardKey(statements, row.key, at)
-  statements.run('INSERT OR IGNORE INTO ended_uploads (id) VALUES (?)', id)
-}
-
-/** @see ExpireUploads */
-export function expireUploads(statements: Statements, command: ExpireUploads): Outcome<ExpireUploads> {
-  const expired = statements.all(
-    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT ?',
-    command.before,
-    command.at,
-    command.limit,
-  )
-  for (const { id } of expired) removeUpload(statements, id as string, { at: command.at })
-  const forgotten = statements.run(
-    'DELETE FROM ended_uploads WHERE id IN (SELECT id FROM ended_uploads WHERE id < ? ORDER BY id LIMIT ?)',
-    command.endedBefore,
-    command.limit,
-  )
-  return { result: 'done', count: expired.length + forgotten }
 }

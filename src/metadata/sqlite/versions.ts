@@ -59,6 +59,12 @@ export class Versions {
 const UNSEEN: ReadonlySet<Command['type']> = new Set([
   'openUpload',
   'saveUpload',
+  'revertUpload',
+  'acknowledgeUpload',
+  'seizeUpload',
+  'reserveKey',
+  'moveUpload',
+  'discardKey',
   'releaseUpload',
   'releaseLeases',
   'endUpload',

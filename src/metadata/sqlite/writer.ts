@@ -12,7 +12,18 @@ import { migrate, schemaVersion } from './migrations.ts'
 import { pruneChanges } from './pruning.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 import { deleteTag, setTag } from './tags.ts'
-import { endUpload, expireUploads, openUpload, releaseLeases, releaseUpload, saveUpload } from './uploads.ts'
+import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
+import {
+  acknowledgeUpload,
+  moveUpload,
+  openUpload,
+  releaseLeases,
+  releaseUpload,
+  reserveKey,
+  revertUpload,
+  saveUpload,
+  seizeUpload,
+} from './uploads.ts'
 import type { Versions } from './versions.ts'
 
 /** What became of one call of `commit`: an outcome for each command, or why the store failed. */
@@ -159,9 +170,15 @@ const HANDLERS: Handlers = {
   deleteTag,
   openUpload,
   saveUpload,
+  revertUpload,
+  acknowledgeUpload,
+  seizeUpload,
+  reserveKey,
+  moveUpload,
   releaseUpload,
   releaseLeases,
   endUpload,
+  discardKey: discardUploadKey,
   expireUploads,
   collectBlobs,
   pruneChanges,

@@ -1,0 +1,97 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { DiscardKey, EndUpload, ExpireUploads, Outcome, UploadClaim } from '../command.ts'
+import { discardKey } from './contents.ts'
+import type { Statements } from './statements.ts'
+import { checkClaim, findUpload } from './uploads.ts'
+
+/** Closes an upload whose content was verified, unless someone else has changed it. */
+export function closeUpload(
+  statements: Statements,
+  { id, claim }: { id: string; claim: UploadClaim },
+  command: { repository: RepositoryName; digest: Digest; content: { key?: string }; at: number },
+): 'closed' | 'upload-unknown' | 'upload-changed' {
+  const { repository, digest, content, at } = command
+  const claimed = checkClaim(statements, { id, repository }, claim)
+  if (claimed !== 'held') return `upload-${claimed}`
+  removeUpload(statements, id, { keep: content.key, digest, at })
+  return 'closed'
+}
+
+/** As what an upload was closed; undefined if it was not, or that is forgotten. */
+export function findClosed(statements: Statements, id: string): Digest | undefined {
+  const row = statements.get('SELECT digest FROM ended_uploads WHERE id = ?', id)
+  return (row?.digest ?? undefined) as Digest | undefined
+}
+
+/** @see EndUpload */
+export function endUpload(statements: Statements, command: EndUpload): Outcome<EndUpload> {
+  const { id, repository, lease, at } = command
+  const found = findUpload(statements, id)
+  if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
+  if (lease !== undefined && found?.lease?.token !== lease) return { result: 'changed' }
+  removeUpload(statements, id, { at })
+  return { result: 'ended' }
+}
+
+function removeUpload(
+  statements: Statements,
+  id: string,
+  { keep, digest, at }: { keep?: string | undefined; digest?: Digest; at: number },
+): void {
+  const row = statements.get('DELETE FROM uploads WHERE id = ? RETURNING key, next_key', id)
+  for (const key of [row?.key, row?.next_key]) {
+    if (typeof key === 'string' && key !== keep) discardKey(statements, key, at)
+  }
+  statements.run(
+    'INSERT OR IGNORE INTO ended_uploads (id, digest, ended) VALUES (?, ?, ?)',
+    id,
+    digest ?? null,
+    at,
+  )
+}
+
+/** Ends all uploads of a repository that is deleted. */
+export function endUploadsOf(statements: Statements, repository: RepositoryName, at: number): void {
+  for (const column of ['key', 'next_key']) {
+    statements.run(
+      `INSERT OR IGNORE INTO garbage (key, queued)
+       SELECT ${column}, ? FROM uploads WHERE repository = ? AND ${column} IS NOT NULL`,
+      at,
+      repository,
+    )
+  }
+  statements.run(
+    'INSERT OR IGNORE INTO ended_uploads (id, ended) SELECT id, ? FROM uploads WHERE repository = ?',
+    at,
+    repository,
+  )
+  statements.run('DELETE FROM uploads WHERE repository = ?', repository)
+}
+
+/** @see DiscardKey */
+export function discardUploadKey(statements: Statements, { id, key, at }: DiscardKey): Outcome<DiscardKey> {
+  const row = statements.get('SELECT key, next_key FROM uploads WHERE id = ?', id)
+  if (row !== undefined && (row.key === key || row.next_key === key)) return { result: 'in-use' }
+  discardKey(statements, key, at)
+  return { result: 'discarded' }
+}
+
+/** @see ExpireUploads */
+export function expireUploads(statements: Statements, command: ExpireUploads): Outcome<ExpireUploads> {
+  const expired = statements.all(
+    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT ?',
+    command.before,
+    command.at,
+    command.limit,
+  )
+  for (const { id } of expired) removeUpload(statements, id as string, { at: command.at })
+  const forgotten = statements.run(
+    `DELETE FROM ended_uploads WHERE id IN
+     (SELECT id FROM ended_uploads WHERE id < ? AND ended < ? ORDER BY id LIMIT ?)`,
+    command.endedBefore,
+    command.before,
+    command.limit,
+  )
+  return { result: 'done', count: expired.length + forgotten }
+}

@@ -1,0 +1,180 @@
+import type { RepositoryName } from '../oci/reference.ts'
+
+/** A request's right to be the only one that writes to an upload. It holds until it is released, or another request seizes the upload. */
+export interface Lease {
+  token: string
+  /** Milliseconds since the epoch. Until then the upload does not expire. */
+  until: number
+}
+
+/**
+ * The claim by which a command changes an upload: its lease, or that no writer has changed it since it was read and none holds a lease.
+ * An upload without a row has version 0.
+ */
+export type UploadClaim = { lease: string; version?: never } | { version: number; lease?: never }
+
+/** What is known of an upload's digest so far: by algorithm, in hexadecimal. Empty where it isn't known. */
+export type DigestsSoFar = Readonly<Record<string, string>>
+
+/** What an upload has up to an offset. Small content is kept in the row until it grows; then it has a key. */
+export interface UploadPosition {
+  offset: number
+  content: { bytes: Uint8Array; key?: never } | { key: string; state: string; bytes?: never }
+  digests: DigestsSoFar
+}
+
+/** An upload as its row has it: all that is durable, and how much of that a client has been told. */
+export interface UploadRecord extends UploadPosition {
+  repository: RepositoryName
+  /** Raised by each writer, so that one that was overtaken finds out. */
+  version: number
+  /** The end of what a client was told in a 2xx or a 416; never more than what is durable. */
+  acknowledged: UploadPosition
+  /** Who holds the upload; absent if nobody does. */
+  lease?: Lease
+  /** Whether an overtaken writer may still be writing to the key, so that what is there must be copied before the upload goes on. */
+  mustMove: boolean
+}
+
+interface OfUpload {
+  id: string
+  repository: RepositoryName
+}
+
+/** Takes the lease of an upload in order to write to the blob store; makes its row if it has none, and takes `key` if it has no key. */
+export interface OpenUpload extends OfUpload {
+  type: 'openUpload'
+  claim: UploadClaim
+  /** Where writing begins. What is held after the acknowledged end is dropped if it begins there. */
+  from: 'held' | 'acknowledged'
+  key: string
+  lease: Lease
+  at: number
+}
+
+/** Records what an upload holds now; makes its row if it has none. */
+export interface SaveUpload extends OfUpload {
+  type: 'saveUpload'
+  claim: UploadClaim
+  offset: number
+  content: { bytes: Uint8Array; state?: never } | { state: string; bytes?: never }
+  digests: DigestsSoFar
+  /** Whether the client is told of it. */
+  acknowledged: boolean
+  /** Goes on holding the upload; without it the upload is released. */
+  lease?: Lease
+  at: number
+}
+
+/** Drops what an upload holds after its acknowledged end, and releases it. */
+export interface RevertUpload extends OfUpload {
+  type: 'revertUpload'
+  claim: UploadClaim
+  at: number
+}
+
+/** Records that a client is told of all that an upload holds, whoever is writing to it. */
+export interface AcknowledgeUpload extends OfUpload {
+  type: 'acknowledgeUpload'
+}
+
+/**
+ * Takes an upload from a writer that did not confirm that it has stopped: whatever that one commits from now on is refused. What it held
+ * after the acknowledged end is dropped. Its key is not written to again: it is garbage at once if nothing acknowledged lies there, else
+ * when {@link MoveUpload} has replaced it.
+ */
+export interface SeizeUpload extends OfUpload {
+  type: 'seizeUpload'
+  lease: Lease
+  at: number
+}
+
+/** Records a key that the holder of the lease is about to copy to, in place of any that was recorded before. */
+export interface ReserveKey {
+  type: 'reserveKey'
+  id: string
+  lease: string
+  key: string
+  at: number
+}
+
+/** Puts the reserved key, to which all that is acknowledged was copied, in place of the upload's key. */
+export interface MoveUpload {
+  type: 'moveUpload'
+  id: string
+  lease: string
+  /** Of the append to the reserved key. */
+  state: string
+  at: number
+}
+
+/** Gives a lease back and leaves the upload as it was. */
+export interface ReleaseUpload {
+  type: 'releaseUpload'
+  id: string
+  lease: string
+}
+
+/** Gives back the leases of a holder that died, so that nobody must wait until they run out. */
+export interface ReleaseLeases {
+  type: 'releaseLeases'
+  /** What the tokens of its leases begin with. */
+  holder: string
+}
+
+/** Ends an upload without a blob; its id is not known any more from then on. */
+export interface EndUpload extends OfUpload {
+  type: 'endUpload'
+  /** Ends it only if this lease is still held; without it, whoever is writing. */
+  lease?: string
+  at: number
+}
+
+/** Queues the key of a writer that was overtaken: it may have made a file after the key was forgotten. A key in use is left alone. */
+export interface DiscardKey {
+  type: 'discardKey'
+  id: string
+  key: string
+  at: number
+}
+
+/** Ends uploads that nobody wrote to since `before`, and forgets those that ended before then and whose id is less than `endedBefore`. */
+export interface ExpireUploads {
+  type: 'expireUploads'
+  before: number
+  /** Ids sort by age. */
+  endedBefore: string
+  limit: number
+  at: number
+}
+
+/** A write to an upload. */
+export type UploadCommand =
+  | OpenUpload
+  | SaveUpload
+  | RevertUpload
+  | AcknowledgeUpload
+  | SeizeUpload
+  | ReserveKey
+  | MoveUpload
+  | ReleaseUpload
+  | ReleaseLeases
+  | EndUpload
+  | DiscardKey
+  | ExpireUploads
+
+/** What each of these commands answers; `changed` if the claim does not hold any more. */
+export interface UploadOutcomes {
+  openUpload: { result: 'opened'; key: string } | { result: 'unknown' | 'changed' }
+  saveUpload: { result: 'saved'; version: number } | { result: 'unknown' | 'changed' }
+  revertUpload: { result: 'reverted' | 'unknown' | 'changed' }
+  acknowledgeUpload: { result: 'acknowledged'; offset: number } | { result: 'unknown' }
+  seizeUpload: { result: 'seized'; upload: UploadRecord } | { result: 'unknown' }
+  reserveKey: { result: 'reserved' | 'changed' }
+  moveUpload: { result: 'moved' | 'changed' }
+  releaseUpload: { result: 'released' | 'unknown' }
+  releaseLeases: { result: 'done' }
+  endUpload: { result: 'ended' | 'unknown' | 'changed' }
+  discardKey: { result: 'discarded' | 'in-use' }
+  expireUploads: { result: 'done'; count: number }
+}

@@ -1,0 +1,137 @@
+import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
+import { RegistryError } from '../oci/error.ts'
+import type { ByteRange } from '../oci/range.ts'
+import { createHasher } from './hasher.ts'
+import type { RegistryParts } from './parts.ts'
+import {
+  claimUpload,
+  copyUpload,
+  MAX_SMALL_CONTENT,
+  placeOf,
+  type Received,
+  startOf,
+  type UploadStart,
+} from './receive.ts'
+import { rehash } from './rehash.ts'
+import { openStored, readStored } from './stored-bytes.ts'
+import { lostUpload, releaseUpload, revertUpload, type Upload } from './upload.ts'
+
+/** What an upload is to be closed as. */
+export interface Closing {
+  digest: Digest
+  from: UploadStart
+  /** Whether the body may be the whole blob, whatever came before it. */
+  mayBeWhole: boolean
+}
+
+/**
+ * Makes a blob of what was received, and closes its upload: of all that the upload has, or of the body alone, whichever has the digest.
+ *
+ * @throws RegistryError DIGEST_INVALID if neither has; then the upload is as it was acknowledged
+ */
+export async function closeUpload(
+  parts: RegistryParts,
+  upload: Upload,
+  received: Received,
+  { digest, from, mayBeWhole }: Closing,
+): Promise<void> {
+  const owned = await own(parts, upload, received, from)
+  try {
+    await store(parts, upload, await contentWith(parts, upload, owned, { digest, mayBeWhole }), digest)
+  } catch (error) {
+    const isRefused = error instanceof RegistryError && error.id === 'DIGEST_INVALID'
+    if (isRefused) await revertUpload(parts, upload, owned.claim)
+    else await releaseUpload(parts, upload, owned.claim)
+    throw error
+  }
+}
+
+/** Nobody may be appending while a key is read and published, so this needs the lease. */
+async function own(
+  parts: RegistryParts,
+  upload: Upload,
+  received: Received,
+  from: UploadStart,
+): Promise<Received> {
+  const isUntouched = received.content === startOf(upload, from).content
+  if (received.content.key === undefined || !isUntouched) return received
+  const { key, state, lease } = await claimUpload(parts, upload, from)
+  return { ...received, content: { key, state }, claim: { lease: lease.token } }
+}
+
+/** What of an upload has a digest. */
+async function contentWith(
+  parts: RegistryParts,
+  upload: Upload,
+  received: Received,
+  { digest, mayBeWhole }: Omit<Closing, 'from'>,
+): Promise<Received> {
+  const { content, start, offset } = received
+  const algorithm = hashAlgorithmOf(digest)
+  const known = received.digests[algorithm]
+  const all = known === undefined ? await digestOf(parts, received, digest) : formatDigest(algorithm, known)
+  if (all === digest) return received
+  if (!mayBeWhole || start === 0 || offset === start) throw mismatch(all, digest)
+  const alone = await digestOf(parts, received, digest, start)
+  if (alone !== digest) throw mismatch(all, digest)
+  const size = offset - start
+  const range = { start, end: offset - 1 }
+  if (content.key === undefined)
+    return { ...received, offset: size, content: { bytes: content.bytes.subarray(start) } }
+  if (size <= MAX_SMALL_CONTENT) {
+    const bytes = await readStored(parts.blobs, { ...content, range })
+    return { ...received, offset: size, content: { bytes } }
+  }
+  const lease = received.claim.lease ?? ''
+  return { ...received, offset: size, content: await copyUpload(parts, upload, { ...content, range, lease }) }
+}
+
+/** The digest of what was received, read again from where it lies, beginning at an offset. */
+async function digestOf(
+  parts: RegistryParts,
+  { content, offset }: Received,
+  wanted: Digest,
+  start = 0,
+): Promise<Digest> {
+  const algorithm = hashAlgorithmOf(wanted)
+  if (content.key === undefined) {
+    const hasher = await createHasher([algorithm])
+    hasher.update(content.bytes.subarray(start))
+    return formatDigest(algorithm, hasher.digests()[algorithm] ?? '')
+  }
+  const range: ByteRange = { start, end: offset - 1 }
+  return formatDigest(
+    algorithm,
+    await rehash(await openStored(parts.blobs, { ...content, range }), algorithm),
+  )
+}
+
+async function store(
+  parts: RegistryParts,
+  { id, repository }: Upload,
+  { content, claim, offset }: Received,
+  digest: Digest,
+): Promise<void> {
+  if (content.key !== undefined) await parts.blobs.publish(content.key, content.state)
+  const [outcome] = await parts.metadata.commit([
+    {
+      type: 'putBlob',
+      repository,
+      digest,
+      size: offset,
+      content: placeOf(content),
+      upload: { id, claim },
+      at: parts.clock(),
+    },
+  ])
+  if (outcome.result === 'upload-unknown') throw lostUpload('unknown')
+  if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
+  if (outcome.result === 'upload-changed') throw lostUpload('changed')
+}
+
+function mismatch(found: Digest, wanted: Digest): RegistryError {
+  return new RegistryError('DIGEST_INVALID', {
+    message: 'digest does not match the content',
+    details: [{ digest: wanted, content: found }],
+  })
+}

@@ -1,0 +1,80 @@
+import { RegistryError } from '../oci/error.ts'
+import type { ByteRange } from '../oci/range.ts'
+import type { Hasher } from './hasher.ts'
+import { takenOver, type UploadWriter } from './upload-writers.ts'
+
+/**
+ * The body of a request, taken in parts: one part ends where another goes on. It is hashed as it passes. It ends early if it breaks, or if
+ * a newer request wants the upload.
+ */
+export class UploadBody {
+  readonly #chunks: AsyncIterator<Uint8Array>
+  readonly #hasher: Hasher | undefined
+  readonly #writer: UploadWriter
+  /** What was asked for and has not come yet. */
+  #next: Promise<IteratorResult<Uint8Array>> | undefined
+  ended = false
+  interrupted: { error: unknown } | undefined
+
+  constructor(body: AsyncIterable<Uint8Array>, hasher: Hasher | undefined, writer: UploadWriter) {
+    this.#chunks = body[Symbol.asyncIterator]()
+    this.#hasher = hasher
+    this.#writer = writer
+  }
+
+  /** The next chunk; undefined at the end, also an early one; `record` if what came so far is to be recorded first. */
+  async next(): Promise<Uint8Array | 'record' | undefined> {
+    if (this.ended) return undefined
+    if (this.#writer.isStopped) return this.#end({ error: takenOver() })
+    if (this.#writer.mustRecord) return 'record'
+    this.#next ??= this.#chunks.next()
+    try {
+      const next = await this.#arrival(this.#next)
+      if (next === 'asked') return await this.next()
+      this.#next = undefined
+      if (next.done) return this.#end()
+      this.#hasher?.update(next.value)
+      return next.value
+    } catch (error) {
+      return this.#end({ error })
+    }
+  }
+
+  /** What comes first: the next chunk, or that the writer is asked for something. */
+  #arrival(next: Promise<IteratorResult<Uint8Array>>): Promise<IteratorResult<Uint8Array> | 'asked'> {
+    return new Promise((resolve, reject) => {
+      this.#writer.onAsked = () => resolve('asked')
+      next.then(resolve, reject)
+    })
+  }
+
+  #end(interrupted?: { error: unknown }): undefined {
+    this.ended = true
+    this.interrupted = interrupted
+    if (interrupted === undefined) this.#writer.isClosing = true
+    return undefined
+  }
+}
+
+/**
+ * A body that must have the length of its range; more than that is never taken.
+ *
+ * @throws RegistryError SIZE_INVALID while it is read
+ */
+export async function* exactly(
+  body: AsyncIterable<Uint8Array>,
+  range: ByteRange,
+): AsyncGenerator<Uint8Array> {
+  const length = range.end - range.start + 1
+  let size = 0
+  const wrong = () =>
+    new RegistryError('SIZE_INVALID', {
+      message: `Content-Range says ${length} bytes; the body has another length`,
+    })
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > length) throw wrong()
+    yield chunk
+  }
+  if (size < length) throw wrong()
+}
