@@ -352,7 +352,8 @@ export const PROBES = {
 /** What may stand in a path, and the errors of what may not. */
 export const PATH_PARAMETERS = {
   name: {
-    description: 'The repository. Its slashes stand in the path as they are.',
+    description:
+      'The repository. Its slashes stand in the path as they are, or percent-encoded; answers have them as they are.',
     schema: schemaNamed('RepositoryName'),
     errors: ['NAME_INVALID'],
   },

@@ -55,15 +55,26 @@ function splitPath(path: string): string[] {
   return segments
 }
 
+/** A path between its slashes. */
+interface Segments {
+  /** As they were sent. */
+  raw: readonly string[]
+  /** Percent-decoded once; those that have an encoded slash as they were sent, so that none of them is ever what a route has there. */
+  decoded: readonly string[]
+}
+
 /**
  * Finds the endpoint of a path, reading it from the right, since repository names hold slashes. Each segment is percent-decoded
  * once; parameters are not checked further, so that each can be refused with its own error.
+ *
+ * Which endpoint it is, the slashes decide that were sent as slashes. Only inside a repository name an encoded slash (`%2F`) is one too,
+ * since some clients encode names as a whole; it is found in the name once the endpoint is known.
  *
  * @param path as the request has it, without the query
  * @returns undefined if no endpoint has this form
  */
 export function parseRoute(path: string): Route | undefined {
-  const segments = decodeSegments(path)
+  const segments = readSegments(path)
   if (segments === undefined) return undefined
   for (const template of TEMPLATES) {
     const params = match(template, segments)
@@ -72,12 +83,12 @@ export function parseRoute(path: string): Route | undefined {
   return undefined
 }
 
-function decodeSegments(path: string): string[] | undefined {
+function readSegments(path: string): Segments | undefined {
   if (!path.startsWith('/')) return undefined
-  const segments = splitPath(path)
-  if (!path.includes('%')) return segments
+  const raw = splitPath(path)
+  if (!path.includes('%')) return { raw, decoded: raw }
   try {
-    return segments.map(decodeSegment)
+    return { raw, decoded: raw.map(decodeSegment) }
   } catch {
     return undefined
   }
@@ -85,18 +96,18 @@ function decodeSegments(path: string): string[] | undefined {
 
 function decodeSegment(segment: string): string {
   const decoded = decodeURIComponent(segment)
-  // An encoded slash must not become a separator: `a%2Fb` is not the repository a/b.
   return decoded.includes('/') ? segment : decoded
 }
 
-function match(template: Template, segments: readonly string[]): Record<string, string> | undefined {
+function match(template: Template, { raw, decoded }: Segments): Record<string, string> | undefined {
   const { before, hasName, after } = template
-  const nameLength = segments.length - before.length - after.length
+  const nameLength = raw.length - before.length - after.length
   if (hasName ? nameLength < 1 : nameLength !== 0) return undefined
   const params: Record<string, string> = {}
-  if (!matchSegments(before, segments.slice(0, before.length), params)) return undefined
-  if (!matchSegments(after, segments.slice(before.length + nameLength), params)) return undefined
-  if (hasName) params.name = segments.slice(before.length, before.length + nameLength).join('/')
+  const nameEnd = before.length + nameLength
+  if (!matchSegments(before, decoded.slice(0, before.length), params)) return undefined
+  if (!matchSegments(after, decoded.slice(nameEnd), params)) return undefined
+  if (hasName) params.name = decodeURIComponent(raw.slice(before.length, nameEnd).join('/'))
   return params
 }
 

@@ -92,6 +92,11 @@ const PULLS: readonly KnownBad[] = [
       response.status === 404 ? text(response, 'Not Found') : response,
     ),
   },
+  {
+    id: 'client-encoded-name',
+    does: 'keeps encoded slashes as they are',
+    fault: status(({ path }) => /%2f/.test(path), 404),
+  },
 ]
 
 const LISTS: readonly KnownBad[] = [

@@ -21,10 +21,10 @@ const taking = (pattern: RegExp) => status(at('PUT manifest', pattern), 201, 400
 const REQUESTS: readonly KnownBad[] = [
   {
     id: 'hostile-encoded-slash',
-    does: 'decodes slashes',
+    does: 'decodes slashes before it looks for the endpoint',
     fault: asking(
-      ({ path }) => path.includes('%2Finner'),
-      ({ path }) => ({ path: path.replace('%2F', '/') }),
+      ({ path }) => path.includes('%2F'),
+      ({ path }) => ({ path: path.replaceAll('%2F', '/') }),
     ),
   },
   {

@@ -52,29 +52,45 @@ const PATTERNS: [id: string, pattern: RegExp][] = [
   ['referrers', /^\/v2\/(?<name>.*)\/referrers\/(?<digest>[^/]*)$/s],
 ]
 
-/** Slow but plain: decodes what stands between slashes, drops one slash at the end, and tries each pattern on the whole. */
+/** Stands in for a segment with an encoded slash, so that it can't be taken for a slash of the path. */
+const standIn = (index: number) => `\u{10ffff}${index}\u{10ffff}`
+
+/**
+ * Slow but plain: decodes what stands between slashes, drops one slash at the end, and tries each pattern on the whole. A segment with an
+ * encoded slash takes no part in that: afterwards it is decoded in a name, and anywhere else as it was sent.
+ */
 function routeByPattern(path: string): unknown {
-  const segments = path.split('/').map(decodeOnce)
+  const raw = path.split('/')
+  const segments = raw.map(decodeOnce)
   if (!path.startsWith('/') || segments.includes(undefined)) return undefined
-  const decoded = segments.join('/')
-  const plain = decoded.length > 1 && decoded.endsWith('/') ? decoded.slice(0, -1) : decoded
+  const visible = segments
+    .map((segment, index) => (segment?.includes('/') ? standIn(index) : segment))
+    .join('/')
+  const plain = visible.length > 1 && visible.endsWith('/') ? visible.slice(0, -1) : visible
   for (const [id, pattern] of PATTERNS) {
     const match = pattern.exec(plain)
-    const params = { ...match?.groups }
-    const isWhole = Object.entries(params).every(([key, value]) => value !== '' || key === 'name')
-    if (match !== null && isWhole) return { id, params }
+    const isWhole = Object.entries({ ...match?.groups }).every(
+      ([key, value]) => value !== '' || key === 'name',
+    )
+    if (match === null || !isWhole) continue
+    const params = Object.entries({ ...match.groups }).map(([key, value]) => {
+      const parts = key === 'name' ? segments : raw
+      return [
+        key,
+        parts.reduce<string>((text, part, index) => text.replace(standIn(index), () => part ?? ''), value),
+      ]
+    })
+    return { id, params: Object.fromEntries(params) }
   }
   return undefined
 }
 
-/** An encoded slash stays encoded, with all of its segment. */
 function decodeOnce(segment: string): string | undefined {
-  if (!segment.includes('%')) return segment
   try {
-    const decoded = decodeURIComponent(segment)
-    return decoded.includes('/') ? segment : decoded
+    return decodeURIComponent(segment)
   } catch {
-    return undefined
+    // Only what can be an escape is one: text without any may be ill-formed as it is.
+    return segment.includes('%') ? undefined : segment
   }
 }
 
@@ -112,6 +128,16 @@ test('a path means the same when any of its characters but the slashes are perce
       return `%${choice === 1 ? hex.toUpperCase() : hex}`
     })
     assert.deepEqual(parseRoute(encoded.join('')), route)
+  })
+})
+
+test('a name may be percent-encoded as a whole, and leads where it leads with its slashes', () => {
+  holds(routes, (route) => {
+    if (!('name' in route.params)) return
+    const { name } = route.params
+    const encoded = formatRoute(route.id, { ...route.params, name: encodeURIComponent(name) } as never)
+    assert.deepEqual(parseRoute(encoded), route)
+    assert.deepEqual(parseRoute(encoded.replaceAll('%2F', '%2f')), route)
   })
 })
 

@@ -1,6 +1,13 @@
 import { askForBlob, blobPath } from '../blob.ts'
 import { type Case, Failure } from '../case.ts'
-import { makeIndex, offerManifest, pullManifest, pushArtifact, wantPullable } from '../manifest.ts'
+import {
+  makeIndex,
+  manifestTarget,
+  offerManifest,
+  pullManifest,
+  pushArtifact,
+  wantPullable,
+} from '../manifest.ts'
 import { randomContent, requireHeader, wantBody, wantHeader, wantStatus } from '../probe.ts'
 import { pushBlob } from '../upload.ts'
 import { seenInRow, wantCode } from './client-uploads.ts'
@@ -198,6 +205,24 @@ export const clientPullCases: readonly Case[] = [
       await pushArtifact(probe, 'latest')
       wantCode(await pullManifest(probe, 'absent'), 'MANIFEST_UNKNOWN')
       wantCode(await askForBlob(probe, `sha256:${'0'.repeat(64)}`), 'BLOB_UNKNOWN')
+    },
+  },
+  {
+    ...seenInRow(85, 'SHOULD'),
+    id: 'client-encoded-name',
+    title: 'the slashes of a name may be percent-encoded',
+    sentence:
+      "Azure's SDKs and Portainer encode a name as a whole, as %2F: where that is no slash, they find no repository whose name has one.",
+    async run(probe) {
+      const index = await makeIndex([])
+      const inner = `${probe.repository}/inner`
+      wantStatus(await offerManifest(probe, index, 'latest', inner), 201)
+      for (const name of [encodeURIComponent(inner), encodeURIComponent(inner).toLowerCase()]) {
+        const target = manifestTarget(probe, 'latest', name)
+        const pulled = await probe.send({ method: 'GET', target, headers: { Accept: index.mediaType } })
+        wantStatus(pulled, 200)
+        wantBody(pulled, index.bytes)
+      }
     },
   },
 ]

@@ -1,8 +1,8 @@
 import { askForBlob, blobPath } from '../blob.ts'
 import { type Case, Failure, NotSupported } from '../case.ts'
 import type { ProbeAnswer } from '../exchange.ts'
-import { makeIndex, manifestTarget, offerManifest, pushArtifact } from '../manifest.ts'
-import { digestOf, randomContent, wantStatus } from '../probe.ts'
+import { manifestTarget, pushArtifact } from '../manifest.ts'
+import { digestOf, randomContent } from '../probe.ts'
 import { closeUpload, postUpload, pushBlob, sendChunk, startUpload } from '../upload.ts'
 import { hostileFramingCases, tried } from './hostile-framing.ts'
 import { hostileManifestCases, hostileSizeCases } from './hostile-manifests.ts'
@@ -13,15 +13,16 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-encoded-slash',
-    title: 'an encoded slash is not a slash',
-    sentence: 'A proxy that guards team/app lets team%2Fapp pass, and the registry reads the same in it.',
+    title: 'an encoded slash leads to no endpoint',
+    sentence:
+      'A proxy guards each endpoint by its path: a registry that takes app%2Fmanifests%2Flatest for an endpoint is reached past it.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'latest')
-      const name = `${probe.repository}/inner`
-      wantStatus(await offerManifest(probe, await makeIndex([]), 'latest', name), 201)
-      const target = `/v2/${probe.repository}%2Finner/manifests/latest`
-      wantNotFound(await probe.send({ method: 'GET', target }), target)
+      for (const path of ['%2Fmanifests%2Flatest', '/manifests%2Flatest', '%2Ftags%2Flist', '%2Ftags/list']) {
+        const target = `/v2/${probe.repository}${path}`
+        wantNotFound(await probe.send({ method: 'GET', target }), target)
+      }
     },
   },
   {
