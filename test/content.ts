@@ -51,7 +51,9 @@ export async function pushBlob(
   const begun = await fetch(`${url}/v2/${name}/blobs/uploads/`, { method: 'POST' })
   assert.equal(begun.status, 202)
   const location = new URL(begun.headers.get('location') ?? '', url)
-  const put = await fetch(`${location}?digest=${digest}`, { method: 'PUT', body: Buffer.from(bytes) })
+  // Other registries keep a query of their own in it.
+  location.searchParams.set('digest', digest)
+  const put = await fetch(location, { method: 'PUT', body: Buffer.from(bytes) })
   assert.equal(put.status, 201, await put.text())
   return digest
 }

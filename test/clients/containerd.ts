@@ -9,9 +9,17 @@ type Ctr = (args: readonly string[], options?: CommandOptions) => Promise<Outcom
 /** A content and image store of containerd's that shares nothing with the others: one namespace. */
 export type ContainerdStore = { ctr: Ctr; refuse: Ctr }
 
-export type Containerd = { store(): ContainerdStore; stop(): Promise<void> }
+export type Containerd = {
+  /** Where it listens for `ctr`. */
+  socket: string
+  store(): ContainerdStore
+  stop(): Promise<void>
+}
 
-export async function startContainerd(session: Session): Promise<Containerd> {
+/** Starts a containerd of its own; the caller stops it. */
+export async function startContainerd(
+  session: Pick<Session, 'env' | 'folder' | 'run' | 'refuse'>,
+): Promise<Containerd> {
   const folder = await session.folder()
   const config = join(folder, 'config.toml')
   const socket = join(folder, 'containerd.sock')
@@ -23,6 +31,7 @@ export async function startContainerd(session: Session): Promise<Containerd> {
   })
   let namespaces = 0
   return {
+    socket,
     store() {
       const flags = ['--address', socket, '--namespace', `store-${++namespaces}`]
       return {

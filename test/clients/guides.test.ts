@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
@@ -23,30 +21,12 @@ import {
   type TestManifest,
 } from '../content.ts'
 import { startStowage, temporaryFolder } from '../stowage.ts'
-import { clientAt } from './command.ts'
+import { GUIDES, runGuide } from './guide.ts'
 
-const GUIDES = new URL('../../docs/guides/', import.meta.url)
-const BLOCK = /^```sh\n([\s\S]*?)^```$/gm
 const WEEK = 7 * 24 * 3_600_000
 const SIGNATURE = 'application/vnd.example.signature.v1+json'
 const SBOM = 'application/spdx+json'
 const NAME = 'team/app'
-
-/** The scripts of a guide in one. */
-function scriptOf(guide: string): string {
-  const text = readFileSync(new URL(guide, GUIDES), 'utf8')
-  const blocks = [...text.matchAll(BLOCK)].map((match) => match[1])
-  assert.ok(blocks.length > 0, `${guide} has no script`)
-  return blocks.join('\n')
-}
-
-/** Runs scripts in a folder that they may write to. @returns their lines */
-async function runGuide(folder: string, guide: string, env: Record<string, string>): Promise<string[]> {
-  const home = join(folder, 'home')
-  await mkdir(home, { recursive: true })
-  const { stdout } = await clientAt(home).run('bash', ['-c', scriptOf(guide)], { cwd: folder, env })
-  return stdout.split('\n').filter((line) => line !== '')
-}
 
 /** Pushes an image whose config has labels. */
 async function pushLabelled(
@@ -97,6 +77,12 @@ async function remove(url: string, reference: string, name = NAME): Promise<void
   assert.equal(answer.status, 202, await answer.text())
 }
 
+async function referrersOf(url: string, digest: string): Promise<string[]> {
+  const answer = await fetch(`${url}/v2/${NAME}/referrers/${digest}`)
+  const { manifests } = (await answer.json()) as { manifests: { digest: string }[] }
+  return manifests.map((referrer) => referrer.digest)
+}
+
 /** Has a data folder filled by a registry whose clock stands at a time that has passed. */
 async function fillEarlier<T>(data: string, time: number, fill: (url: string) => Promise<T>): Promise<T> {
   const folder = await openDataFolder(data)
@@ -117,14 +103,6 @@ async function fillEarlier<T>(data: string, time: number, fill: (url: string) =>
     await registry.close()
     await folder.close()
   }
-}
-
-/** Has skopeo speak HTTP without TLS to registries. */
-async function allowHttp(folder: string, urls: readonly string[]): Promise<void> {
-  const settings = join(folder, 'home/.config/containers')
-  const rows = urls.map((url) => `[[registry]]\nlocation = "${new URL(url).host}"\ninsecure = true\n`)
-  await mkdir(settings, { recursive: true })
-  await writeFile(join(settings, 'registries.conf'), rows.join('\n'))
 }
 
 /** Passes requests on and keeps their first lines. */
@@ -183,34 +161,62 @@ test('a mirror is kept current, by one request for each repository that has not 
   const [source, mirror] = [await startStowage(t), await startStowage(t)]
   const recorder = await startRecorder(t, source.url)
   const folder = await temporaryFolder(t)
-  await allowHttp(folder, [recorder.url, mirror.url])
   const env = { REGISTRY: recorder.url, MIRROR: mirror.url }
   const round = async () => {
     recorder.lines.length = 0
-    return await runGuide(folder, 'keep-a-mirror.md', env)
+    return (await runGuide(folder, 'keep-a-mirror.md', env)).sort()
   }
   const base = await pushImage(source.url, 'team/base', 'v1')
   const first = await pushImage(source.url, NAME, 'v1')
-  const images = [await pushImage(source.url, NAME), await pushImage(source.url, NAME)]
+  const images = [await pushImage(source.url, NAME), await pushImage(source.url, NAME)] as const
   const index = await pushIndex(source.url, images, 'v2')
-  assert.equal((await round()).length, 3)
+  const sbom = await refer(source.url, images[0], SBOM)
+  const signature = await refer(source.url, sbom, SIGNATURE)
+  const copied = [`${NAME}:v1`, `${NAME}:v2`, `${NAME}@${sbom.digest}`, `${NAME}@${signature.digest}`]
+  assert.deepEqual(await round(), [...copied, 'team/base:v1'].map((what) => `${what} copied`).sort())
   assert.equal(await digestOfTag(mirror.url, 'v1', 'team/base'), base.digest)
   assert.equal(await digestOfTag(mirror.url, 'v1'), first.digest)
   assert.equal(await digestOfTag(mirror.url, 'v2'), index.digest)
-  for (const { digest } of images) assert.equal(await statusOf(mirror.url, digest), 200)
+  for (const { digest } of [...images, sbom, signature]) assert.equal(await statusOf(mirror.url, digest), 200)
+  assert.deepEqual(await referrersOf(mirror.url, images[0].digest), [sbom.digest])
 
   assert.deepEqual(await round(), [])
   assert.deepEqual(recorder.lines, [
     'GET /v2/_stowage/repositories/list?recursive=true',
-    `HEAD /v2/${NAME}/_stowage/tags/list`,
-    'HEAD /v2/team/base/_stowage/tags/list',
+    `HEAD /v2/${NAME}/_stowage/manifests/list`,
+    'HEAD /v2/team/base/_stowage/manifests/list',
   ])
 
   const moved = await pushImage(source.url, NAME, 'v1')
-  await remove(source.url, 'v2')
-  assert.deepEqual(await round(), [`${NAME}:v1 is ${moved.digest}`, `${NAME}:v2 is gone`])
+  const late = await refer(source.url, index, SIGNATURE)
+  await remove(source.url, signature.digest)
+  assert.deepEqual(await round(), [
+    `${NAME}:v1 copied`,
+    ...[`${NAME}@${late.digest} copied`, `${NAME}@${signature.digest} removed`].sort(),
+  ])
   assert.equal(await digestOfTag(mirror.url, 'v1'), moved.digest)
+  assert.deepEqual(await referrersOf(mirror.url, index.digest), [late.digest])
+  assert.equal(await statusOf(mirror.url, signature.digest), 404)
+})
+
+test('what is deleted in a registry is removed from its mirror, whole repositories too', async (t) => {
+  const [source, mirror] = [await startStowage(t), await startStowage(t)]
+  const folder = await temporaryFolder(t)
+  const round = () => runGuide(folder, 'keep-a-mirror.md', { REGISTRY: source.url, MIRROR: mirror.url })
+  await pushImage(source.url, NAME, 'v1')
+  await pushImage(source.url, NAME, 'v2')
+  const gone = await pushImage(source.url, 'team/gone', 'v1')
+  await pushImage(source.url, 'team/gone/below', 'v1')
+  assert.equal((await round()).length, 4)
+
+  await remove(source.url, 'v2')
+  const deletion = await fetch(`${source.url}/v2/team/gone/_stowage/repository/self`, { method: 'DELETE' })
+  assert.equal(deletion.status, 202, await deletion.text())
+  assert.deepEqual(await round(), [`${NAME}:v2 removed`, `team/gone@${gone.digest} removed`])
   assert.equal(await digestOfTag(mirror.url, 'v2'), null)
+  assert.equal(await digestOfTag(mirror.url, 'v1', 'team/gone'), null)
+  assert.notEqual(await digestOfTag(mirror.url, 'v1', 'team/gone/below'), null)
+  assert.deepEqual(await round(), [])
 })
 
 test('a tag is rolled back to what it was, and a deleted release brought back', async (t) => {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { reasonOf } from '../../src/conformance/summary.ts'
 import { makeCertificate, type TestCertificate } from '../cli/certificate.ts'
-import { openSandbox } from '../cli/program.ts'
+import { openSandbox, type Sandbox } from '../cli/program.ts'
 import { startDaemon } from '../clients/daemon.ts'
 import {
   readVerdicts,
@@ -45,9 +45,7 @@ interface RunningPeer {
 export async function testPeer(test: TestContext, peer: Peer): Promise<void> {
   await assertVersion(peer)
   const sandbox = await openSandbox(test)
-  const folder = join(sandbox.folder, 'peer')
-  await mkdir(folder)
-  const running = await peer.start(folder)
+  const running = await startIn(sandbox, peer)
   const found: Verdicts = { '1.1': {}, dev: {} }
   const reasons = new Map<string, string>()
   try {
@@ -73,10 +71,8 @@ export async function testPeer(test: TestContext, peer: Peer): Promise<void> {
 export async function testPeerOverTls(test: TestContext, peer: Peer): Promise<void> {
   await assertVersion(peer)
   const sandbox = await openSandbox(test)
-  const folder = join(sandbox.folder, 'peer')
-  await mkdir(folder)
   const certificate = await makeCertificate(sandbox.folder, 'peer')
-  const running = await peer.start(folder, certificate)
+  const running = await startIn(sandbox, peer, certificate)
   try {
     const env = { NODE_EXTRA_CA_CERTS: certificate.certFile }
     const report = await reportOn(sandbox, running.url, 'dev', { env })
@@ -86,6 +82,20 @@ export async function testPeerOverTls(test: TestContext, peer: Peer): Promise<vo
   } finally {
     await running.stop()
   }
+}
+
+/** Starts a peer in a folder of its own. The caller stops it, before the test ends. */
+async function startIn({ folder }: Sandbox, peer: Peer, certificate?: TestCertificate): Promise<RunningPeer> {
+  const own = join(folder, 'peer')
+  await mkdir(own)
+  return await peer.start(own, certificate)
+}
+
+/** Starts a peer that is stopped when the test ends. @returns its URL */
+export async function startPeer(test: TestContext, peer: Peer): Promise<string> {
+  const running = await startIn(await openSandbox(test), peer)
+  test.after(running.stop)
+  return running.url
 }
 
 async function assertVersion({ program, versionArgs, version }: Peer): Promise<void> {
