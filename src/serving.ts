@@ -6,7 +6,7 @@ import { type Extension, withoutDrafts } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
 import { createApp } from './http/app.ts'
-import { type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
+import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
 import { type OriginReader, originReader } from './http/request-origin.ts'
 import { addressMatcher } from './ip-address.ts'
 import { isLoopback } from './loopback.ts'
@@ -88,8 +88,13 @@ export async function serveRegistry(
     isReady: async () => !withdrawn && (await answers(registry)),
     log,
   })
-  const readOrigin = readerOf(config)
-  const node = await nodeServer(app, { tls, zeroCopy: config.zeroCopy, readOrigin, log })
+  const node = await nodeServer(app, {
+    tls,
+    zeroCopy: config.zeroCopy,
+    readOrigin: readerOf(config),
+    bodyMemory: MAX_BODY_MEMORY / config.workers,
+    log,
+  })
   return {
     ...node,
     withdraw() {

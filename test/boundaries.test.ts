@@ -113,9 +113,13 @@ const NETWORK_FILES = [
   'src/cli/conformance-connection.ts',
   // Only a type.
   'src/cli/conformance-transport.ts',
+  'src/conformance/raw-connection.ts',
+  'src/http/acknowledged.ts',
+  'src/http/answer-watch.ts',
   'src/http/connection-turns.ts',
   'src/http/listener.ts',
   'src/http/node.ts',
+  'src/http/request-body.ts',
   'src/http/transfer.ts',
   'src/http/upgrade.ts',
   'src/http/zero-copy.ts',

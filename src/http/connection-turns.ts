@@ -11,8 +11,10 @@ const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
 /** How Node's parser tells of codings that it does not know; of other faults in the same header it tells with the same code. */
 const UNKNOWN_CODING = /^(?:Request has invalid|Invalid) `Transfer-Encoding`/
 
-/** No client in use pipelines at all; what Node keeps for requests that wait grows faster than their number. */
-const MAX_WAITING = 1000
+/** No client in use pipelines at all; what Node keeps for each request that waits is many times its length. */
+const MAX_WAITING = 128
+/** How long a connection that is to end may take for its last answer. */
+const MAX_FAREWELL_MS = 60_000
 
 interface Turn {
   request: IncomingMessage
@@ -88,8 +90,17 @@ export class ConnectionTurns {
       if (this.#last.get(socket) === turn) this.#last.delete(socket)
     })
     const go = this.#following(request, work)
-    if (before === undefined) go()
-    else void before.closed.then(go)
+    if (before === undefined) return void go()
+    let isWaiting = true
+    // No more is read meanwhile, so that what waits is bounded in bytes too. Node resumes the connection at the end of each request.
+    setImmediate(() => {
+      if (isWaiting) socket.pause()
+    })
+    void before.closed.then(() => {
+      isWaiting = false
+      if (this.#waiting.get(socket) === 1) socket.resume()
+      go()
+    })
   }
 
   #following(request: IncomingMessage, work: (end: ConnectionEnd) => Promise<void>): () => void {
@@ -136,5 +147,6 @@ export function writeRefusal(id: ErrorId, socket: Socket): void {
   )
   socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
   if (body?.type === 'bytes') socket.write(body.bytes)
+  socket.setTimeout(MAX_FAREWELL_MS, () => socket.destroy())
   socket.destroySoon()
 }

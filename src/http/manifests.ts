@@ -47,6 +47,7 @@ const push: Handler<'manifest'> = async (registry, request, { name, reference })
 async function readBody(request: HttpRequest): Promise<Uint8Array> {
   if (Number(request.header('content-length') ?? 0) > MAX_MANIFEST_SIZE)
     throw new RegistryError('MANIFEST_TOO_LARGE')
+  request.keepBody?.()
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body) {

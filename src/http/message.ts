@@ -21,6 +21,8 @@ export interface HttpRequest {
   readonly signal: AbortSignal
   /** Can be read once. Throws PeerGoneError if the client breaks off. */
   readonly body: AsyncIterable<Uint8Array>
+  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  keepBody?(): void
 }
 
 /** What a response carries: bytes, a part of a file, or a stream, whose length the headers tell if it has one. */

@@ -9,10 +9,14 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
+import { type AnswerWatch, answerWatch } from './answer-watch.ts'
 import type { HttpLog } from './app.ts'
+import { BodyMemory } from './body-memory.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type AcceptedConnection, openListener, type Place } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
+import { ProgressWatch } from './progress.ts'
+import { hasBody, RequestBody } from './request-body.ts'
 import {
   type Connection,
   type HeaderReader,
@@ -21,9 +25,9 @@ import {
   type RequestOrigin,
 } from './request-origin.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
-import { requestBody, sendBody, sendEarly } from './transfer.ts'
+import { type Delivery, sendBody, sendEarly } from './transfer.ts'
 import { ignoreUpgrades } from './upgrade.ts'
-import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
+import { openZeroCopy } from './zero-copy.ts'
 
 /** A certificate chain and its key, in PEM. */
 export interface TlsFiles {
@@ -38,6 +42,8 @@ export interface NodeServerOptions {
   zeroCopy?: 'auto' | 'off'
   /** Tells whose a request is; what the connection says if absent. */
   readOrigin?: OriginReader
+  /** How many bytes all bodies together may hold in memory; who would exceed that waits. 256 MiB if absent. */
+  bodyMemory?: number
   log: HttpLog
 }
 
@@ -63,6 +69,11 @@ export interface ListeningServer extends NodeServer {
 }
 
 const MAX_HEADERS = 200
+const BODY_WINDOW_MS = 60_000
+const LIVENESS = '/livez'
+
+/** How many bytes the bodies of a server may hold in memory together, over all of its threads. */
+export const MAX_BODY_MEMORY = 256 * 1024 * 1024
 
 const OPTIONS: ServerOptions = {
   // Refused here, with an error body.
@@ -98,9 +109,21 @@ export async function listen(app: HttpApp, options: NodeServerOptions & Place): 
 /** Serves an app over HTTP/1.1, or over TLS, on the connections that it is given. */
 export async function nodeServer(
   app: HttpApp,
-  { tls, zeroCopy: wanted = 'auto', readOrigin = originReader(), log }: NodeServerOptions,
+  {
+    tls,
+    zeroCopy: wanted = 'auto',
+    readOrigin = originReader(),
+    bodyMemory = MAX_BODY_MEMORY,
+    log,
+  }: NodeServerOptions,
 ): Promise<NodeServer> {
   const zeroCopy = wanted === 'off' || tls !== undefined ? undefined : await openZeroCopy()
+  const bodies: Bodies = {
+    memory: new BodyMemory(bodyMemory),
+    watchBody: new ProgressWatch(BODY_WINDOW_MS),
+    watchAnswer: await answerWatch(),
+    zeroCopy,
+  }
   const server =
     tls === undefined
       ? createServer(OPTIONS)
@@ -116,8 +139,10 @@ export async function nodeServer(
   server.on(whenReady, (socket: Socket) => turns.add(socket))
   ignoreUpgrades(server, turns, whenReady)
   const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
+    const { delivery, body } = openExchange(bodies, request, response)
     turns.take(request, response, async (end) => {
-      const exchange = { request, response, goOn, end, zeroCopy, originOf, ending: ending.signal }
+      const { watchBody } = bodies
+      const exchange = { request, delivery, body, watchBody, originOf, goOn, end, ending: ending.signal }
       const work = handle(app, exchange).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
@@ -179,47 +204,87 @@ async function emptied(connections: ReadonlySet<Socket>, turns: ConnectionTurns)
   for (turns.endIdle(); connections.size > 0; turns.endIdle()) await sleep(50)
 }
 
+/** What bodies are received and sent with, and bounded by. */
+interface Bodies extends Pick<Delivery, 'zeroCopy'> {
+  memory: BodyMemory
+  watchBody: ProgressWatch
+  watchAnswer: AnswerWatch
+}
+
+/** Takes what arrives of a request's body from now on, also while the request waits for its turn. */
+function openExchange(
+  { memory, watchAnswer: watch, zeroCopy }: Bodies,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Pick<Exchange, 'delivery' | 'body'> {
+  const { socket } = request
+  const share = memory.open({
+    progress: () => socket.bytesRead + socket.bytesWritten,
+    cut: () => socket.destroy(),
+  })
+  response.once('close', () => share.giveBack())
+  return {
+    delivery: { response, zeroCopy, watch, memory: share, isMemoryScarce: () => memory.isScarce },
+    body: hasBody(request) ? new RequestBody(request, share) : undefined,
+  }
+}
+
 /** A request with its response. */
 interface Exchange {
   request: IncomingMessage
-  response: ServerResponse
+  delivery: Delivery
+  /** Absent if the request has none. */
+  body: RequestBody | undefined
+  watchBody: ProgressWatch
   /** Aborted when the server is closing. */
   ending: AbortSignal
   /** Whether the connection ends with this exchange. */
   end: ConnectionEnd
   goOn: () => void
-  zeroCopy: ZeroCopy | undefined
   originOf(request: IncomingMessage, header: HeaderReader): RequestOrigin
 }
 
 async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
-  const { request, response, ending, end, goOn, zeroCopy } = exchange
+  const { request, delivery, body, watchBody, ending, end, goOn } = exchange
+  const { response } = delivery
   let wentOn = false
-  const body = requestBody(request, () => {
+  const chunks = chunksOf(body, watchBody, () => {
     wentOn = true
     goOn()
   })
   const problem = framingProblemOf(request)
-  const answer = await answerOf(app, exchange, { problem: problem ?? problemOf(request), body })
+  const answer = await answerOf(app, exchange, { problem: problem ?? problemOf(request), chunks })
   if (response.destroyed) return await discard(answer)
   const waitsToGoOn = request.headers.expect !== undefined && !wentOn
   const isEarly = !request.complete
   if (isEarly || problem !== undefined || ending.aborted) end.isHere = true
   response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
-  if (!isEarly) return await sendBody(response, answer.body, zeroCopy)
+  if (!isEarly) return await sendBody(delivery, answer.body)
   // Whoever stopped reading in the middle still holds the stream, and what comes could not be thrown away.
-  void body.return(undefined)
-  await sendEarly(request, response, { body: answer.body, mayBeSilent: waitsToGoOn, zeroCopy })
+  void chunks.return(undefined)
+  await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToGoOn })
+}
+
+async function* chunksOf(
+  body: RequestBody | undefined,
+  watch: ProgressWatch,
+  goOn: () => void,
+): AsyncGenerator<Uint8Array> {
+  if (body === undefined) goOn()
+  else yield* body.chunks(goOn, watch)
 }
 
 async function answerOf(
   app: HttpApp,
   exchange: Exchange,
-  { problem, body }: { problem: ErrorId | undefined; body: AsyncIterable<Uint8Array> },
+  { problem, chunks }: { problem: ErrorId | undefined; chunks: AsyncIterable<Uint8Array> },
 ): Promise<HttpResponse> {
+  const { request, delivery } = exchange
   if (problem !== undefined)
-    return withoutBodyOfHead(exchange.request.method, errorResponse(new RegistryError(problem)))
-  return await app(toHttpRequest(exchange, body))
+    return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
+  // Answers that nobody reads hold memory too.
+  if (delivery.isMemoryScarce() && request.url !== LIVENESS) await delivery.memory.take(0)
+  return await app(toHttpRequest(exchange, chunks))
 }
 
 /** A body that another program in front of this one may see end elsewhere. RFC 9112, sections 6.1 and 7 */
@@ -244,8 +309,8 @@ async function discard({ body }: HttpResponse): Promise<void> {
 }
 
 function toHttpRequest(
-  { request, response, originOf, ending }: Exchange,
-  body: AsyncIterable<Uint8Array>,
+  { request, delivery, body, originOf, ending }: Exchange,
+  chunks: AsyncIterable<Uint8Array>,
 ): HttpRequest {
   // A proxy may send the absolute form.
   const target = (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
@@ -270,9 +335,10 @@ function toHttpRequest(
       return origin
     },
     get signal() {
-      return AbortSignal.any([ending, goneSignal(response)])
+      return AbortSignal.any([ending, goneSignal(delivery.response)])
     },
-    body,
+    body: chunks,
+    keepBody: () => body?.keepWhole(),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ConnectionTurns, writeRefusal } from './connection-turns.ts'
+import { hasBody } from './request-body.ts'
 
 /** What Node's server asks about each request that its parser takes for an upgrade; its types do not have it yet. */
 interface UpgradingServer {
@@ -42,10 +43,6 @@ export function ignoreUpgrades(
       socket.off('error', onError)
     })
   })
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined
 }
 
 function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {

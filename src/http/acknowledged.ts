@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net'
+
+/** How far the peer of a connection is with what was sent to it. */
+export interface Acknowledgement {
+  /** Bytes that it has acknowledged since the connection began; with TLS those of its records. */
+  bytes: number
+  /** Whether the system still holds bytes for it. */
+  isBehind: boolean
+}
+
+/** Asks the system what the peer of a connection has acknowledged; undefined if that is not known or the connection is gone. */
+export type AcknowledgementReader = (socket: Socket) => Acknowledgement | undefined
+
+interface SystemCalls {
+  getsockopt(socket: number, level: number, option: number, value: Buffer, length: Buffer): number
+}
+
+const PLATFORMS = new Set(['linux x64', 'linux arm64'])
+const IPPROTO_TCP = 6
+const TCP_INFO = 11
+/** Where the fields lie in `struct tcp_info` of Linux, which only ever grows at its end. */
+const UNACKNOWLEDGED_PACKETS = 24
+const BYTES_ACKNOWLEDGED = 120
+const BYTES_NOT_SENT = 144
+const NEEDED_LENGTH = 148
+
+/** Opens the system's account of connections. @returns undefined where it has none, or this Node may not ask it */
+export async function openAcknowledgements(): Promise<AcknowledgementReader | undefined> {
+  const calls = await systemCalls()
+  if (calls === undefined) return undefined
+  const info = Buffer.alloc(NEEDED_LENGTH)
+  const length = Buffer.alloc(4)
+  return (socket) => {
+    const descriptor = descriptorOf(socket)
+    if (descriptor === undefined) return undefined
+    length.writeUInt32LE(info.length)
+    if (calls.getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, length) !== 0) return undefined
+    if (length.readUInt32LE() < NEEDED_LENGTH) return undefined
+    return {
+      bytes: Number(info.readBigUInt64LE(BYTES_ACKNOWLEDGED)),
+      isBehind: info.readUInt32LE(UNACKNOWLEDGED_PACKETS) > 0 || info.readUInt32LE(BYTES_NOT_SENT) > 0,
+    }
+  }
+}
+
+async function systemCalls(): Promise<SystemCalls | undefined> {
+  if (!PLATFORMS.has(`${process.platform} ${process.arch}`)) return undefined
+  try {
+    const { dlopen } = await import('node:ffi')
+    const { functions } = dlopen(null, {
+      getsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'pointer'], return: 'int32' },
+    })
+    return functions as unknown as SystemCalls
+  } catch {
+    // Node can be built or started without it.
+    return undefined
+  }
+}
+
+/** The descriptor of a connection, also of one with TLS; undefined if it is gone. Node has no public name for it. */
+function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null }
+  const descriptor = handle?.fd
+  return !socket.destroyed && descriptor !== undefined && descriptor >= 0 ? descriptor : undefined
+}

@@ -1,0 +1,195 @@
+import type { IncomingMessage } from 'node:http'
+import type { MemoryShare } from './body-memory.ts'
+import { PeerGoneError } from './message.ts'
+import type { ProgressWatch } from './progress.ts'
+
+/** Smaller pieces are copied together before anybody gets them. Each piece that Node makes costs 400 bytes beside its content. */
+const MIN_PIECE = 4 * 1024
+const MAX_BLOCK = 64 * 1024
+/** No more is received while so much waits to be taken. */
+const MAX_WAITING = 64 * 1024
+/** Who takes a body gathers no more than this of it before writing it, unless they say that they keep it whole. */
+const MAX_KEPT = 256 * 1024
+const MAX_DRAINED_BYTES = 256 * 1024 * 1024
+const MAX_DRAINED_MS = 30_000
+
+/** Whether a request has a body, by its head. RFC 9112, section 6.3 */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = headers
+  return coding !== undefined || (length !== undefined && length !== '0')
+}
+
+/**
+ * The body of a request. What arrives is gathered here at once, in pieces that are not small, since Node would keep each chunk of a
+ * chunked body as an object of its own; while enough waits to be taken, nothing is read from the connection.
+ */
+export class RequestBody {
+  readonly #request: IncomingMessage
+  readonly #memory: MemoryShare
+  readonly #pieces: Uint8Array[] = []
+  #block = Buffer.alloc(0)
+  #blockUsed = 0
+  #blockSize = MIN_PIECE
+  #waiting = 0
+  #received = 0
+  #kept = 0
+  #maxKept = MAX_KEPT
+  #isDraining = false
+  #isPaused = false
+  #end: { error?: unknown } | undefined
+  #onArrival = () => {}
+  #onDrained = () => {}
+
+  constructor(request: IncomingMessage, memory: MemoryShare) {
+    this.#request = request
+    this.#memory = memory
+    // Node would resume the connection after each piece, whatever waits here.
+    request._read = () => {}
+    request
+      .on('data', (piece: Buffer) => this.#receive(piece))
+      .once('end', () => this.#finish({}))
+      .once('error', (error) => this.#finish({ error }))
+      .once('close', () => this.#finish({ error: new Error('the connection closed') }))
+  }
+
+  /** Has all of the body count as held in memory: for who does not write it as it comes. */
+  keepWhole(): void {
+    this.#maxKept = Number.POSITIVE_INFINITY
+  }
+
+  /** Bytes that were received so far. */
+  get received(): number {
+    return this.#received
+  }
+
+  /** Whether the client is to send something now. */
+  get isWanted(): boolean {
+    return this.#end === undefined && !this.#isPaused
+  }
+
+  /**
+   * What arrives, piece by piece. The client is asked to go on, where it waits for that, when the first byte is wanted; so an early
+   * refusal saves it the transfer.
+   *
+   * @param goOn asks the client to go on
+   * @param watch cuts a client that sends next to nothing while it is waited for
+   */
+  async *chunks(goOn: () => void, watch: ProgressWatch): AsyncGenerator<Uint8Array> {
+    goOn()
+    const stopWatching = watch.add({
+      progress: () => this.#received,
+      isExpected: () => this.isWanted,
+      cut: () => this.#request.socket.destroy(),
+    })
+    try {
+      while (!this.#isDraining) {
+        const piece = this.#next()
+        if (piece !== undefined) {
+          await this.#keep(piece.length)
+          yield piece
+        } else if (this.#end === undefined) await this.#arrival()
+        else if ('error' in this.#end)
+          throw new PeerGoneError('the client broke off', { cause: this.#end.error })
+        else return
+      }
+    } finally {
+      stopWatching()
+    }
+  }
+
+  /** Throws away what comes, until the end of the body, for a bounded time and number of bytes. */
+  drain(maxSilence: number): Promise<void> {
+    this.#isDraining = true
+    this.#pieces.length = 0
+    this.#blockUsed = 0
+    this.#resume()
+    this.#onArrival()
+    const limit = this.#received + MAX_DRAINED_BYTES
+    return new Promise((resolve) => {
+      const stop = () => {
+        clearTimeout(silence)
+        clearTimeout(whole)
+        resolve()
+      }
+      const silence = setTimeout(stop, maxSilence)
+      const whole = setTimeout(stop, MAX_DRAINED_MS)
+      this.#onDrained = () => {
+        silence.refresh()
+        if (this.#end !== undefined || this.#received > limit) stop()
+      }
+      if (this.#end !== undefined) stop()
+    })
+  }
+
+  #receive(piece: Buffer): void {
+    this.#received += piece.length
+    if (this.#isDraining) return void this.#onDrained()
+    this.#store(piece)
+    if (this.#waiting >= MIN_PIECE) this.#onArrival()
+  }
+
+  #store(piece: Buffer): void {
+    this.#waiting += piece.length
+    if (piece.length >= MIN_PIECE) {
+      this.#closeBlock()
+      this.#pieces.push(piece)
+    } else this.#copy(piece)
+    if (this.#waiting < MAX_WAITING) return
+    this.#isPaused = true
+    // Each time, since a turn that begins on the connection resumes it.
+    this.#request.socket.pause()
+  }
+
+  #copy(piece: Buffer): void {
+    if (this.#block.length - this.#blockUsed < piece.length) {
+      this.#closeBlock()
+      this.#block = Buffer.allocUnsafeSlow(this.#blockSize)
+      this.#blockSize = Math.min(2 * this.#blockSize, MAX_BLOCK)
+    }
+    piece.copy(this.#block, this.#blockUsed)
+    this.#blockUsed += piece.length
+  }
+
+  /** Puts what was copied together where it waits to be taken; the rest of its block is used for what comes. */
+  #closeBlock(): void {
+    if (this.#blockUsed === 0) return
+    this.#pieces.push(this.#block.subarray(0, this.#blockUsed))
+    this.#block = this.#block.subarray(this.#blockUsed)
+    this.#blockUsed = 0
+  }
+
+  #next(): Uint8Array | undefined {
+    const isLast = this.#end !== undefined
+    if (this.#pieces.length === 0 && (isLast || this.#blockUsed >= MIN_PIECE)) this.#closeBlock()
+    const piece = this.#pieces.shift()
+    if (piece === undefined) return undefined
+    this.#waiting -= piece.length
+    if (this.#waiting < MAX_WAITING) this.#resume()
+    return piece
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#request.socket.resume()
+  }
+
+  async #keep(bytes: number): Promise<void> {
+    const more = Math.min(bytes, this.#maxKept - this.#kept)
+    if (more <= 0) return
+    this.#kept += more
+    await this.#memory.take(more)
+  }
+
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onArrival = resolve
+    })
+  }
+
+  #finish(end: { error?: unknown }): void {
+    this.#end ??= end
+    this.#onArrival()
+    this.#onDrained()
+  }
+}
