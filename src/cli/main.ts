@@ -1,6 +1,9 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { join } from 'node:path'
 import { keepCompiledCode } from '../compiled-code.ts'
+import { catchSignals } from './signals.ts'
 
+// First of all: whatever else is loaded is loaded below.
+catchSignals()
 keepCompiledCode(join(import.meta.dirname, '../../.cache/code'))
 await import('./program.ts')

@@ -4,14 +4,22 @@ import { DataFolderError } from '../data-folder.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
 import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
+import { releaseSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
+import { readVersion } from './version.ts'
 
 endWhereNobodyReads()
 
 const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')
+  .version(readVersion(), '-v, --version', 'print the version')
   .addCommand(serveCommand())
   .addCommand(conformanceCommand())
+
+// A registry that is told to stop has something to finish; no other command has.
+program.hook('preAction', (_program, command) => {
+  if (command.name() !== 'serve') releaseSignals()
+})
 
 try {
   await program.parseAsync()

@@ -4,7 +4,10 @@ import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings, ZERO_COP
 import { createLog, logWarnings } from '../log.ts'
 import { LogOutput } from '../log-output.ts'
 import { type ListenError, type StowageServer, startServer } from '../server.ts'
+import { RunningServer } from './running-server.ts'
+import { handleSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
+import { readVersion } from './version.ts'
 
 /** Read here, since from the environment the parser would take any value of a switch for yes. */
 const ALLOW_ANONYMOUS = 'STOWAGE_ALLOW_ANONYMOUS'
@@ -68,13 +71,33 @@ export function serveCommand(): Command {
         DEFAULTS.keepHistory,
       ),
     )
+    .addOption(
+      setting(
+        '--shutdown-delay <time>',
+        'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
+      ).default(DEFAULTS.shutdownDelay),
+    )
+    .addOption(
+      setting(
+        '--drain-timeout <time>',
+        'at a stop, let running requests finish for so long; together with the delay it must be shorter than what whoever stops it waits: Kubernetes 30 s, docker 10 s',
+      ).default(DEFAULTS.drainTimeout),
+    )
     .option(
       '--draft-extensions',
       `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
     )
     .addOption(PUBLIC_URL)
     .addOption(TRUSTED_PROXIES)
+    .addOption(new Option('--port <port>').hideHelp().argParser(refusePort))
     .action(serve)
+}
+
+/** Many other servers have it. */
+function refusePort(port: string): never {
+  throw new UsageError(
+    `there is no --port; --listen takes the address and the port together: --listen 127.0.0.1:${port}`,
+  )
 }
 
 /** Each flag can also be given as STOWAGE_ and its name. */
@@ -84,26 +107,39 @@ function setting(flags: string, description: string): Option {
 }
 
 async function serve(options: Record<string, string | boolean>): Promise<void> {
-  const config = parseConfig({
+  const settings = {
     ...DEFAULTS,
     ...options,
     allowAnonymous: isOn(options.allowAnonymous, ALLOW_ANONYMOUS),
     draftExtensions: isOn(options.draftExtensions, DRAFT_EXTENSIONS),
-  } as Settings)
+  } as Settings
+  const config = parseConfig(settings)
   const output = new LogOutput(STANDARD_ERROR)
   const log = createLog(config, output)
   logWarnings(log)
   endWithLog(log, output)
+  const running = new RunningServer(log, output)
+  handleSignals(running)
   const server = await startServer(config, { log, output }).catch((error: unknown) => {
     throw listenProblem(error, config)
   })
-  // Whoever reads the greeting may send a signal at once.
-  const toldToStop = firstSignal()
+  const facts = {
+    version: readVersion(),
+    address: server.url,
+    folder: config.data,
+    settings: changed(settings),
+  }
+  running.started(server, facts)
   greet(server, config)
-  await toldToStop
-  await stop(server)
-  await output.flush(FLUSH_MS)
-  process.exit(0)
+}
+
+/** The settings that are not as they are by default. */
+function changed(settings: Settings): Partial<Settings> {
+  const defaults: Partial<Settings> = DEFAULTS
+  const names = Object.keys(settings) as (keyof Settings)[]
+  return Object.fromEntries(
+    names.filter((name) => settings[name] !== defaults[name]).map((name) => [name, settings[name]]),
+  )
 }
 
 function isOn(flag: string | boolean | undefined, variable: string): boolean {
@@ -138,12 +174,6 @@ function greet({ url, hasZeroCopy }: StowageServer, { data, workers }: Config): 
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-function firstSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
-}
-
 /** An exception that nobody caught ends the process, after the log has said so. A greeting that cannot be written ends nothing. */
 function endWithLog(log: Logger, output: LogOutput): void {
   process.on('uncaughtException', (error) => {
@@ -151,10 +181,4 @@ function endWithLog(log: Logger, output: LogOutput): void {
     void output.flush(FLUSH_MS).then(() => process.exit(UNCAUGHT))
   })
   process.stdout.on('error', (error) => log.warn({ error }, 'the standard output cannot be written to'))
-}
-
-/** Finishes what runs; a second signal doesn't wait for it. */
-async function stop(server: StowageServer): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-  await server.close()
 }

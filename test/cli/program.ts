@@ -49,6 +49,8 @@ export interface Surroundings {
   readsStderr?: boolean
   /** Flags of Node itself. */
   nodeFlags?: readonly string[]
+  /** The command that starts it, with its arguments. */
+  launcher?: readonly string[]
 }
 
 /** A folder and the programs that run in it. When the test ends they are killed, and it goes. */
@@ -104,9 +106,10 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
 function startProgram(
   cwd: string,
   args: readonly string[],
-  { env, nodeFlags = [], stderr, readsStderr = true, ...user }: Surroundings,
+  { env, nodeFlags = [], launcher = [], stderr, readsStderr = true, ...user }: Surroundings,
 ): Program {
-  const child = spawn(process.execPath, [QUIET, ...nodeFlags, MAIN, ...args], {
+  const [command = '', ...rest] = [...launcher, process.execPath, QUIET, ...nodeFlags, MAIN, ...args]
+  const child = spawn(command, rest, {
     cwd,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: CODE_CACHE, ...env },
     stdio: ['ignore', 'pipe', stderr ?? 'pipe'],

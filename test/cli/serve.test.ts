@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -6,6 +7,12 @@ import { pushBlob, pushImage } from '../content.ts'
 import { connect, head } from '../protocol/raw-request.ts'
 import { assertRefusedToStart } from './exit.ts'
 import { openSandbox } from './program.ts'
+
+const { version: VERSION } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as {
+  version: string
+}
 
 const FLAGS = [
   '--listen',
@@ -18,6 +25,8 @@ const FLAGS = [
   '--unused-blob-expiry',
   '--keep-deleted',
   '--keep-history',
+  '--shutdown-delay',
+  '--drain-timeout',
   '--draft-extensions',
   '--public-url',
   '--trusted-proxies',
@@ -34,6 +43,42 @@ test('the help of serve lists each flag with its variable, and what stands where
     assert.match(stdout, new RegExp(`env:\\s+${variable}\\b`))
   }
   assert.match(stdout, /default: "127\.0\.0\.1:5000"/)
+})
+
+test('the version is that of the package', async (t) => {
+  const sandbox = await openSandbox(t)
+  for (const flag of ['--version', '-v']) {
+    const { code, stdout } = await sandbox.run([flag])
+    assert.equal(`${code} ${stdout}`, `0 ${VERSION}\n`)
+  }
+})
+
+test('a server logs its start and its stop with version, address, folder, and what is not as by default', async (t) => {
+  const sandbox = await openSandbox(t)
+  const flags = ['--keep-deleted', '1d', '--workers', '1']
+  const server = await sandbox.serve('data', flags, { env: { STOWAGE_LOG_LEVEL: 'info' } })
+  server.signal('SIGTERM')
+  const { stderr } = await server.ended
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  for (const [index, message] of [
+    [0, 'started'],
+    [-1, 'stopped'],
+  ] as const) {
+    const { version, address, folder, settings, msg } = lines.at(index)
+    assert.deepEqual(
+      { version, address, folder, settings, msg },
+      {
+        version: VERSION,
+        address: server.url,
+        folder: join(sandbox.folder, 'data'),
+        settings: { listen: '127.0.0.1:0', data: 'data', keepDeleted: '1d', workers: '1' },
+        msg: message,
+      },
+    )
+  }
 })
 
 test('a server greets with its address, its data folder and a push line, and its probes say that it is ready', async (t) => {
@@ -137,6 +182,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--trusted-proxies', '10.0.0.0/33'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--trusted-proxies', '10.0.0.0/8,'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--no-such-flag'], /--no-such-flag/],
+  [['--port', '5001'], /no --port.*--listen 127\.0\.0\.1:5001/],
 ]
 
 test('each setting that is malformed is told in one line that names it', { timeout: 60_000 }, async (t) => {

@@ -89,3 +89,25 @@ test('connections on which no request is running do not hold up the end', HANG, 
     assert.equal((await connection.ended()).rest.toString(), '')
   }
 })
+
+test('SIGHUP reads the TLS files again, and a running upload goes on', HANG, async (t) => {
+  const sandbox = await openSandbox(t)
+  const info = { env: { STOWAGE_LOG_LEVEL: 'info' }, launcher: ['setsid'] }
+  const server = await sandbox.serve('data', [], info)
+  const push = await beginPush(t, sandbox, server)
+  server.signal('SIGHUP')
+  await server.wrote('stderr', /told to read the TLS files again/)
+  await push.send(BLOB.subarray(150_000))
+  assert.equal((await push.response()).status, 201)
+  server.signal('SIGTERM')
+  assert.equal((await server.ended).code, 0)
+})
+
+test('SIGUSR1 opens no port for a debugger', HANG, async (t) => {
+  const server = await (await openSandbox(t)).serve('data')
+  server.signal('SIGUSR1')
+  assert.equal((await fetch(`${server.url}/livez`)).status, 200)
+  server.signal('SIGTERM')
+  const { code, stderr } = await server.ended
+  assert.equal(`${code} ${stderr}`, '0 ')
+})
