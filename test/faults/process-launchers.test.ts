@@ -76,7 +76,7 @@ const ENDS: Readonly<Record<string, (child: ChildProcess) => void>> = {
 
 for (const [name, commandOf] of Object.entries(LAUNCHERS)) {
   for (const [way, end] of Object.entries(ENDS)) {
-    test(`fault 47: after ${way} of ${name} port and folder are free`, HANG, async (t) => {
+    test(`fault 50: after ${way} of ${name} port and folder are free`, HANG, async (t) => {
       const sandbox = await openSandbox(t)
       const data = join(sandbox.folder, 'data')
       const { child, url } = await launch(t, commandOf(data))
@@ -86,7 +86,7 @@ for (const [name, commandOf] of Object.entries(LAUNCHERS)) {
     })
   }
 
-  test(`fault 47: after the terminal of ${name} was closed port and folder are free`, HANG, async (t) => {
+  test(`fault 50: after the terminal of ${name} was closed port and folder are free`, HANG, async (t) => {
     const sandbox = await openSandbox(t)
     const data = join(sandbox.folder, 'data')
     const words = commandOf(data).join(' ')

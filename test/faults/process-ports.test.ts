@@ -34,7 +34,7 @@ for (const [one, other] of [
   ['localhost', '127.0.0.1'],
 ] as const) {
   test(
-    `fault 48: of two servers that start at once on port P of "${one}" and of "${other}" one is refused`,
+    `fault 51: of two servers that start at once on port P of "${one}" and of "${other}" one is refused`,
     HANG,
     async (t) => {
       const sandbox = await openSandbox(t)

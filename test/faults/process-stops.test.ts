@@ -40,7 +40,7 @@ async function neglect(t: TestContext, { url }: ServingProgram, digest: string):
 }
 
 test(
-  'fault 45: a slow upload and a slow pull hold a stop for no longer than the drain timeout, and the upload keeps what it brought',
+  'fault 48: a slow upload and a slow pull hold a stop for no longer than the drain timeout, and the upload keeps what it brought',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)
@@ -75,7 +75,7 @@ test(
 )
 
 test(
-  'fault 45: readiness fails first, and until the delay is over all else is answered, on new connections too',
+  'fault 48: readiness fails first, and until the delay is over all else is answered, on new connections too',
   HANG,
   async (t) => {
     const server = await (await openSandbox(t)).serve('data', ['--shutdown-delay', '20s'])
@@ -110,7 +110,7 @@ async function childOf({ pid }: Program): Promise<number> {
   }
 }
 
-test('fault 46: the first process of a container ends on a signal as soon as it has a handler, long before it serves', {
+test('fault 49: the first process of a container ends on a signal as soon as it has a handler, long before it serves', {
   ...HANG,
   skip: IS_ROOT ? false : 'only root may make a namespace of processes',
 }, async (t) => {
