@@ -26,6 +26,16 @@ const TRUSTED_PROXIES = setting(
   'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
 ).default(DEFAULTS.trustedProxies)
 
+const SHUTDOWN_DELAY = setting(
+  '--shutdown-delay <time>',
+  'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
+).default(DEFAULTS.shutdownDelay)
+
+const DRAIN_TIMEOUT = setting(
+  '--drain-timeout <time>',
+  'at a stop, let running requests finish for so long, then cut them; with the delay it must stay below what the system grants: Kubernetes 30 s, docker 10 s',
+).default(DEFAULTS.drainTimeout)
+
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
   return new Command('serve')
@@ -71,18 +81,8 @@ export function serveCommand(): Command {
         DEFAULTS.keepHistory,
       ),
     )
-    .addOption(
-      setting(
-        '--shutdown-delay <time>',
-        'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
-      ).default(DEFAULTS.shutdownDelay),
-    )
-    .addOption(
-      setting(
-        '--drain-timeout <time>',
-        'at a stop, let running requests finish for so long; together with the delay it must be shorter than what whoever stops it waits: Kubernetes 30 s, docker 10 s',
-      ).default(DEFAULTS.drainTimeout),
-    )
+    .addOption(SHUTDOWN_DELAY)
+    .addOption(DRAIN_TIMEOUT)
     .option(
       '--draft-extensions',
       `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
