@@ -85,7 +85,7 @@ const TAKEOVERS: Record<string, (upload: URL, bytes: Buffer, told: number) => Pr
 }
 
 test(
-  'a request that stalls is overtaken at once by a newer one, whichever worker has it, and what was told stays',
+  'fault 52: a request that stalls is overtaken at once by a newer one, whichever worker has it, and what was told stays',
   PATIENCE,
   async (t) => {
     const sandbox = await openSandbox(t)
@@ -117,26 +117,30 @@ test(
   },
 )
 
-test('a request that stalls is ended by a DELETE, and what it brings later is gone', PATIENCE, async (t) => {
-  const sandbox = await openSandbox(t)
-  const server = await sandbox.serve('data', ['--workers', `${WORKERS}`])
-  for (const size of SIZES) {
-    for (const method of REQUESTS) {
-      const bytes = randomBytes(size)
-      const upload = await beginUpload(server.url, 'app')
-      const older = await stall(t, upload, {
-        line: lineOf(method, upload, digestOf(bytes)),
-        headers: [`Content-Length: ${size}`],
-        bytes: bytes.subarray(0, size / 2),
-      })
-      await arrived(upload, size / 2)
-      assert.equal((await fetch(upload, { method: 'DELETE' })).status, 204)
-      assert.match(`${(await older.response()).status}`, /^(?:404|409)$/)
-      assert.equal((await fetch(upload)).status, 404)
-      assert.equal((await fetch(`${server.url}/v2/app/blobs/${digestOf(bytes)}`)).status, 404)
+test(
+  'fault 52: a request that stalls is ended by a DELETE, and what it brings later is gone',
+  PATIENCE,
+  async (t) => {
+    const sandbox = await openSandbox(t)
+    const server = await sandbox.serve('data', ['--workers', `${WORKERS}`])
+    for (const size of SIZES) {
+      for (const method of REQUESTS) {
+        const bytes = randomBytes(size)
+        const upload = await beginUpload(server.url, 'app')
+        const older = await stall(t, upload, {
+          line: lineOf(method, upload, digestOf(bytes)),
+          headers: [`Content-Length: ${size}`],
+          bytes: bytes.subarray(0, size / 2),
+        })
+        await arrived(upload, size / 2)
+        assert.equal((await fetch(upload, { method: 'DELETE' })).status, 204)
+        assert.match(`${(await older.response()).status}`, /^(?:404|409)$/)
+        assert.equal((await fetch(upload)).status, 404)
+        assert.equal((await fetch(`${server.url}/v2/app/blobs/${digestOf(bytes)}`)).status, 404)
+      }
     }
-  }
-})
+  },
+)
 
 /** Asks on connections of their own until another worker than the paused one answers. */
 async function onOtherWorker(t: TestContext, url: string, ...request: (string | Uint8Array)[]) {
@@ -168,7 +172,7 @@ async function workerOf(workers: Thread[], ask: () => Promise<unknown>): Promise
 for (const size of SIZES) {
   for (const told of [0, size / 4]) {
     test(
-      `a worker that stands still while a newer request publishes ${size} bytes, ${told} of them told before, changes nothing when it wakes up`,
+      `fault 53: a worker that stands still while a newer request publishes ${size} bytes, ${told} of them told before, changes nothing when it wakes up`,
       PATIENCE,
       async (t) => {
         const { server, threads, endDebugging } = await serveWatched(t)
