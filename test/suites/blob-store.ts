@@ -165,6 +165,20 @@ function testPublish(makeStore: MakeBlobStore): void {
     await assertBlob(store, key, bytes)
   })
 
+  test('what an append made durable is read with its state before it is published, and appended to after that', async (t) => {
+    const store = await makeStore(t)
+    const key = newKey()
+    const bytes = randomBytes(3_000_000)
+    const first = await store.append(key, '', 0, bodyOf(bytes.subarray(0, 2_000_000)))
+    const opened = await store.open(key, { start: 5, end: 1_999_999 }, first.state)
+    assert.ok(opened !== undefined)
+    assert.ok((await readBytes(opened)).equals(bytes.subarray(5, 2_000_000)))
+    const { state } = await store.append(key, first.state, first.offset, bodyOf(bytes.subarray(2_000_000)))
+    await store.publish(key, state)
+    await assertBlob(store, key, bytes)
+    assert.equal(await store.open(newKey(), { start: 0, end: 0 }, state), undefined)
+  })
+
   test('publishing twice is no error', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
