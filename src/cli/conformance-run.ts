@@ -209,10 +209,10 @@ async function test(session: Session, { options, selected, terminal, signal }: T
     onLeftBehind: ({ target }) => void left.push(target),
     onRepository: (name) => void repositories.add(name),
   })
-  await removeRepositories(repositories, send)
+  const kept = await removeRepositories(repositories, send)
   const report = reportOf(results)
   if (signal.aborted) return report
-  terminal.end(report, { leftBehind: left.length, prefix })
+  terminal.end(report, { leftBehind: left.length, kept, prefix })
   terminal.tellTokenEndpoints({ ...report, tokenEndpoints: [...tokenEndpoints] }, hasCredentials)
   await keepEvidence(session, { options, results })
   return report

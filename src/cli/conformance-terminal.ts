@@ -44,13 +44,20 @@ export class ConformanceTerminal {
     this.#write(`\r\u001b[K${text.slice(0, (process.stdout.columns ?? 80) - 1)}`)
   }
 
-  end(report: Report, { leftBehind, prefix }: { leftBehind: number; prefix: string }): void {
+  end(
+    report: Report,
+    { leftBehind, kept, prefix }: { leftBehind: number; kept: number; prefix: string },
+  ): void {
     if (this.#isLive) this.#write(`\r\u001b[K${formatTable(report, this.#paint)}\n`)
     const troubled = report.cases.filter(({ verdict }) => ['failed', 'warned', 'undecided'].includes(verdict))
     for (const each of troubled) this.#write(`\n${formatDetails(each, this.#paint)}\n`)
     if (leftBehind > 0)
       this.#write(
         `\nThe registry did not delete ${leftBehind} of the things that were pushed, to repositories ${prefix}-*.\n`,
+      )
+    if (kept > 0)
+      this.#write(
+        `\nThe registry offers no way to delete a repository: ${kept} that were pushed to, ${prefix}-*, may still be listed.\n`,
       )
     this.#write('\n')
   }

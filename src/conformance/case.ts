@@ -68,10 +68,12 @@ export class Failure extends Error {
   override readonly name = 'Failure'
   /** What would have been right. */
   readonly wanted: string
+  readonly got: string
 
   constructor(wanted: string, got: string) {
     super(`wanted ${wanted}; got ${got}`)
     this.wanted = wanted
+    this.got = got
   }
 }
 

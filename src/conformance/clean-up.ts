@@ -13,17 +13,23 @@ const MAX_TAGS = 2_000
  * Names in answers are checked before they are sent back.
  *
  * @param names repositories that only this run has pushed to
+ * @returns how many the registry may keep, since it offers no way to delete a repository
  */
-export async function removeRepositories(names: Iterable<RepositoryName>, send: Send): Promise<void> {
+export async function removeRepositories(names: Iterable<RepositoryName>, send: Send): Promise<number> {
+  let kept = 0
   const attempt = (request: ProbeRequest) => send(request).catch(() => undefined)
   for (const name of names) {
     // Where there is nothing, there is nothing to ask for.
     const tags = await attempt({ method: 'GET', target: `/v2/${name}/tags/list` })
     if (tags === undefined || tags.status === 404) continue
-    if (await offersDeletion(name, attempt))
+    if (await offersDeletion(name, attempt)) {
       await attempt({ method: 'DELETE', target: `/v2/${name}/${DELETION}` })
-    else await removeTags(name, tagsIn(tags), attempt)
+      continue
+    }
+    await removeTags(name, tagsIn(tags), attempt)
+    kept++
   }
+  return kept
 }
 
 type Attempt = (request: ProbeRequest) => Promise<ProbeAnswer | undefined>

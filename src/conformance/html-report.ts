@@ -1,4 +1,6 @@
 import type { Group } from './case.ts'
+import { FILTER_SCRIPT, filterControls } from './html-filter.ts'
+import { differenceOf, findingList } from './html-findings.ts'
 import { STYLE } from './html-style.ts'
 import { escapeMarkup } from './markup.ts'
 import {
@@ -7,8 +9,8 @@ import {
   countVerdicts,
   type ExchangeReport,
   GROUP_NAMES,
+  offersNone,
   type Report,
-  reasonOf,
   sectionOf,
   sectionsOf,
   VERDICTS,
@@ -29,18 +31,21 @@ const MEANINGS: Readonly<Record<VerdictName, string>> = {
   passed: 'as it must be',
   warned: 'a SHOULD or MAY not followed',
   failed: 'a MUST broken',
-  undecided: 'no answer, for reasons of the network',
+  undecided: 'no whole answer, or a host that gets no requests',
   skipped: 'not run: a case it needs did not pass',
   unsupported: 'the registry does not have it',
 }
 
 /**
- * Reports as one page of HTML that needs nothing else: no scripts, no external resources, and a policy that allows none. Several
- * registries stand side by side. What a registry answered stands there only as text.
+ * Reports as one page of HTML that needs nothing else: no external resources, and a policy that allows one style sheet and one script by
+ * their hashes, and nothing more. The script only filters; without it, everything can be read. Several registries stand side by side.
+ * What a registry answered stands there only as text.
  */
 export async function formatHtmlReport(reports: readonly Report[]): Promise<string> {
   const style = `:root { --columns: ${reports.length}; }${STYLE}`
-  const policy = `default-src 'none'; style-src '${await hashOf(style)}'; base-uri 'none'; form-action 'none'`
+  const sources = `style-src '${await hashOf(style)}'; script-src '${await hashOf(FILTER_SCRIPT)}'`
+  const policy = `default-src 'none'; ${sources}; base-uri 'none'; form-action 'none'`
+  const verdicts = new Set(reports.flatMap(({ cases }) => cases.map(({ verdict }) => verdict)))
   const names = escapeMarkup(reports.map(({ registry }) => hostOf(registry)).join(', '))
   return `<!doctype html>
 <html lang="en">
@@ -56,16 +61,21 @@ export async function formatHtmlReport(reports: readonly Report[]): Promise<stri
 <main${reports.length === 1 ? ' class="single"' : ''}>
 <h1>Conformance to the OCI Distribution Specification</h1>
 <p class="dim">${escapeMarkup(factsOf(reports))}</p>
+${findingList('failed', reports)}
 <div class="registries">${reports.map(registryCard).join('')}</div>
-${mendList(reports)}<h2>By section</h2>
+${findingList('undecided', reports)}
+${findingList('warned', reports)}
+<h2>By section</h2>
 ${legend()}
 <div class="card wide">${matrix(reports)}</div>
 <h2>Cases</h2>
 <p class="dim">Each opens to what the specification says, what was sent and what came.</p>
+${filterControls(verdicts)}
 ${sectionsOf(reports)
   .map((section) => sectionCard(section, reports))
   .join('\n')}
 </main>
+<script>${FILTER_SCRIPT}</script>
 </body>
 </html>
 `
@@ -92,10 +102,17 @@ function factsOf(reports: readonly Report[]): string {
 function registryCard(report: Report): string {
   const groups = Object.entries(report.groups).map(
     ([group, counts]) =>
-      `<div class="group"><b>${GROUP_NAMES[group as Group]}</b>${bar(counts)}${countList(counts)}</div>`,
+      `<div class="group"><b>${GROUP_NAMES[group as Group]}</b>${offersNone(counts) ? noneOffered() : bar(counts) + countList(counts)}</div>`,
   )
   const outcome = `<p class="outcome verdict ${report.conforms ? 'passed' : 'failed'}">${escapeMarkup(verdictOf(report))}</p>`
-  return `<section class="card registry"><h2>${escapeMarkup(report.registry)}</h2>${outcome}${groups.join('')}</section>`
+  const tokens = report.tokenEndpoints.map(
+    (endpoint) => `<p class="dim">Tokens came from ${escapeMarkup(endpoint)}.</p>`,
+  )
+  return `<section class="card registry"><h2>${escapeMarkup(report.registry)}</h2>${outcome}${groups.join('')}${tokens.join('')}</section>`
+}
+
+function noneOffered(): string {
+  return '<div class="dim">none offered</div>'
 }
 
 function bar(counts: Counts): string {
@@ -118,19 +135,6 @@ function countList(counts: Counts): string {
     (verdict) => `<span class="${verdict}">${counts[verdict]} ${verdict}</span>`,
   )
   return `<div class="counts">${items.join('')}</div>`
-}
-
-/** What did not go well, before everything else; each leads to its case and opens it. */
-function mendList(reports: readonly Report[]): string {
-  const items = reports.flatMap(({ registry, cases }) =>
-    cases
-      .filter(({ verdict }) => verdict === 'failed' || verdict === 'warned')
-      .map((each) => {
-        const host = reports.length === 1 ? '' : `${escapeMarkup(hostOf(registry))}: `
-        return `<li><span class="verdict ${each.verdict}">${SYMBOLS[each.verdict]} ${each.verdict}</span>${host}<a href="#${escapeMarkup(each.id)}">${escapeMarkup(each.title)}</a></li>`
-      }),
-  )
-  return items.length === 0 ? '' : `<h2>To mend</h2><ul class="card mend">${items.join('')}</ul>`
 }
 
 function legend(): string {
@@ -158,12 +162,14 @@ function matrix(reports: readonly Report[]): string {
 }
 
 function verdictCells(counts: Counts): string[] {
+  if (offersNone(counts)) return [`<td class="none-offered" colspan="${VERDICTS.length}">not offered</td>`]
   return VERDICTS.map((verdict) =>
     counts[verdict] === 0 ? '<td class="none">·</td>' : `<td class="${verdict}">${counts[verdict]}</td>`,
   )
 }
 
 function mixedCell(counts: Counts): string {
+  if (offersNone(counts)) return '<td class="none-offered">not offered</td>'
   const parts = VERDICTS.filter((verdict) => counts[verdict] > 0).map(
     (verdict) =>
       `<span class="${verdict}" title="${verdict}">${SYMBOLS[verdict]}&#8239;${counts[verdict]}</span>`,
@@ -178,7 +184,11 @@ function sectionCard(section: string, reports: readonly Report[]): string {
     for (const each of all) if (sectionOf(each) === section) cases.set(each.id, cases.get(each.id) ?? each)
   const names = reports.map(({ registry }) => `<span>${escapeMarkup(hostOf(registry))}</span>`).join('')
   const head = reports.length > 1 ? `<div class="row names"><span></span>${names}</div>` : ''
-  const rows = [...cases.values()].map((each) => caseRow(each, reports))
+  const all = reports.flatMap((report) => report.cases.filter((each) => sectionOf(each) === section))
+  const isAbsent = offersNone(countVerdicts(all)) && all[0]?.group === 'extensions'
+  const rows = isAbsent
+    ? [`<p class="absent">None of its ${cases.size} cases is about something that is offered here.</p>`]
+    : [...cases.values()].map((each) => caseRow(each, reports))
   return `<section class="card section" id="section-${index}"><h3>${escapeMarkup(section)}</h3>${head}${rows.join('')}</section>`
 }
 
@@ -200,7 +210,8 @@ function caseRow(each: CaseReport, reports: readonly Report[]): string {
   )
   const version = each.version === 'dev' ? 'since 1.1, not released yet' : `version ${each.version}`
   const source = `<p class="dim">${escapeMarkup(`${each.level} · ${each.section} · ${version} · ${each.id}`)}</p>`
-  return `<details class="case"><summary class="row"><span class="mark"></span><span class="title">${escapeMarkup(each.title)} <code>${escapeMarkup(each.id)}</code></span>${verdicts.join('')}</summary>
+  const found = [...new Set(outcomes.map(({ outcome }) => outcome?.verdict ?? ''))].join(' ').trim()
+  return `<details class="case" data-verdicts="${found}"><summary class="row"><span class="mark"></span><span class="title">${escapeMarkup(each.title)} <code>${escapeMarkup(each.id)}</code></span>${verdicts.join('')}</summary>
 <div class="inside" id="${escapeMarkup(each.id)}">${source}<blockquote>${withCode(each.sentence)}</blockquote>${answers.join('')}</div></details>`
 }
 
@@ -215,7 +226,7 @@ function withCode(text: string): string {
 function answerBlock(outcome: CaseReport, host: string): string {
   const name = host === '' ? '' : `<b>${escapeMarkup(host)}</b> `
   const exchange = outcome.exchange === undefined ? '' : exchangeList(outcome.exchange)
-  return `<div class="answer ${outcome.verdict}"><p>${name}<span class="verdict ${outcome.verdict}">${outcome.verdict}</span> ${escapeMarkup(reasonOf(outcome))}</p>${exchange}</div>`
+  return `<div class="answer ${outcome.verdict}"><p>${name}<span class="verdict ${outcome.verdict}">${outcome.verdict}</span></p>${differenceOf(outcome)}${exchange}</div>`
 }
 
 function exchangeList({ request, response, problem, repeat }: ExchangeReport): string {

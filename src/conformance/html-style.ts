@@ -10,6 +10,7 @@ export const STYLE = `
   --passed: light-dark(#1a7f45, #56c98a);
   --warned: light-dark(#8f5f00, #e3b341);
   --failed: light-dark(#c4232b, #ff7b72);
+  --undecided: light-dark(#0b6fa4, #5cb8e6);
   --skipped: light-dark(#7c3fb5, #c79bf2);
   --unsupported: light-dark(#66707c, #8b96a3);
 }
@@ -40,11 +41,28 @@ a:hover { text-decoration-color: currentcolor; }
 .counts { display: flex; flex-wrap: wrap; gap: .15rem .9rem; color: var(--dim); font-size: .88rem; }
 .counts span::before { content: ""; display: inline-block; width: .6rem; height: .6rem; border-radius: .15rem; background: var(--colour); margin-right: .35rem; }
 .passed { --colour: var(--passed); } .warned { --colour: var(--warned); } .failed { --colour: var(--failed); }
+.undecided { --colour: var(--undecided); }
 .skipped { --colour: var(--skipped); } .unsupported { --colour: var(--unsupported); }
 .wide { overflow-x: auto; }
-.mend { margin: 0; padding: .6rem 1.1rem; list-style: none; }
-.mend li { padding: .2rem 0; overflow-wrap: anywhere; }
-.mend .verdict { margin-right: .5rem; }
+.findings h2 { margin-bottom: .1rem; }
+.findings .count { color: var(--colour); font-variant-numeric: tabular-nums; }
+.findings ul { margin: .6rem 0 0; padding: 0; list-style: none; border-left: 3px solid var(--colour); }
+.findings li { padding: .6rem 1.1rem .7rem; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+.findings li:first-child { border-top: 0; }
+.findings code { color: var(--dim); font-size: .78rem; }
+.difference { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .3rem .8rem; margin-top: .35rem; overflow-wrap: anywhere; }
+.difference > div { padding: .3rem .6rem; border-left: 2px solid var(--colour); background: color-mix(in srgb, var(--colour) 7%, transparent); unicode-bidi: isolate; }
+.difference .dim { display: block; font-size: .75rem; }
+.difference .text { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .85rem; }
+.reason { overflow-wrap: anywhere; }
+.filter { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin: 0 0 1rem; }
+.filter[hidden], .section[hidden] { display: none; }
+.filter input[type=search] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .35rem .6rem; flex: 1 1 14rem; min-width: 0; }
+.filter label { cursor: pointer; white-space: nowrap; }
+.filter input[type=checkbox] { accent-color: var(--colour); }
+.filter output { color: var(--dim); font-size: .88rem; }
+.absent { padding: .6rem .9rem; color: var(--dim); }
+td.none-offered { color: var(--dim); white-space: normal; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: .45rem .9rem; text-align: left; border-bottom: 1px solid var(--line); }
 tbody tr:last-child > * { border-bottom: 0; }
@@ -87,6 +105,7 @@ pre { margin: .2rem 0 0; padding: .6rem .75rem; border: 1px solid var(--line); b
   .single .row { grid-template-columns: 1.1rem minmax(0, 1fr) auto; }
   .single .row .verdict { grid-column: 3; }
   .title code { display: none; }
+  .difference { grid-template-columns: minmax(0, 1fr); }
   .verdict small { display: inline; font-weight: 400; color: var(--dim); overflow-wrap: anywhere; white-space: normal; }
   .inside { padding: .1rem .8rem .9rem; }
 }

@@ -6,11 +6,17 @@ import { answerOf, rawExchange } from './raw-request.ts'
 import { urlOf } from './session.ts'
 import type { SendRaw } from './transport.ts'
 
+/** What would have been right, and what came instead. */
+export interface Difference {
+  wanted: string
+  got: string
+}
+
 /** What became of a case. */
 export type Verdict =
   | { verdict: 'passed' }
   /** A MUST is a failure of the registry, a SHOULD a warning. */
-  | { verdict: 'failed' | 'warned'; message: string; wanted?: string; exchanges: readonly Exchange[] }
+  | ({ verdict: 'failed' | 'warned'; message: string; exchanges: readonly Exchange[] } & Partial<Difference>)
   /** The network failed, or finding out would have sent a request where none may go: it says nothing about the registry. */
   | { verdict: 'undecided'; message: string; exchanges: readonly Exchange[] }
   | { verdict: 'unsupported'; message: string }
@@ -203,6 +209,7 @@ async function judge(each: Case, probe: Probe): Promise<Verdict> {
     const { exchanges } = probe
     if (error instanceof Undecided) return { verdict: 'undecided', message, exchanges }
     const verdict = each.level === 'MUST' ? 'failed' : 'warned'
-    return { verdict, message, ...(error instanceof Failure && { wanted: error.wanted }), exchanges }
+    const difference = error instanceof Failure && { wanted: error.wanted, got: error.got }
+    return { verdict, message, ...difference, exchanges }
   }
 }

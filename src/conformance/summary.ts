@@ -46,6 +46,8 @@ export interface CaseReport {
   message?: string
   /** What would have been right. */
   wanted?: string
+  /** What came instead. */
+  got?: string
   /** Where it was skipped: the id of the case that failed before. */
   because?: string
   exchange?: ExchangeReport
@@ -107,6 +109,13 @@ function isOpen({ level, verdict }: CaseReport): boolean {
   return verdict === 'failed' || (verdict === 'undecided' && level === 'MUST')
 }
 
+/** Whether nothing of a group is offered, as extensions are that a registry need not have. */
+export function offersNone(counts: Counts): boolean {
+  return (
+    counts.unsupported > 0 && VERDICTS.every((verdict) => verdict === 'unsupported' || counts[verdict] === 0)
+  )
+}
+
 /** Counts the verdicts of cases. */
 export function countVerdicts(cases: readonly CaseReport[]): Counts {
   const counts: Counts = { passed: 0, warned: 0, failed: 0, undecided: 0, skipped: 0, unsupported: 0 }
@@ -165,13 +174,14 @@ function reportCase(result: Result, repetition: RepetitionOptions): CaseReport {
   if (result.verdict === 'skipped') return { ...told, because: result.because }
   const message = line(result.message, hider)
   if (result.verdict === 'unsupported') return { ...told, message }
-  const wanted = result.verdict === 'undecided' ? undefined : result.wanted
+  const { wanted, got } = result.verdict === 'undecided' ? {} : result
   const exchange = result.exchanges.at(-1)
   const { lines } = repetitionOf(result.exchanges, repetition)
   return {
     ...told,
     message,
     ...(wanted !== undefined && { wanted: line(wanted, hider) }),
+    ...(got !== undefined && { got: line(got, hider) }),
     ...(exchange && { exchange: { ...reportExchange(exchange, hider), repeat: lines } }),
   }
 }

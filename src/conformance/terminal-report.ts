@@ -4,6 +4,7 @@ import {
   countVerdicts,
   type ExchangeReport,
   GROUP_NAMES,
+  offersNone,
   type Report,
   reasonOf,
   sectionOf,
@@ -93,7 +94,7 @@ function block(
 export function formatSummary(report: Report, paint: Paint = paintNothing): string {
   const groups = Object.entries(report.groups).map(
     ([group, counts]) =>
-      `  ${GROUP_NAMES[group as keyof typeof GROUP_NAMES]}: ${formatCounts(counts, paint)}`,
+      `  ${GROUP_NAMES[group as keyof typeof GROUP_NAMES]}: ${offersNone(counts) ? paint('none offered', 'dim') : formatCounts(counts, paint)}`,
   )
   const verdict = verdictOf(report)
   return [`${report.registry}: ${paint(verdict, report.conforms ? 'passed' : 'failed')}`, ...groups].join(

@@ -78,6 +78,11 @@ test('a Stowage is found to conform, in plain lines and in each report', async (
   assert.equal(report?.conforms, true)
   assert.equal(report?.registry, url)
   assert.equal(report?.cases.length, CASES.length)
+  assert.deepEqual(
+    await (await fetch(`${url}/v2/_catalog`)).json(),
+    { repositories: [] },
+    'the catalog is as it was before',
+  )
   assert.match(await readFile(join(sandbox.folder, 'r.xml'), 'utf8'), /^<\?xml/)
   assert.match(await readFile(join(sandbox.folder, 'r.html'), 'utf8'), /^<!doctype html>/)
 })

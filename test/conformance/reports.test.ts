@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import type { Case } from '../../src/conformance/case.ts'
+import { FILTER_SCRIPT } from '../../src/conformance/html-filter.ts'
 import { formatHtmlReport } from '../../src/conformance/html-report.ts'
 import { formatJsonReport } from '../../src/conformance/json-report.ts'
 import { formatJunitReport } from '../../src/conformance/junit-report.ts'
@@ -16,7 +17,7 @@ import {
 
 /** Text of a registry that would do harm wherever it isn't treated as text. */
 const MARKUP = `</pre><script>alert(1)</script><img src=x onerror="alert(2)">'"&]]>`
-const EVIL = `${MARKUP}\u001b[2J\u0000\u202e\ud800\ufffe`
+const EVIL = `${MARKUP}\u001b[2J\u0000\u202e\u200b\u061c\u2060\ufeff\u00ad\u{e0041}\u2028\ud800\ufffe`
 const PASSWORD = 'correct horse'
 
 function makeCase(id: string, fields: Partial<Case> = {}): Case {
@@ -65,6 +66,7 @@ function oneOfEach(registry = 'http://127.0.0.1:1'): Report {
         verdict: 'failed',
         message: `wanted 200; got ${EVIL} ${PASSWORD}`,
         wanted: EVIL,
+        got: EVIL,
         exchanges: [EXCHANGE],
       }),
       result(makeCase('odd', { level: 'SHOULD' }), {
@@ -93,13 +95,16 @@ interface Tag {
   attributes: Map<string, string>
 }
 
-const VOID = ['meta', 'rect']
+const VOID = ['meta', 'rect', 'input']
 
 /** Reads tags strictly: all quoted, all closed, in order. Throws on anything else. */
 function parseTags(text: string): Tag[] {
   const open: string[] = []
   const tags: Tag[] = []
-  const body = text.replace(/^<(?:\?xml[^>]*\?|!doctype html)>/, '').replace(/<style>[^<]*<\/style>/, '')
+  const body = text
+    .replace(/^<(?:\?xml[^>]*\?|!doctype html)>/, '')
+    .replace(/<style>[^<]*<\/style>/, '')
+    .replace(`<script>${FILTER_SCRIPT}</script>`, '')
   const rest = body.replace(
     /<(\/?)([a-z0-9]+)((?: [a-z-]+="[^"<>]*")*)(\/?)>/g,
     (_, close, name, list, self) => {
@@ -116,7 +121,7 @@ function parseTags(text: string): Tag[] {
   )
   assert.deepEqual(open, [])
   assert.doesNotMatch(rest, /[<>]/)
-  assert.doesNotMatch(text.replace(/&(?:amp|lt|gt|quot|#39|#96|#8239);/g, ''), /&/)
+  assert.doesNotMatch(text.replace(FILTER_SCRIPT, '').replace(/&(?:amp|lt|gt|quot|#39|#96|#8239);/g, ''), /&/)
   return tags
 }
 
@@ -162,14 +167,17 @@ test('no report has characters that would do something to a terminal', async () 
   const reports = [oneOfEach()]
   const texts = [
     formatTable(oneOfEach()),
+    formatJsonReport(reports),
     ...oneOfEach().cases.flatMap((each) => [formatLine(each), formatDetails(each)]),
     formatSummary(oneOfEach()),
     formatJunitReport(reports),
     await formatHtmlReport(reports),
   ]
   for (const text of texts) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-    assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e\ufffe]|\p{Surrogate}/u)
+    assert.doesNotMatch(
+      text,
+      /[^\P{Cc}\n]|[\u2028\ufffe]|\p{Cf}|\p{Surrogate}|\p{Default_Ignorable_Code_Point}/u,
+    )
   }
 })
 
@@ -214,16 +222,54 @@ for (const count of [1, 3]) {
     const style = /<style>([^<]*)<\/style>/.exec(text)?.[1] ?? ''
     assert.doesNotMatch(style, /url\(|@import/)
     const policy = tags.find(({ attributes }) => attributes.get('http-equiv') === 'Content-Security-Policy')
-    const hash = createHash('sha256').update(style).digest('base64')
+    const hashOf = (content: string) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`
     assert.equal(
       policy?.attributes.get('content'),
-      `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`,
+      `default-src 'none'; style-src ${hashOf(style)}; script-src ${hashOf(FILTER_SCRIPT)}; base-uri 'none'; form-action 'none'`,
     )
     for (const verdict of ['passed', 'warned', 'failed', 'undecided', 'skipped', 'unsupported'])
       assert.ok(text.includes(`<span class="verdict ${verdict}">`), verdict)
     assert.doesNotMatch(text, /correct horse|of-the-case/)
   })
 }
+
+test('the HTML report shows failures first, what was wanted beside what came, and warnings apart', async () => {
+  const text = await formatHtmlReport([oneOfEach()])
+  const places = [
+    '<h2>Failures',
+    '<div class="registries">',
+    '<h2>Not decided',
+    '<h2>Warnings',
+    '<h2>By section',
+  ]
+  const found = places.map((place) => text.indexOf(place))
+  assert.deepEqual(
+    found,
+    [...found].sort((one, other) => one - other),
+  )
+  assert.ok(found.every((place) => place > 0))
+  const failures = text.slice(found[0], found[1])
+  assert.match(failures, /class="difference">.*wanted<.*came</s)
+  assert.match(failures, /#bad/)
+  assert.match(failures, /#attack/)
+  assert.doesNotMatch(failures, /#odd/)
+})
+
+test('extensions of which a registry offers none take one line, and stand in rows where another has them', async () => {
+  const extensions = (registry: string, verdict: Verdict) =>
+    makeReport({
+      ...{ registry, specification: '1.1', started: new Date(), milliseconds: 1, secrets: [] },
+      results: ['one', 'two', 'three'].map((id) => result(makeCase(id, { group: 'extensions' }), verdict)),
+    })
+  const without = extensions('http://127.0.0.1:1', { verdict: 'unsupported', message: 'status 404' })
+  const having = extensions('http://127.0.0.1:2', { verdict: 'passed' })
+  const alone = await formatHtmlReport([without])
+  assert.match(alone, /None of its 3 cases is about something that is offered here/)
+  assert.doesNotMatch(alone, /3 unsupported|class="case"/)
+  assert.match(formatSummary(without), /Extensions: none offered/)
+  const both = await formatHtmlReport([having, without])
+  assert.equal([...both.matchAll(/class="case"/g)].length, 3)
+})
 
 test('the terminal is told the case, the sentence, the exchange and the curl', () => {
   const [, bad, , , , later] = oneOfEach().cases
