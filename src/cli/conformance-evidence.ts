@@ -28,6 +28,7 @@ export async function writeEvidence(
   }: Omit<RepetitionOptions, 'hider' | 'bodyFile'> & { secrets: readonly string[] },
 ): Promise<void> {
   const hider = openHider(secrets)
+  const bytesHider = openHider(secrets.map((secret) => Buffer.from(secret).toString('latin1')))
   for (const result of results) {
     if (!('exchanges' in result)) continue
     const { id } = result.case
@@ -36,12 +37,11 @@ export async function writeEvidence(
     await write(join(folder, id, 'repeat.sh'), `${lines.join('\n')}\n`)
     for (const { path, bytes } of files) await write(path, bytes)
     const body = result.exchanges.at(-1)?.answer?.body
-    // Each byte is a character, so that whatever else is in it stays as it is.
-    if (body !== undefined)
-      await write(
-        join(folder, id, 'answer.body'),
-        Buffer.from(hider.hide(Buffer.from(body).toString('latin1')), 'latin1'),
-      )
+    // Each byte is a character there, so that whatever else is in it stays as it is.
+    if (body !== undefined) {
+      const shown = bytesHider.hide(Buffer.from(body).toString('latin1'))
+      await write(join(folder, id, 'answer.body'), Buffer.from(shown, 'latin1'))
+    }
   }
 }
 

@@ -16,7 +16,7 @@ import {
   VERDICTS,
   type VerdictName,
 } from './summary.ts'
-import { verdictOf } from './terminal-report.ts'
+import { outcomeOf, verdictOf } from './terminal-report.ts'
 
 const SYMBOLS: Readonly<Record<VerdictName, string>> = {
   passed: '✓',
@@ -104,7 +104,7 @@ function registryCard(report: Report): string {
     ([group, counts]) =>
       `<div class="group"><b>${GROUP_NAMES[group as Group]}</b>${offersNone(counts) ? noneOffered() : bar(counts) + countList(counts)}</div>`,
   )
-  const outcome = `<p class="outcome verdict ${report.conforms ? 'passed' : 'failed'}">${escapeMarkup(verdictOf(report))}</p>`
+  const outcome = `<p class="outcome verdict ${outcomeOf(report)}">${escapeMarkup(verdictOf(report))}</p>`
   const tokens = report.tokenEndpoints.map(
     (endpoint) => `<p class="dim">Tokens came from ${escapeMarkup(endpoint)}.</p>`,
   )

@@ -97,9 +97,13 @@ export function formatSummary(report: Report, paint: Paint = paintNothing): stri
       `  ${GROUP_NAMES[group as keyof typeof GROUP_NAMES]}: ${offersNone(counts) ? paint('none offered', 'dim') : formatCounts(counts, paint)}`,
   )
   const verdict = verdictOf(report)
-  return [`${report.registry}: ${paint(verdict, report.conforms ? 'passed' : 'failed')}`, ...groups].join(
-    '\n',
-  )
+  return [`${report.registry}: ${paint(verdict, outcomeOf(report))}`, ...groups].join('\n')
+}
+
+/** The verdict on all of the specification. */
+export function outcomeOf({ conforms, groups }: Report): 'passed' | 'failed' | 'undecided' {
+  if (conforms) return 'passed'
+  return groups.specification?.failed === 0 ? 'undecided' : 'failed'
 }
 
 /** Whether it conforms, in words that claim no more than was tested. */

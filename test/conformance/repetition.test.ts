@@ -3,9 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { blobCases } from '../../src/conformance/cases/blobs.ts'
 import type { Exchange } from '../../src/conformance/exchange.ts'
 import { repetitionOf } from '../../src/conformance/repetition.ts'
+import { runCases } from '../../src/conformance/run.ts'
 import { openHider } from '../../src/conformance/secret.ts'
+import { openSession } from '../../src/conformance/session.ts'
 import type { CaseReport, Report } from '../../src/conformance/summary.ts'
 import { openSandbox, type Sandbox } from '../cli/program.ts'
 import { type Fault, startFaulty } from './faulty-registry.ts'
@@ -82,6 +85,22 @@ test('with evidence, every failure is repeated, whatever was sent, also by its s
     const body = await readFile(join(ran.sandbox.folder, 'kept', host, id, 'answer.body'))
     assert.ok(exchange?.response?.body === undefined || body.length > 0, id)
   }
+})
+
+test('lines for a registry that wants a login take it from the environment, and stop without it', async (t) => {
+  const authorization = `Basic ${Buffer.from('ann:correct horse').toString('base64')}`
+  const closed: Fault = (app) => async (request) =>
+    request.header('authorization') === authorization
+      ? await ODD(app)(request)
+      : { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="x"', 'Content-Length': '0' } }
+  const origin = await startFaulty(t, closed)
+  const send = openSession(origin, { credentials: { user: 'ann', password: 'correct horse' } })
+  const cases = blobCases.filter(({ id }) => id === 'blob-pull').map(({ needs: _, ...each }) => each)
+  const [result] = await runCases(cases, { origin, send, repository: 'test', concurrency: 1 })
+  assert.ok(result?.verdict === 'failed')
+  const { lines } = repetitionOf(result.exchanges, { origin, hider: openHider(['correct horse']) })
+  assert.equal((await runLines(lines)).status, undefined)
+  assert.equal((await runLines(lines, { env: { AUTHORIZATION: authorization } })).status, 203)
 })
 
 const ORIGIN = 'http://127.0.0.1:1'
