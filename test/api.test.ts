@@ -157,7 +157,11 @@ test('the grammars of the description are those of the parsers', () => {
   }
 })
 
-const COMMON = { 'docker-distribution-api-version': 'registry/2.0', 'x-content-type-options': 'nosniff' }
+const COMMON = {
+  'cache-control': 'no-cache',
+  'docker-distribution-api-version': 'registry/2.0',
+  'x-content-type-options': 'nosniff',
+}
 
 function tagList(changes: Partial<SentAnswer> = {}): SentAnswer {
   const body = Buffer.from('{"name":"a/b","tags":["v1"]}')

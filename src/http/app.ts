@@ -18,6 +18,7 @@ import {
   isFailure,
   jsonResponse,
   toRegistryError,
+  UNCACHED,
   withoutBodyOfHead,
 } from './respond.ts'
 import { uploadMethods, uploadsMethods } from './uploads.ts'
@@ -76,13 +77,26 @@ function logFields({ method, path, origin: { address, requestId } }: HttpRequest
 async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
   const { prefix } = request.origin
   const path = removePathPrefix(request.path, prefix)
+  if (path === '/') return greeting()
   if (path === '/livez') return emptyResponse(200)
   if (path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
   const response = await dispatch(parts, request, path).catch((error: unknown) =>
     failed(parts, request, error),
   )
+  response.headers['Cache-Control'] ??= UNCACHED
   Object.assign(response.headers, COMMON_HEADERS)
   return prefix === '' ? response : withPathPrefix(response, prefix)
+}
+
+/** For load balancers that probe the root, and for people who open it in a browser. */
+function greeting(): HttpResponse {
+  const bytes = Buffer.from('This is Stowage, a registry for OCI artifacts. Its API begins at /v2/.\n')
+  const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(bytes.length) }
+  return {
+    status: 200,
+    headers: { ...headers, 'Cache-Control': UNCACHED, ...COMMON_HEADERS },
+    body: { type: 'bytes', bytes },
+  }
 }
 
 /** Makes the paths in the headers of an answer those that the client knows. */

@@ -2,7 +2,10 @@ import { ERRORS, type ErrorId, RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { HttpResponse } from './message.ts'
 
-/** Headers of every answer of the API. */
+/** The Cache-Control of every answer that has no other: a proxy that keeps a 404 would hide what is pushed a moment later. */
+export const UNCACHED = 'no-cache'
+
+/** Other headers of every answer of the API. */
 export const COMMON_HEADERS = {
   'Docker-Distribution-Api-Version': 'registry/2.0',
   'X-Content-Type-Options': 'nosniff',
@@ -41,7 +44,7 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
     message: error.message,
     ...(detail !== undefined && { detail }),
   }))
-  return jsonResponse(status, { errors }, { ...COMMON_HEADERS, ...headers })
+  return jsonResponse(status, { errors }, { ...COMMON_HEADERS, 'Cache-Control': UNCACHED, ...headers })
 }
 
 /** Failures that a client can do something about, by their code; those that begin with ERR_ are of the two stores. */

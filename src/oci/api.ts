@@ -30,13 +30,7 @@ function json(schema: JsonSchema, mediaType: string = MEDIA_TYPES.json): Record<
 /** Bytes of a form that the description doesn't tell. */
 const BYTES: JsonSchema = {}
 
-const CONTENT_HEADERS = [
-  'Docker-Content-Digest',
-  'ETag',
-  'Accept-Ranges',
-  'Cache-Control',
-  'Content-Security-Policy',
-] as const
+const CONTENT_HEADERS = ['Docker-Content-Digest', 'ETag', 'Accept-Ranges', 'Content-Security-Policy'] as const
 
 const CONTENT_CONDITIONS = ['If-Match', 'If-None-Match', 'Range', 'If-Range'] as const
 const CONTENT_ERRORS = ['NAME_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE'] as const
@@ -343,8 +337,18 @@ const live: Operation = {
   errors: [],
 }
 
-/** What supervisors ask, outside of the API and without its headers. Any other method is answered as these are. */
+const root: Operation = {
+  id: 'root',
+  summary: 'Tell what this is',
+  answers: {
+    200: { description: 'It is a registry.', content: { 'text/plain; charset=utf-8': { type: 'string' } } },
+  },
+  errors: [],
+}
+
+/** What supervisors and load balancers ask, outside the API. Any other method is answered as these are. */
 export const PROBES = {
+  '/': { GET: root, HEAD: headOf(root) },
   '/livez': { GET: live, HEAD: headOf(live) },
   '/readyz': { GET: ready, HEAD: headOf(ready) },
 } as const satisfies Record<string, Operations>

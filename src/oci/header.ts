@@ -11,8 +11,8 @@ export const HEADERS = {
   Allow: { description: 'The methods that this endpoint answers.', schema: { type: 'string' } },
   'Cache-Control': {
     description:
-      'Content by digest never changes; a tag has to be asked for each time, and events are for now only.',
-    schema: { type: 'string', pattern: '\\bno-transform$' },
+      'Content by digest never changes, and may be kept. Everything else must be asked for each time: an answer of 404 may be 200 a moment later.',
+    schema: { type: 'string', pattern: '^no-cache$|\\bno-transform$' },
   },
   'Content-Length': {
     description: 'The length of the body in bytes; of HEAD, that of the body which GET has.',
@@ -78,6 +78,7 @@ export type HeaderName = keyof typeof HEADERS
 
 /** Headers that every answer of the API has. */
 export const COMMON_HEADERS = [
+  'Cache-Control',
   'Docker-Distribution-Api-Version',
   'X-Content-Type-Options',
 ] as const satisfies HeaderName[]

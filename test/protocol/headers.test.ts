@@ -63,7 +63,8 @@ function everyRead(upload: string): Asked[] {
     [upload, 204],
     ['/v2/app', 404],
     ['/v1/search', 404],
-    ['/', 404],
+    ['/', 200],
+    ['/favicon.ico', 404],
   ]
   return reads.map(([path, status, headers]) => ({
     method: 'GET',
@@ -111,6 +112,7 @@ async function everyAnswer(): Promise<Asked[]> {
 function assertHeaders(headers: Headers, what: string): void {
   assert.equal(headers.get('docker-distribution-api-version'), 'registry/2.0', what)
   assert.equal(headers.get('x-content-type-options'), 'nosniff', what)
+  assert.match(headers.get('cache-control') ?? '', /^no-cache|\bimmutable\b/, what)
   for (const name of [
     'content-encoding',
     'transfer-encoding',
@@ -302,4 +304,24 @@ test('a GET whose own body is still on its way is answered whole', async (t) => 
     assert.equal(answer.status, expected.status, path)
     assert.equal(answer.body.length, expected.body.length, path)
   }
+})
+
+test('only content that is asked for by its digest may be kept without asking again', async () => {
+  const kept = (
+    await Promise.all(
+      everyRead('/v2/app/blobs/uploads/x').map(async ({ path, method }) => {
+        const [got, asked] = await Promise.all([
+          fetch(url + path, { method }),
+          fetch(url + path, { method: 'HEAD' }),
+        ])
+        await got.arrayBuffer()
+        assert.equal(asked.headers.get('cache-control'), got.headers.get('cache-control'), path)
+        return got.ok && got.headers.get('cache-control')?.includes('immutable') ? [path] : []
+      }),
+    )
+  ).flat()
+  assert.deepEqual(
+    [...new Set(kept)].sort(),
+    [`/v2/app/blobs/${LARGE}`, `/v2/app/manifests/${IMAGE.digest}`].sort(),
+  )
 })

@@ -41,7 +41,6 @@ const operation: Endpoint['operation'] = {
   answers: {
     200: {
       description: 'What has happened; nothing if nothing did while it waited.',
-      headers: ['Cache-Control'],
       content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/ChangeList' }),
     },
   },

@@ -60,7 +60,6 @@ const operation: Endpoint['operation'] = {
     200: {
       description:
         'Events as they come, and comments while none do; it ends when the client or the server does.',
-      headers: ['Cache-Control'],
       content: { [EVENT_STREAM]: { $ref: '#/components/schemas/ChangeEvent' } },
       unmeasured: 'always',
     },

@@ -13,10 +13,7 @@ const QUERY = { digest: { ...digestParameter('Of the content.'), required: true 
 /** Who may pull it differs from client to client, so only the client's own cache may keep it. */
 const CACHE_CONTROL = 'private, max-age=31536000, immutable, no-transform'
 
-const HEADERS = [
-  ...(['Docker-Content-Digest', 'ETag', 'Accept-Ranges'] as const),
-  ...(['Cache-Control', 'Content-Security-Policy'] as const),
-]
+const HEADERS = ['Docker-Content-Digest', 'ETag', 'Accept-Ranges', 'Content-Security-Policy'] as const
 const BYTES = { type: 'string', format: 'binary' }
 
 /** `GET /v2/_stowage/content/data`. */
