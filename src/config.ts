@@ -27,16 +27,33 @@ const address = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** What `never` stands for: longer than dates can tell, and exact in milliseconds. */
+export const NEVER = 99_999_999 * UNITS.d
+/** A timer that is set to more than 24 days goes off at once. */
+const MAX_STOP = UNITS.d
+
 const duration = z.string().transform((text, context) => {
   if (text === '0') return 0
+  if (text === 'never') return NEVER
   // More days would not be exact in milliseconds.
   const match = /^(\d{1,8})([smhd])$/.exec(text)
   if (match !== null) return Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
   context.addIssue({
     code: 'custom',
-    message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d; or 0',
+    message: 'must be a whole number and a unit: 90s, 30m, 24h or 7d; or never; or 0',
   })
   return z.NEVER
+})
+
+/** How long something may be unused before it goes. */
+const expiry = duration.refine((time) => time > 0, {
+  error: 'cannot be 0: what is being pushed would go at once; never is the word for never',
+})
+
+const shutdownDelay = duration.refine((time) => time <= MAX_STOP, { error: 'must be 1d or less' })
+
+const drainTimeout = duration.refine((time) => time <= MAX_STOP || time === NEVER, {
+  error: 'must be 1d or less, or never',
 })
 
 /** Node does not hand connections to other threads on Windows in all versions. */
@@ -111,12 +128,12 @@ const schema = z
     tlsKey: z.string().optional(),
     publicUrl: publicUrl.optional(),
     trustedProxies,
-    uploadExpiry: duration,
-    unusedBlobExpiry: duration,
+    uploadExpiry: expiry,
+    unusedBlobExpiry: expiry,
     keepDeleted: duration,
     keepHistory: duration,
-    shutdownDelay: duration,
-    drainTimeout: duration,
+    shutdownDelay,
+    drainTimeout,
     workers,
     zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exposedFiles, ForeignFileError, hideFromOthers, refuseForeignFiles } from './folder-access.ts'
 import type { MetadataStore } from './metadata/metadata-store.ts'
 import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
 import { JournalDamagedError } from './metadata/sqlite/journal.ts'
@@ -32,6 +32,8 @@ export interface DataFolder extends Stores {
   readonly hasBlobs: boolean
   /** The mark by which the folder of blobs is known; see storage/blob-folder.ts. */
   readonly blobsMark: string
+  /** Files that other users could read until now, such as those of a folder that was not made by us. */
+  readonly hidden: readonly string[]
 }
 
 /** What another thread needs to use a data folder; `metadata.writers` must be transferred to it. */
@@ -43,7 +45,8 @@ export interface SharedFolder {
 }
 
 /**
- * Opens a data folder, which is made if it is absent: `lock.sqlite`, `metadata.sqlite` and `blobs/`.
+ * Opens a data folder, which is made if it is absent: `lock.sqlite`, `metadata.sqlite` and `blobs/`. It is looked at before
+ * anything is touched: a start that is refused leaves it as it was.
  *
  * @param onWriterDeath is told if the thread that writes the metadata died; another takes over by itself
  * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
@@ -54,11 +57,14 @@ export async function openDataFolder(
 ): Promise<DataFolder> {
   try {
     // What is in it, such as the key that authenticates uploads, is no other user's business.
+    await refuseForeignFiles(path)
+    const exposed = await exposedFiles(path)
     await makeFolder(path, 0o700)
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
     const lock = lockFolder(join(path, 'lock.sqlite'))
     try {
-      return await openLocked(path, onWriterDeath, lock.release)
+      const opened = await openLocked(path, onWriterDeath, lock.release)
+      await hideFromOthers(path)
+      return { ...opened, hidden: exposed }
     } catch (error) {
       lock.release()
       throw error
@@ -82,7 +88,7 @@ async function openLocked(
   path: string,
   onWriterDeath: (error: unknown) => void,
   release: () => void,
-): Promise<DataFolder> {
+): Promise<Omit<DataFolder, 'hidden'>> {
   const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite'), onWriterDeath })
   const identity = identityOf(metadata)
   const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity }).catch(
@@ -153,6 +159,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'it is on a file system that is read-only',
   ENOTDIR: 'a part of its path is a file',
   EEXIST: 'it is a file',
+  ENOENT: 'the system refuses to make it there',
   ENOSPC: 'there is no space left',
 }
 
@@ -160,7 +167,7 @@ const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
 function reason(error: unknown): string {
-  if (error instanceof FolderInUseError) return error.message
+  if (error instanceof FolderInUseError || error instanceof ForeignFileError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
   const { code, message, errcode = 0 } = error as NodeJS.ErrnoException & { errcode?: number }
   const isDamaged =

@@ -116,6 +116,8 @@ async function openOver(
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )
+  if (folder.hidden.length > 0)
+    log.warn({ files: folder.hidden }, 'other users could read these files; now they cannot')
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
   const registry = registryOf(folder, { config, log, losses })

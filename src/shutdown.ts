@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
+import { type Config, NEVER } from './config.ts'
 
 /** What has to be stopped. */
 export interface Stoppable {
@@ -46,7 +46,7 @@ export async function shutDown(
 
 /** Whether something was done in time. */
 async function within(ms: number, done: Promise<boolean>): Promise<boolean> {
-  if (ms === Number.POSITIVE_INFINITY) return await done
+  if (ms === NEVER) return await done
   const stopWaiting = new AbortController()
   const late = sleep(ms, false, { signal: stopWaiting.signal }).catch(() => false)
   try {

@@ -71,7 +71,8 @@ const TOP: Readonly<Record<string, Rule>> = {
     packages: ['zod'],
     node: true,
   },
-  'src/data-folder.ts': { folders: ['storage', 'metadata'], node: true },
+  'src/folder-access.ts': { folders: [], node: true },
+  'src/data-folder.ts': { folders: ['storage', 'metadata'], files: ['src/folder-access.ts'], node: true },
   'src/cgroup.ts': { folders: [], node: true },
   'src/log-output.ts': { folders: [], node: true },
   'src/log.ts': {

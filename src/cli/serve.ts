@@ -54,12 +54,15 @@ export function serveCommand(): Command {
     .addOption(setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'))
     .addOption(setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'))
     .addOption(
-      setting('--upload-expiry <time>', 'end uploads idle for so long').default(DEFAULTS.uploadExpiry),
+      setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(
+        DEFAULTS.uploadExpiry,
+      ),
     )
     .addOption(
-      setting('--unused-blob-expiry <time>', 'delete blobs that no manifest has named for so long').default(
-        DEFAULTS.unusedBlobExpiry,
-      ),
+      setting(
+        '--unused-blob-expiry <time>',
+        'delete blobs that no manifest has named for so long, or never',
+      ).default(DEFAULTS.unusedBlobExpiry),
     )
     .addOption(
       setting('--workers <count>', 'threads that answer requests; auto: one for each core').default(
@@ -72,14 +75,16 @@ export function serveCommand(): Command {
         .default(DEFAULTS.zeroCopy),
     )
     .addOption(
-      setting('--keep-deleted <time>', 'keep deleted manifests for an undelete for so long; 0: not').default(
-        DEFAULTS.keepDeleted,
-      ),
+      setting(
+        '--keep-deleted <time>',
+        'keep deleted manifests for an undelete for so long; 0: not; never: for good',
+      ).default(DEFAULTS.keepDeleted),
     )
     .addOption(
-      setting('--keep-history <time>', 'keep the history of tags and changes for so long').default(
-        DEFAULTS.keepHistory,
-      ),
+      setting(
+        '--keep-history <time>',
+        'keep the history of tags and changes for so long; never: for good',
+      ).default(DEFAULTS.keepHistory),
     )
     .addOption(SHUTDOWN_DELAY)
     .addOption(DRAIN_TIMEOUT)
@@ -114,6 +119,8 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
     draftExtensions: isOn(options.draftExtensions, DRAFT_EXTENSIONS),
   } as Settings
   const config = parseConfig(settings)
+  // Whatever makes files for the data folder, only its owner may read them.
+  process.umask(0o077)
   const output = new LogOutput(STANDARD_ERROR)
   const log = createLog(config, output)
   logWarnings(log)

@@ -14,8 +14,8 @@ export interface WritableFile {
 /** All by which a blob store changes what is on a disk. Errors are those of Node, with a `code`. */
 export interface FileOperations {
   open(path: string, flags: number, mode?: number): Promise<WritableFile>
-  /** @returns the topmost folder that was made; undefined if all were there */
-  mkdir(path: string, options: { recursive: true; mode: number }): Promise<string | undefined>
+  /** @returns the topmost folder that was made, if it is recursive; undefined if all were there */
+  mkdir(path: string, options: { recursive: boolean; mode: number }): Promise<string | undefined>
   unlink(path: string): Promise<void>
 }
 

@@ -124,6 +124,25 @@ test('settings come from the environment, and a flag beats its variable', async 
   assert.equal((await byFlags.ended).stderr, '')
 })
 
+test('never is the word for never in every time, and a push succeeds with it', async (t) => {
+  const times = [
+    '--upload-expiry',
+    '--unused-blob-expiry',
+    '--keep-deleted',
+    '--keep-history',
+    '--drain-timeout',
+  ]
+  const sandbox = await openSandbox(t)
+  const server = await sandbox.serve(
+    'data',
+    times.flatMap((flag) => [flag, 'never']),
+  )
+  await pushImage(server.url, 'app', 'v1')
+  server.signal('SIGTERM')
+  const { code, stderr } = await server.ended
+  assert.equal(`${code} ${stderr}`, '0 ')
+})
+
 test('drafts of the specification are answered where a flag or its variable asks for them', async (t) => {
   const sandbox = await openSandbox(t)
   for (const [args, env, status] of [
@@ -168,7 +187,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--upload-expiry', '-1h'], /--upload-expiry must be a whole number and a unit/],
   [['--upload-expiry', '200000000d'], /--upload-expiry must be a whole number and a unit/],
   [['--unused-blob-expiry', '1.5d'], /--unused-blob-expiry must be a whole number and a unit/],
-  [['--keep-deleted', '7'], /--keep-deleted must be .*; or 0$/m],
+  [['--keep-deleted', '7'], /--keep-deleted must be .*; or never; or 0$/m],
   [['--keep-history', '00'], /--keep-history must be a whole number and a unit/],
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
   [[], /STOWAGE_DRAFT_EXTENSIONS must be true or false/, { STOWAGE_DRAFT_EXTENSIONS: 'maybe' }],
@@ -181,6 +200,11 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--trusted-proxies', 'proxy.test'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--trusted-proxies', '10.0.0.0/33'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--trusted-proxies', '10.0.0.0/8,'], /--trusted-proxies must be none, or addresses and ranges/],
+  [['--upload-expiry', '0'], /--upload-expiry cannot be 0.*never/],
+  [['--upload-expiry', '0s'], /--upload-expiry cannot be 0.*never/],
+  [['--unused-blob-expiry', '0'], /--unused-blob-expiry cannot be 0.*never/],
+  [['--shutdown-delay', 'never'], /--shutdown-delay must be 1d or less/],
+  [['--drain-timeout', '25d'], /--drain-timeout must be 1d or less, or never/],
   [['--no-such-flag'], /--no-such-flag/],
   [['--port', '5001'], /no --port.*--listen 127\.0\.0\.1:5001/],
 ]

@@ -92,10 +92,11 @@ export function recordedDisk<Note>(settings: DiskSettings = {}): RecordedDisk<No
 
   async function mkdir(
     path: string,
-    options: { recursive: true; mode: number },
+    options: { recursive: boolean; mode: number },
   ): Promise<string | undefined> {
     refuse('mkdir', path)
-    const first = await systemFiles.mkdir(path, options)
+    const made = await systemFiles.mkdir(path, options)
+    const first = options.recursive ? made : path
     if (first !== undefined)
       for (const made of pathsBetween(first, path)) log.push({ type: 'mkdir', path: made })
     return first
