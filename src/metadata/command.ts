@@ -74,7 +74,10 @@ export interface PutManifest {
   at: number
 }
 
-/** Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. */
+/**
+ * Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. No answer knows the tags from then
+ * on; if they are many, their rows, and the changes that tell of each, follow by {@link DropDoomedTags}.
+ */
 export interface DeleteManifest {
   type: 'deleteManifest'
   repository: RepositoryName
@@ -122,6 +125,13 @@ export interface DescribeManifests {
 export interface RecordPulls {
   type: 'recordPulls'
   pulls: readonly { repository: RepositoryName; digest: Digest; at: number }[]
+}
+
+/** Removes rows of tags whose manifest was deleted with more tags than one step removes. No answer knew them any more. */
+export interface DropDoomedTags {
+  type: 'dropDoomedTags'
+  limit: number
+  at: number
 }
 
 /** Sets a tag to a manifest that is in the repository. */
@@ -225,6 +235,7 @@ export type Command =
   | ExpireDeleted
   | DescribeManifests
   | RecordPulls
+  | DropDoomedTags
   | SetTag
   | DeleteTag
   | UploadCommand
@@ -244,13 +255,22 @@ export interface Outcomes extends UploadOutcomes {
   putManifest:
     | { result: 'stored' | 'precondition-failed' | 'repository-deleting' }
     | { result: 'missing'; digests: Digest[] }
-  deleteManifest: { result: 'deleted' | 'unknown' } | { result: 'needed'; by: Digest }
+    /** It is there under this one. */
+    | { result: 'other-media-type'; mediaType: string }
+  deleteManifest:
+    | { result: 'deleted'; areTagsLeft?: boolean }
+    | { result: 'unknown' }
+    | { result: 'needed'; by: Digest }
   undeleteManifest:
     | { result: 'restored'; previousTags: Tag[] }
     | { result: 'missing'; digests: Digest[] }
     | { result: 'exists' }
     | { result: 'unknown' }
-  purgeManifest: { result: 'purged' | 'unknown' } | { result: 'needed'; by: Digest }
+  purgeManifest:
+    | { result: 'purged'; areTagsLeft?: boolean }
+    | { result: 'unknown' }
+    | { result: 'needed'; by: Digest }
+  dropDoomedTags: { result: 'done'; count: number; more: boolean }
   /** `more` if the limit ended it. */
   expireDeleted: { result: 'done'; count: number; more: boolean }
   describeManifests: { result: 'done' }

@@ -52,6 +52,8 @@ export type ManifestSort = 'pushed' | 'pulled' | 'size' | 'digest'
 export interface ManifestCursor {
   key: number
   digest: string
+  /** The page begins with this manifest again, and with its tags after this one; or goes on looking for one that fits. */
+  tag?: { after: string; isFound: boolean }
 }
 
 /** Which manifests a list holds: those for which all of it is true. */
@@ -84,17 +86,19 @@ export interface ManifestQuery {
   /** The page begins behind this. */
   after?: ManifestCursor
   limit: number
-  /** At most about this many bytes of JSON, but at least one manifest. */
+  /** At most about this many bytes of JSON, but at least one manifest with one of its tags. */
   maxBytes: number
+  /** Whether what is sent repeats the manifest for each of its tags. */
+  isPerTag?: boolean
 }
 
 /** A manifest as a list shows it. Times are milliseconds since the epoch. */
 export interface ListedManifest extends ManifestRecord {
   artifactType?: string
   annotations?: Readonly<Record<string, string>>
-  /** In byte order. */
+  /** In byte order; at most 1,000, and then the next page begins with this manifest and the others. */
   tags: Tag[]
-  /** Manifests of the repository that name it, in byte order. */
+  /** Manifests of the repository that name it, in byte order; at most 100. */
   parents: Digest[]
   subject?: Digest
   platform?: string

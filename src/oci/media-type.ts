@@ -26,6 +26,14 @@ export function parseMediaType(text: string): string | undefined {
   return MEDIA_TYPE.exec(text)?.[1]
 }
 
+/**
+ * Whether a manifest can be of this type: JSON by its suffix, or of a vendor. What a client says by mistake or by default, such as
+ * `application/x-www-form-urlencoded`, is none.
+ */
+export function isManifestType(mediaType: string): boolean {
+  return /^application\/(?:vnd\.|json$)|\+json$/i.test(mediaType)
+}
+
 /** Whether a layer of this type need not be in the registry: its bytes lie elsewhere. */
 export function isForeignLayer(mediaType: string): boolean {
   return FOREIGN_LAYER.test(mediaType)

@@ -21,11 +21,12 @@ export async function findDeletion(parts: RegistryParts, name: RepositoryName): 
   throw new RegistryError('NAME_UNKNOWN', { message, details: [{ name }] })
 }
 
-/** Deletes repositories: at once for all who ask, and then row by row, between other writes. */
-export class RepositoryDeleter {
+/** Removes what was deleted: repositories at once for all who ask, and rows of them and of many tags step by step, between other writes. */
+export class Remover {
   readonly #parts: RegistryParts
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
+  #isAskedAgain = false
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
@@ -42,14 +43,25 @@ export class RepositoryDeleter {
     const deletion = await metadata.repositories.deletion(name)
     const isThere = outcome.result === 'deleted' || deletion?.finished === undefined
     if (deletion === undefined || !isThere) return nameUnknown(name)
-    // The sweeper goes on with what this leaves.
-    this.#running ??= dropDeleted(this.#parts, this.#stop.signal)
-      .then(() => {})
+    this.begin()
+    return deletion
+  }
+
+  /** Begins to remove rows that are left of what was deleted. The sweeper goes on with what this leaves. */
+  begin(): void {
+    this.#isAskedAgain = true
+    this.#running ??= this.#run()
       .catch(() => {})
       .finally(() => {
         this.#running = undefined
       })
-    return deletion
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isAskedAgain && !this.#stop.signal.aborted) {
+      this.#isAskedAgain = false
+      await dropDeleted(this.#parts, this.#stop.signal)
+    }
   }
 
   /** Stops between two steps. */
@@ -59,15 +71,15 @@ export class RepositoryDeleter {
   }
 }
 
-/** Removes what is left of deleted repositories, in small steps. @returns how many rows that were */
+/** Removes what is left of deleted repositories, and of tags that went with their manifest, in small steps. @returns how many rows that were */
 export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Promise<number> {
   let total = 0
-  for (let more = true; more && !signal.aborted; ) {
-    const [outcome] = await parts.metadata.commit([
-      { type: 'dropDeletedRepositories', limit: BATCH, at: parts.clock() },
-    ])
-    total += outcome.count
-    more = outcome.more
+  for (const type of ['dropDoomedTags', 'dropDeletedRepositories'] as const) {
+    for (let more = true; more && !signal.aborted; ) {
+      const [outcome] = await parts.metadata.commit([{ type, limit: BATCH, at: parts.clock() }])
+      total += outcome.count
+      more = outcome.more
+    }
   }
   return total
 }

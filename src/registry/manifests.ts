@@ -51,6 +51,12 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
+  if (outcome.result === 'other-media-type') {
+    throw new RegistryError('MANIFEST_INVALID', {
+      message: `manifest ${digest} is in this repository as ${outcome.mediaType}, and the media type of a digest does not change`,
+      details: [{ digest, mediaType: outcome.mediaType }],
+    })
+  }
   if (outcome.result === 'missing') {
     throw new RegistryError('MANIFEST_BLOB_UNKNOWN', { details: shownOf(outcome.digests) })
   }
@@ -114,12 +120,17 @@ async function manifestUnknown(
   return await nameOrElse(parts, repository, 'MANIFEST_UNKNOWN', { details: [reference] })
 }
 
-/** Deletes a manifest with its tags; it can be brought back for a while. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED */
+/**
+ * Deletes a manifest with its tags; it can be brought back for a while.
+ *
+ * @returns whether rows of its tags are left, which no answer knows any more
+ * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED
+ */
 export async function deleteManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
-): Promise<void> {
+): Promise<boolean> {
   const [outcome] = await parts.metadata.commit([
     {
       type: 'deleteManifest',
@@ -131,6 +142,7 @@ export async function deleteManifest(
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
+  return outcome.areTagsLeft ?? false
 }
 
 function manifestNeeded(digest: Digest, by: Digest): RegistryError {
@@ -167,18 +179,20 @@ export async function undeleteManifest(
 /**
  * Removes a manifest for good, deleted before or not, with the content that only it named in its repository.
  *
+ * @returns whether rows of its tags are left, which no answer knows any more
  * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED
  */
 export async function purgeManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
-): Promise<void> {
+): Promise<boolean> {
   const [outcome] = await parts.metadata.commit([
     { type: 'purgeManifest', repository, digest, at: parts.clock() },
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
+  return outcome.areTagsLeft ?? false
 }
 
 /** Removes a tag; its manifest stays. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or PRECONDITION_FAILED */

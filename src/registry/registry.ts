@@ -31,7 +31,7 @@ import { LossCounters, watchedBlobs } from './blob-presence.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
 import type { ForwardJumps } from './clock-jumps.ts'
 import { countRepositories } from './counts.ts'
-import { findDeletion, RepositoryDeleter, refuseDeleting } from './deletion.ts'
+import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
   type Changes,
   changesOf,
@@ -164,7 +164,7 @@ export function localRegistry(given: RegistryParts): Registry {
   const { metadata, clock, losses = new LossCounters(), onLost = () => {} } = given
   const parts = { ...given, blobs: watchedBlobs(given.blobs, { losses, clock, onLost }) }
   const pulls = new PullLog(parts)
-  const deleter = new RepositoryDeleter(parts)
+  const remover = new Remover(parts)
   return {
     blobs: {
       find: (repository, digest) => findBlob(parts, repository, digest),
@@ -173,13 +173,13 @@ export function localRegistry(given: RegistryParts): Registry {
       delete: (repository, digest) => deleteBlob(parts, repository, digest),
     },
     uploads: guardedUploads(parts),
-    manifests: manifestsOf(parts, pulls),
+    manifests: manifestsOf(parts, pulls, remover),
     repositories: {
       exists: (name) => metadata.repositories.exists(name),
       list: (after, limit) => metadata.repositories.list(after, limit),
       state: async (name) => (await metadata.repositories.state(name)) ?? nameUnknown(name),
       children: (query) => metadata.repositories.children(query),
-      delete: (name) => deleter.delete(name),
+      delete: (name) => remover.delete(name),
       deletion: (name) => findDeletion(parts, name),
     },
     history: historyOf(parts),
@@ -192,7 +192,7 @@ export function localRegistry(given: RegistryParts): Registry {
     sweep: (signal, jumps) => sweep(parts, signal, jumps),
     count: (signal) => countRepositories(parts, signal),
     async close() {
-      await deleter.close()
+      await remover.close()
       await pulls.save()
       parts.writers?.close()
     },
@@ -223,7 +223,7 @@ function guardedUploads(parts: RegistryParts): Uploads {
   }
 }
 
-function manifestsOf(parts: RegistryParts, pulls: PullLog): Manifests {
+function manifestsOf(parts: RegistryParts, pulls: PullLog, remover: Remover): Manifests {
   const { metadata } = parts
   return {
     find: (repository, reference) => findManifest(parts, repository, reference),
@@ -233,13 +233,17 @@ function manifestsOf(parts: RegistryParts, pulls: PullLog): Manifests {
       return found
     },
     push: (push) => pushManifest(parts, push),
-    delete: (repository, digest) => deleteManifest(parts, repository, digest),
+    async delete(repository, digest) {
+      if (await deleteManifest(parts, repository, digest)) remover.begin()
+    },
     deleteTag: (repository, tag, condition) => deleteTag(parts, repository, tag, condition),
     referrers: (query) => metadata.manifests.referrers(query),
     tags: async (repository, after, limit) =>
       (await metadata.tags.list(repository, after, limit)) ?? nameUnknown(repository),
     list: async (query) => (await metadata.manifests.list(query)) ?? nameUnknown(query.repository),
     undelete: (repository, digest, tags) => undeleteManifest(parts, repository, digest, tags),
-    purge: (repository, digest) => purgeManifest(parts, repository, digest),
+    async purge(repository, digest) {
+      if (await purgeManifest(parts, repository, digest)) remover.begin()
+    },
   }
 }

@@ -4,6 +4,7 @@ import { testBlobs } from './metadata-blobs.ts'
 import { testCollection } from './metadata-collection.ts'
 import { testCommit } from './metadata-commit.ts'
 import { testContents } from './metadata-contents.ts'
+import { testDoomedTags } from './metadata-doomed-tags.ts'
 import { testFeed } from './metadata-feed.ts'
 import { testHistory } from './metadata-history.ts'
 import { testLists } from './metadata-lists.ts'
@@ -48,6 +49,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('repositories', () => testRepositories(getStore))
     describe('contents', () => testContents(getStore))
     describe('lists of manifests', () => testManifestList(getStore))
+    describe('tags of deleted manifests', () => testDoomedTags(getStore))
     describe('deleted manifests', () => testUndelete(getStore))
   })
 }

@@ -1,5 +1,5 @@
 import { MEDIA_TYPES } from '../../oci/media-type.ts'
-import type { ManifestSort } from '../../registry/registry.ts'
+import type { ManifestCursor, ManifestSort } from '../../registry/registry.ts'
 import type { ExtensionAnswer } from '../answer.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
 import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
@@ -70,7 +70,7 @@ async function listManifests(
 ): Promise<ExtensionAnswer> {
   const { sort: order = 'pushed', fields, n, cursor, ...filters } = readQuery(query, QUERY)
   const list = `manifests:${order}`
-  const position = cursor === undefined ? undefined : parseCursor(cursor, list, ['number', 'string'])
+  const after = cursor === undefined ? undefined : parsePosition(cursor, list)
   const sort = order.replace('-', '') as ManifestSort
   const showsPulls = fields.includes('pulledAt')
   const dependsOnPulls = showsPulls || sort === 'pulled' || filters.pulledBefore !== undefined
@@ -78,20 +78,36 @@ async function listManifests(
     type: 'json',
     ...(!dependsOnPulls && { state: () => repositoryState(registry, repository) }),
     async read() {
+      const isIndex = mediaType === MEDIA_TYPES.ociIndex
       const { manifests, next } = await registry.manifests.list({
         repository,
         sort,
         descending: order !== sort,
         filters: manifestFilters(filters),
-        ...(position && { after: { key: position[0], digest: position[1] } }),
+        ...(after && { after }),
         limit: n ?? MAX_MANIFESTS,
         maxBytes: MAX_BYTES,
+        isPerTag: isIndex,
       })
-      const isIndex = mediaType === MEDIA_TYPES.ociIndex
       return {
         json: isIndex ? indexOf(manifests) : listOf(repository, manifests, showsPulls),
-        next: next && formatCursor(list, [next.key, next.digest]),
+        next: next && formatPosition(next, list),
       }
     },
   }
+}
+
+/** Whether a page goes on with the manifest itself: behind it, with its other tags, or still looking for a tag that fits. */
+const STAGES = ['behind', 'tags', 'looking'] as const
+
+function formatPosition({ key, digest, tag }: ManifestCursor, list: string): string {
+  const stage = tag === undefined ? 'behind' : tag.isFound ? 'tags' : 'looking'
+  return formatCursor(list, [key, digest, stage, tag?.after ?? ''])
+}
+
+function parsePosition(cursor: string, list: string): ManifestCursor {
+  const [key, digest, text, after] = parseCursor(cursor, list, ['number', 'string', 'string', 'string'])
+  const stage = STAGES.find((one) => one === text)
+  if (stage === undefined || stage === 'behind') return { key, digest }
+  return { key, digest, tag: { after, isFound: stage === 'tags' } }
 }

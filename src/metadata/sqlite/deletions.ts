@@ -69,6 +69,7 @@ function edgesOf(table: 'edges' | 'grave_edges'): Step {
 const COUNTED: readonly Step[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
 
 const OTHERS: readonly Step[] = [
+  rowsOf('doomed_tags', 'digest'),
   rowsOf('pulls', 'digest'),
   rowsOf('undescribed', 'digest'),
   edgesOf('edges'),

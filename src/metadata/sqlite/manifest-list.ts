@@ -10,102 +10,217 @@ import type {
   ManifestPage,
   ManifestQuery,
 } from '../metadata-store.ts'
-import { manifestRows } from './manifest-order.ts'
+import { manifestRow, manifestRows } from './manifest-order.ts'
+import { PageBudget } from './page-budget.ts'
 import { TagReach } from './reach.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'
 import type { Row, Statements } from './statements.ts'
+import { IS_LIVE } from './tags.ts'
 
-const MAX_MANIFESTS_LOOKED_AT = 10_000
-/** Of annotations and labels, whose length whoever pushes has chosen. */
-const MAX_BYTES_LOOKED_AT = 16 * 1024 * 1024
+/** A manifest with more tags comes again on the next page. */
+const MAX_TAGS_OF_AN_ENTRY = 1_000
+const MAX_PARENTS_SHOWN = 100
+/** How many tags are looked at at once, where one is looked for. */
+const TAGS_OF_A_LOOK = 1_000
+const LONG_TEXTS = ['annotations', 'labels']
+/** What stands around the fields of an entry, and around one tag. */
+const ENTRY_BYTES = 200
+const TAG_BYTES = 3
+const REPEATED_TAG_BYTES = 64
 
 /** One page of the manifests of a repository; undefined if there is no such repository. */
-export function listManifests(statements: Statements, query: ManifestQuery): ManifestPage | undefined {
-  return inSnapshot(statements, () => {
-    const repository = findRepository(statements, query.repository)
-    if (repository === undefined) return undefined
-    return gatherManifests(new Listing(statements, repository, query.filters), statements, query)
-  })
-}
-
-function gatherManifests(listing: Listing, statements: Statements, query: ManifestQuery): ManifestPage {
-  const manifests: ListedManifest[] = []
-  let last: ManifestCursor | undefined
-  let looked = 0
-  let lookedBytes = 0
-  let bytes = 0
-  for (const { row, cursor } of manifestRows(statements, listing.repository, query)) {
-    const isSpent = looked >= MAX_MANIFESTS_LOOKED_AT || lookedBytes >= MAX_BYTES_LOOKED_AT || listing.isSpent
-    if (last !== undefined && (isSpent || manifests.length >= query.limit)) return { manifests, next: last }
-    looked++
-    lookedBytes += textLength(row.annotations) + textLength(row.labels)
-    const found = listing.read(row)
-    if (found !== undefined) {
-      bytes += Buffer.byteLength(JSON.stringify(found))
-      if (manifests.length > 0 && bytes > query.maxBytes && last) return { manifests, next: last }
-      manifests.push(found)
-    }
-    last = cursor
+export async function listManifests(
+  statements: Statements,
+  query: ManifestQuery,
+): Promise<ManifestPage | undefined> {
+  const budget = new PageBudget(query)
+  const page: ManifestPage = { manifests: [] }
+  let listing: Listing | undefined
+  for (let after = query.after; ; ) {
+    const isThere = inSnapshot(statements, () => {
+      const repository = findRepository(statements, query.repository)
+      if (repository === undefined) return false
+      // One of the same name is another.
+      if (listing?.repository !== repository) listing = new Listing(statements, repository, query, budget)
+      after = listing.readSlice(after, page.manifests)
+      return true
+    })
+    if (!isThere) return page.manifests.length === 0 ? undefined : page
+    if (after === undefined) return page
+    if (listing?.isPageOver) return { ...page, next: after }
+    await budget.nextSlice()
   }
-  return { manifests }
 }
 
-function textLength(value: unknown): number {
-  return typeof value === 'string' ? value.length : 0
+/** A row whose manifest may be taken, and where its tags begin. */
+interface Candidate {
+  row: Row
+  cursor: ManifestCursor
+  tags: NonNullable<ManifestCursor['tag']>
 }
 
 /** Reads the manifests of one page, and says which its filters take. */
 class Listing {
   readonly repository: number
   readonly #statements: Statements
-  readonly #filters: ManifestFilters
-  readonly #matchesTag: (tag: string) => boolean
+  readonly #query: ManifestQuery
+  readonly #budget: PageBudget
+  readonly #matchesTag: ((tag: string) => boolean) | undefined
   readonly #reach: TagReach
+  /** Whether the page must end here. */
+  isPageOver = false
 
-  constructor(statements: Statements, repository: number, filters: ManifestFilters) {
+  constructor(statements: Statements, repository: number, query: ManifestQuery, budget: PageBudget) {
     this.#statements = statements
     this.repository = repository
-    this.#filters = filters
-    this.#matchesTag = filters.tag === undefined ? () => true : parseGlob(filters.tag)
+    this.#query = query
+    this.#budget = budget
+    const { tag } = query.filters
+    this.#matchesTag = tag === undefined ? undefined : parseGlob(tag)
     this.#reach = new TagReach(statements, repository)
   }
 
-  /** Whether the page must end here. */
-  get isSpent(): boolean {
-    return this.#reach.isSpent
+  /** Adds manifests from one state of the store. @returns where the list goes on; undefined at its end */
+  readSlice(after: ManifestCursor | undefined, found: ListedManifest[]): ManifestCursor | undefined {
+    let last = after
+    for (const candidate of this.#candidates(after)) {
+      this.isPageOver = this.#budget.isSpent
+      if (last !== undefined && last !== after && (this.isPageOver || this.#budget.isSliceOver)) return last
+      const goesOn = this.#take(candidate, found)
+      if (goesOn !== undefined) return goesOn === 'full' ? last : goesOn
+      last = candidate.cursor
+    }
+    return undefined
   }
 
-  /** The manifest of a row, unless a filter leaves it out. What costs least is asked first. */
-  read(row: Row): ListedManifest | undefined {
-    if (!matchesRow(row, this.#filters) || !matchesTexts(row, this.#filters)) return undefined
+  *#candidates(after: ManifestCursor | undefined): Generator<Candidate> {
+    const { repository } = this
+    if (after?.tag !== undefined) {
+      const row = manifestRow(this.#statements, repository, after.digest)
+      const { tag, ...cursor } = after
+      if (row !== undefined) yield { row, cursor, tags: tag }
+    }
+    for (const { row, cursor } of manifestRows(this.#statements, repository, {
+      ...this.#query,
+      ...(after && { after }),
+    })) {
+      yield { row, cursor, tags: { after: '', isFound: this.#matchesTag === undefined } }
+    }
+  }
+
+  /** @returns where the list goes on if it can't go on behind this manifest; `full` if the manifest does not fit */
+  #take({ row, cursor, tags }: Candidate, found: ListedManifest[]): ManifestCursor | 'full' | undefined {
+    this.#budget.countRow(row, LONG_TEXTS)
+    if (tags.after === '' && !this.#matches(row)) return undefined
+    if (tags.isFound) return this.#add(row, cursor, { tagsAfter: tags.after, found })
+    const looked = this.#lookForTag(row.digest as Digest, tags.after)
+    if (looked === 'none') return undefined
+    if (looked === 'found') return this.#add(row, cursor, { tagsAfter: '', found })
+    this.isPageOver = this.#budget.isSpent
+    return { ...cursor, tag: { after: looked.after, isFound: false } }
+  }
+
+  /** What costs least is asked first. */
+  #matches(row: Row): boolean {
+    const { filters } = this.#query
+    if (!matchesRow(row, filters) || !matchesTexts(row, filters)) return false
+    const { pulledBefore, untagged } = filters
+    const seen = (row.pulled as number | null) ?? (row.pushed as number)
+    if (pulledBefore !== undefined && seen >= pulledBefore) return false
+    if (untagged === undefined) return true
+    const before = this.#reach.steps
+    const isReached = this.#reach.reaches(row.digest as Digest)
+    this.#budget.countSteps(this.#reach.steps - before)
+    return isReached !== untagged
+  }
+
+  /** Looks for a tag that fits, for as long as one slice may take. */
+  #lookForTag(digest: Digest, start: string): 'found' | 'none' | { after: string } {
+    for (let after = start; ; ) {
+      const tags = this.#tagsOf(digest, after, TAGS_OF_A_LOOK)
+      if (tags.some((tag) => this.#matchesTag?.(tag))) return 'found'
+      const last = tags.at(-1)
+      if (last === undefined || tags.length < TAGS_OF_A_LOOK) return 'none'
+      if (this.#budget.isSliceOver) return { after: last }
+      after = last
+    }
+  }
+
+  #add(
+    row: Row,
+    cursor: ManifestCursor,
+    { tagsAfter, found }: { tagsAfter: string; found: ListedManifest[] },
+  ): ManifestCursor | 'full' | undefined {
     const digest = row.digest as Digest
-    const pulled = (row.pulled as number | null) ?? undefined
-    const { pulledBefore, tag, untagged } = this.#filters
-    if (pulledBefore !== undefined && (pulled ?? (row.pushed as number)) >= pulledBefore) return undefined
-    const tags = this.#tagsOf(digest)
-    if (tag !== undefined && !tags.some(this.#matchesTag)) return undefined
-    if (untagged !== undefined && this.#reach.reaches(digest) === untagged) return undefined
-    return listed(row, { tags, parents: this.#parentsOf(digest), pulled })
+    const parents = this.#query.isPerTag ? [] : this.#parentsOf(digest)
+    const bytes = entryBytes(row, parents)
+    if (!this.#budget.fits(bytes)) {
+      this.isPageOver = true
+      return tagsAfter === '' ? 'full' : { ...cursor, tag: { after: tagsAfter, isFound: true } }
+    }
+    const tags = this.#tagsOf(digest, tagsAfter, MAX_TAGS_OF_AN_ENTRY + 1)
+    // All of them went while the list was read.
+    if (tags.length === 0 && tagsAfter !== '') return undefined
+    const sizeOf = this.#query.isPerTag
+      ? (tag: string) => bytes + tag.length + REPEATED_TAG_BYTES
+      : (tag: string) => tag.length + TAG_BYTES
+    const shown = fittingTags(tags, this.#budget.bytesLeft - bytes, sizeOf)
+    found.push(listed(row, shown.tags, parents))
+    this.#budget.countItem(bytes + shown.bytes)
+    const last = shown.tags.at(-1)
+    if (last === undefined || shown.tags.length === tags.length) return undefined
+    this.isPageOver = true
+    return { ...cursor, tag: { after: last, isFound: true } }
   }
 
-  #tagsOf(digest: Digest): Tag[] {
+  #tagsOf(digest: Digest, after: string, limit: number): Tag[] {
     const rows = this.#statements.all(
-      'SELECT name FROM tags WHERE repository = ? AND digest = ? ORDER BY name',
+      `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND t.name > ? AND ${IS_LIVE}
+       ORDER BY t.name LIMIT ?`,
       this.repository,
       digest,
+      after,
+      limit,
     )
+    this.#budget.countSteps(rows.length)
     return rows.map((row) => row.name as Tag)
   }
 
   #parentsOf(digest: Digest): Digest[] {
     const rows = this.#statements.all(
-      'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? ORDER BY parent',
+      'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?',
       this.repository,
       digest,
+      MAX_PARENTS_SHOWN,
     )
+    this.#budget.countSteps(rows.length)
     return rows.map((row) => row.parent as Digest)
   }
+}
+
+/** As many tags as fit into so many bytes, but at least one, and no more than one entry has. */
+function fittingTags(
+  tags: readonly Tag[],
+  bytesLeft: number,
+  sizeOf: (tag: Tag) => number,
+): { tags: Tag[]; bytes: number } {
+  let bytes = 0
+  let count = 0
+  for (const tag of tags.slice(0, MAX_TAGS_OF_AN_ENTRY)) {
+    const size = sizeOf(tag)
+    if (count > 0 && bytes + size > bytesLeft) break
+    bytes += size
+    count++
+  }
+  return { tags: tags.slice(0, count), bytes }
+}
+
+/** About how many bytes of JSON a manifest takes without its tags. */
+function entryBytes({ annotations, labels: _, ...row }: Row, parents: readonly Digest[]): number {
+  const texts = Object.values(row).reduce<number>((sum, value) => sum + String(value ?? '').length, 0)
+  const parentBytes = parents.reduce((sum, parent) => sum + parent.length + TAG_BYTES, 0)
+  return ENTRY_BYTES + texts + parentBytes + Buffer.byteLength((annotations as string | null) ?? '')
 }
 
 function matchesRow(row: Row, filters: ManifestFilters): boolean {
@@ -132,10 +247,7 @@ function matchesTexts(row: Row, { annotations: wanted, labels }: ManifestFilters
   return matchesLabels(labels, row.labels === null ? {} : (JSON.parse(row.labels as string) as Labels))
 }
 
-function listed(
-  row: Row,
-  { tags, parents, pulled }: { tags: Tag[]; parents: Digest[]; pulled: number | undefined },
-): ListedManifest {
+function listed(row: Row, tags: Tag[], parents: Digest[]): ListedManifest {
   return {
     digest: row.digest as Digest,
     mediaType: row.mediaType as string,
@@ -147,7 +259,7 @@ function listed(
     ...(row.subject !== null && { subject: row.subject as Digest }),
     ...(row.platform !== null && { platform: row.platform as string }),
     pushed: row.pushed as number,
-    ...(pulled !== undefined && { pulled }),
+    ...(row.pulled !== null && { pulled: row.pulled as number }),
     totalSize: row.totalSize as number,
   }
 }

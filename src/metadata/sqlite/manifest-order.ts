@@ -31,6 +31,11 @@ export function manifestRows(
   return rowsByPull(order)
 }
 
+/** The row of one manifest, to go on with its tags. */
+export function manifestRow(statements: Statements, repository: number, digest: string): Row | undefined {
+  return statements.get(`${WITH_PULL} WHERE m.repository = ? AND m.digest = ?`, repository, digest)
+}
+
 interface Order {
   statements: Statements
   repository: number

@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge } from '../../oci/manifest.ts'
+import { isManifestType } from '../../oci/media-type.ts'
 import type {
   DeleteManifest,
   DescribeManifests,
@@ -13,7 +14,7 @@ import { dropUnheldContent, storeContent } from './contents.ts'
 import { buryManifest, forgetGrave } from './graves.ts'
 import { ensureRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
-import { conditionHolds, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
+import { conditionHolds, doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
 import { totalSize } from './total-size.ts'
 
 /** @see PutManifest */
@@ -29,11 +30,35 @@ export function putManifest(statements: Statements, command: PutManifest): Outco
   )
   if (!holds) return { result: 'precondition-failed' }
 
+  const stored = found === undefined ? undefined : otherMediaType(statements, found, command)
+  if (stored !== undefined) return { result: 'other-media-type', mediaType: stored }
+
   const repository = found ?? ensureRepository(statements, command.repository, command.at)
   if (repository === undefined) return { result: 'repository-deleting' }
   storeManifest(statements, repository, command)
   for (const tag of command.tags) pointTag(statements, repository, tag, command)
   return { result: 'stored' }
+}
+
+/** The media type under which the manifest is served, if it is another one and could be that of a manifest. */
+function otherMediaType(
+  statements: Statements,
+  repository: number,
+  { digest, mediaType }: PutManifest,
+): string | undefined {
+  const row = statements.get(
+    'SELECT media_type FROM manifests WHERE repository = ? AND digest = ?',
+    repository,
+    digest,
+  )
+  const stored = row?.media_type as string | undefined
+  const isSame = stored === undefined || isSameType(stored, mediaType)
+  return isSame || !isManifestType(stored) ? undefined : stored
+}
+
+/** @see RFC 6838, section 4.2: names of types are not case-sensitive */
+function isSameType(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase()
 }
 
 function missingContent(
@@ -66,8 +91,8 @@ function storeManifest(statements: Statements, repository: number, command: PutM
     repository,
     digest,
   )
-  // The same bytes under another media type are something that a reader sees; the same push again is nothing.
-  if (found !== undefined && found.media_type === command.mediaType) return
+  // Another type in place of one that no manifest has is something that a reader sees; the same push again is nothing.
+  if (found !== undefined && isSameType(found.media_type as string, command.mediaType)) return
   const position = recordChange(statements, repository, {
     kind: 'manifest-pushed',
     subject: digest,
@@ -141,14 +166,16 @@ export function deleteManifest(statements: Statements, command: DeleteManifest):
   const by = manifestThatNeeds(statements, repository, digest)
   if (by !== undefined) return { result: 'needed', by }
 
-  const tags = removeTagsOf(statements, repository, digest, at)
+  const { tags, areLeft } = removeTagsOf(statements, repository, digest, at)
   if (command.keep) buryManifest(statements, repository, digest, { tags, at })
   for (const child of removeRows(statements, repository, digest)) {
     releaseLink(statements, repository, child, at)
   }
-  recordChange(statements, repository, { kind: 'manifest-deleted', subject: digest, old: digest, at })
+  const change = { kind: 'manifest-deleted', subject: digest, old: digest, at } as const
+  const revision = recordChange(statements, repository, change)
+  if (areLeft) doomTags(statements, repository, { digest, revision })
   dropUnheldContent(statements, digest, at)
-  return { result: 'deleted' }
+  return { result: 'deleted', ...(areLeft && { areTagsLeft: true }) }
 }
 
 /** Removes a manifest and what is known of it. @returns what it named */
@@ -173,14 +200,16 @@ export function purgeManifest(statements: Statements, command: PurgeManifest): O
   const by = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
   if (by !== undefined) return { result: 'needed', by }
 
-  removeTagsOf(statements, repository, digest, at)
+  const { areLeft } = removeTagsOf(statements, repository, digest, at)
   const children = isLive
     ? removeRows(statements, repository, digest)
     : forgetGrave(statements, repository, digest)
   for (const child of children) unlinkUnnamed(statements, repository, child, at)
-  recordChange(statements, repository, { kind: 'manifest-purged', subject: digest, old: digest, at })
+  const change = { kind: 'manifest-purged', subject: digest, old: digest, at } as const
+  const revision = recordChange(statements, repository, change)
+  if (areLeft) doomTags(statements, repository, { digest, revision })
   dropUnheldContent(statements, digest, at)
-  return { result: 'purged' }
+  return { result: 'purged', ...(areLeft && { areTagsLeft: true }) }
 }
 
 /** @see RecordPulls */

@@ -217,6 +217,18 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE ended_uploads ADD COLUMN digest TEXT;
   ALTER TABLE ended_uploads ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE tags ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX tags_by_digest;
+  CREATE INDEX tags_by_digest ON tags (repository, digest, name, revision);
+  CREATE TABLE doomed_tags (
+    repository INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    removed_to TEXT NOT NULL,
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -6,7 +6,12 @@ import { memoryMetadata } from './store.ts'
 import { openForWriting } from './writer.ts'
 
 /** Queues that are emptied from their beginning, and what is done once. */
-const MAY_SCAN = [/FROM undescribed LIMIT/, /WHERE finished IS NULL/, /^UPDATE uploads SET lease = NULL/]
+const MAY_SCAN = [
+  /FROM undescribed LIMIT/,
+  /FROM doomed_tags d CROSS JOIN/,
+  /WHERE finished IS NULL/,
+  /^UPDATE uploads SET lease = NULL/,
+]
 
 const seen = new Set<string>()
 const prepare = DatabaseSync.prototype.prepare

@@ -1,8 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Statements } from './statements.ts'
+import { IS_LIVE } from './tags.ts'
 
 const MAX_STEPS_OF_A_MANIFEST = 10_000
-const MAX_STEPS_OF_A_PAGE = 100_000
 
 /**
  * Which manifests of a repository a tag reaches: those that it points to, what they name, and what refers to any of these. It remembers
@@ -19,9 +19,9 @@ export class TagReach {
     this.#repository = repository
   }
 
-  /** Whether it was asked as much as one page may ask. */
-  get isSpent(): boolean {
-    return this.#steps >= MAX_STEPS_OF_A_PAGE
+  /** How many manifests it has looked at. */
+  get steps(): number {
+    return this.#steps
   }
 
   /** Whether a tag reaches a manifest. Where finding out would take too long it says yes: nobody deletes it then. */
@@ -48,7 +48,7 @@ export class TagReach {
 
   #isTagged(digest: Digest): boolean {
     const row = this.#statements.get(
-      'SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1',
+      `SELECT 1 FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} LIMIT 1`,
       this.#repository,
       digest,
     )

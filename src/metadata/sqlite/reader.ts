@@ -14,14 +14,16 @@ import { ChangeWatch } from './change-watch.ts'
 import { contentReads } from './content-reads.ts'
 import { countReads } from './count-reads.ts'
 import { listManifests } from './manifest-list.ts'
+import { PageBudget } from './page-budget.ts'
 import { findRepository } from './repositories.ts'
 import { repositoryReads } from './repository-reads.ts'
 import type { Row, Statements } from './statements.ts'
 import { tagReads } from './tag-reads.ts'
+import { IS_LIVE } from './tags.ts'
 import { findClosed } from './upload-ends.ts'
 import { findUpload } from './uploads.ts'
 
-const MAX_REFERRERS_LOOKED_AT = 10_000
+const LONG_TEXTS = ['artifactType', 'annotations']
 
 /** The reads of a metadata store on a connection of their own. */
 export type Reads = Omit<MetadataStore, 'commit' | 'close'> & {
@@ -39,8 +41,8 @@ export function sqliteReads(statements: Statements): Reads {
     manifests: {
       find: async (repository, reference) => findManifest(statements, repository, reference),
       read: async (repository, reference) => readManifest(statements, repository, reference),
-      referrers: async (query) => listReferrers(statements, query),
-      list: async (query) => listManifests(statements, query),
+      referrers: (query) => listReferrers(statements, query),
+      list: (query) => listManifests(statements, query),
       undescribed: async (limit) => listUndescribed(statements, limit),
     },
     blobs: { find: async (repository, digest) => findBlob(statements, repository, digest) },
@@ -62,7 +64,7 @@ export function sqliteReads(statements: Statements): Reads {
 }
 
 const MANIFEST_OF_DIGEST = `FROM repositories r JOIN manifests m ON m.repository = r.id AND m.digest = ?2 WHERE r.name = ?1`
-const MANIFEST_OF_TAG = `FROM repositories r JOIN tags t ON t.repository = r.id AND t.name = ?2
+const MANIFEST_OF_TAG = `FROM repositories r JOIN tags t ON t.repository = r.id AND t.name = ?2 AND ${IS_LIVE}
   JOIN manifests m ON m.repository = r.id AND m.digest = t.digest WHERE r.name = ?1`
 const MANIFEST_COLUMNS = 'm.digest, m.media_type AS mediaType, m.size'
 const MANIFEST_BYTES = '(SELECT bytes FROM contents c WHERE c.digest = m.digest) AS bytes'
@@ -100,29 +102,49 @@ const REFERRERS = `SELECT ${MANIFEST_COLUMNS}, m.artifact_type AS artifactType, 
   FROM manifests m INDEXED BY manifests_by_subject
   WHERE m.repository = ? AND m.subject = ? AND m.digest > ? ORDER BY m.digest`
 
-function listReferrers(statements: Statements, query: ReferrersQuery): ReferrersPage {
-  const id = findRepository(statements, query.repository)
-  if (id === undefined) return { descriptors: [] }
-  const rows = statements.iterate(REFERRERS, id, query.subject, query.after)
-  return gatherReferrers(rows, query)
+async function listReferrers(statements: Statements, query: ReferrersQuery): Promise<ReferrersPage> {
+  const budget = new PageBudget(query)
+  const descriptors: Descriptor[] = []
+  for (let last: Digest | undefined; ; ) {
+    const id = findRepository(statements, query.repository)
+    if (id === undefined) return { descriptors }
+    const rows = statements.iterate(REFERRERS, id, query.subject, last ?? query.after)
+    const slice = gatherReferrers(rows, query, { budget, last })
+    descriptors.push(...slice.descriptors)
+    if (slice.goesOn === undefined) return { descriptors }
+    if (slice.isPageOver) return { descriptors, next: slice.goesOn }
+    last = slice.goesOn
+    await budget.nextSlice()
+  }
 }
 
-function gatherReferrers(rows: Iterable<Row>, query: ReferrersQuery): ReferrersPage {
+/** What one slice of a page has found, and the digest behind which the list goes on; undefined at its end. */
+interface ReferrersSlice {
+  descriptors: Descriptor[]
+  goesOn?: Digest
+  isPageOver?: boolean
+}
+
+function gatherReferrers(
+  rows: Iterable<Row>,
+  query: ReferrersQuery,
+  { budget, last: before }: { budget: PageBudget; last: Digest | undefined },
+): ReferrersSlice {
   const descriptors: Descriptor[] = []
-  let last: Digest | undefined
-  let bytes = 0
-  let looked = 0
+  const types = new Set<unknown>(query.artifactTypes)
+  let last = before
   for (const row of rows) {
-    const isFull = descriptors.length >= query.limit || looked >= MAX_REFERRERS_LOOKED_AT
     const size = descriptorSize(row)
-    if (last !== undefined && (isFull || bytes + size > query.maxBytes)) return { descriptors, next: last }
+    const isWanted = types.size === 0 || types.has(row.artifactType)
+    const isPageOver = budget.isSpent || (isWanted && !budget.fits(size))
+    if (last !== undefined && (isPageOver || budget.isSliceOver)) {
+      return { descriptors, goesOn: last, isPageOver }
+    }
     last = row.digest as Digest
-    looked++
-    const wanted =
-      query.artifactTypes.length === 0 || query.artifactTypes.includes(row.artifactType as string)
-    if (!wanted) continue
+    budget.countRow(row, LONG_TEXTS)
+    if (!isWanted) continue
     descriptors.push(referrerDescriptor(row))
-    bytes += size
+    budget.countItem(size)
   }
   return { descriptors }
 }

@@ -6,6 +6,7 @@ import { findRepository } from './repositories.ts'
 import { findLog, lastRevision, type RepositoryLog } from './revisions.ts'
 import { inSnapshot } from './snapshot.ts'
 import type { Row, Statements } from './statements.ts'
+import { IS_LIVE } from './tags.ts'
 
 const MAX_TAGS_LOOKED_AT = 10_000
 
@@ -27,7 +28,7 @@ function listTags(
   const id = findRepository(statements, repository)
   if (id === undefined) return undefined
   const rows = statements.all(
-    'SELECT name FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?',
+    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.name > ? AND ${IS_LIVE} ORDER BY t.name LIMIT ?`,
     id,
     after,
     limit + 1,
@@ -79,7 +80,9 @@ function tagsAt(
     const log = findLog(statements, repository)
     if (log === undefined) return undefined
     const revision = revisionAt(statements, log, when)
-    return revision === undefined ? 'pruned' : pastTags(statements, log.id, revision, page)
+    if (revision === undefined) return 'pruned'
+    const isNow = when.revision !== undefined && when.revision > log.revision
+    return pastTags(statements, { repository: log.id, revision, isNow }, page)
   })
 }
 
@@ -93,13 +96,25 @@ function revisionAt(
   return lastRevision(statements, log, 'at', time)
 }
 
+/** A state of a repository's tags. */
+interface Moment {
+  repository: number
+  revision: number
+  /** Then tags do not count that went with their manifest, even if the log does not tell of each yet. */
+  isNow: boolean
+}
+
+/** Must be as in {@link IS_LIVE}, of a change in place of a tag. */
+const IS_DOOMED = `EXISTS (SELECT 1 FROM doomed_tags d
+  WHERE d.repository = c.repository AND d.digest = c.new AND d.revision >= c.revision) AS isDoomed`
+
 /** Seeks from one tag to the next: a tag may have changed many times. */
 function pastTags(
   statements: Statements,
-  repository: number,
-  revision: number,
+  moment: Moment,
   { after, limit }: { after: string; limit: number },
 ): PastTagsPage {
+  const { repository, revision } = moment
   const tags: PastTag[] = []
   let last = after
   for (let looked = 0; ; looked++) {
@@ -111,25 +126,24 @@ function pastTags(
     if (next === undefined) return { revision, tags }
     if (tags.length >= limit || looked >= MAX_TAGS_LOOKED_AT) return { revision, tags, next: last as Tag }
     last = next.subject as string
-    const found = pastTag(statements, repository, revision, last as Tag)
+    const found = pastTag(statements, moment, last as Tag)
     if (found !== undefined) tags.push(found)
   }
 }
 
 function pastTag(
   statements: Statements,
-  repository: number,
-  revision: number,
+  { repository, revision, isNow }: Moment,
   tag: Tag,
 ): PastTag | undefined {
   const row = statements.get(
-    `SELECT c.revision, c.at, c.new, ${AVAILABLE} FROM changes c
+    `SELECT c.revision, c.at, c.new, ${AVAILABLE}, ${IS_DOOMED} FROM changes c
      WHERE c.repository = ? AND c.subject = ? AND c.${OF_TAGS} AND c.revision <= ? ORDER BY c.revision DESC LIMIT 1`,
     repository,
     tag,
     revision,
   )
-  if (row === undefined || row.new === null) return undefined
+  if (row === undefined || row.new === null || (isNow && row.isDoomed === 1)) return undefined
   return {
     tag,
     digest: row.new as Digest,

@@ -1,8 +1,20 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
-import type { DeleteTag, Outcome, SetTag, TagCondition } from '../command.ts'
+import type { DeleteTag, DropDoomedTags, Outcome, SetTag, TagCondition } from '../command.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
+
+/**
+ * Whether a row of `tags t` is a tag. The manifest of a doomed one was deleted with more tags than one transaction removes; that it was
+ * pushed again since brings none of them back.
+ */
+export const IS_LIVE = `NOT EXISTS (SELECT 1 FROM doomed_tags d
+  WHERE d.repository = t.repository AND d.digest = t.digest AND d.revision >= t.revision)`
+
+/** The most tags that are removed together with their manifest; of more, none is, and all follow in small steps. */
+const MAX_REMOVED_AT_ONCE = 500
+/** How many tags a deleted manifest is remembered to have had. */
+const MAX_REMEMBERED = 1_000
 
 /** The digest that a tag points to. */
 export function tagDigest(
@@ -11,8 +23,21 @@ export function tagDigest(
   tag: Tag,
 ): Digest | undefined {
   if (repository === undefined) return undefined
-  const row = statements.get('SELECT digest FROM tags WHERE repository = ? AND name = ?', repository, tag)
-  return row?.digest as Digest | undefined
+  const row = findTag(statements, repository, tag)
+  return row?.isLive ? row.digest : undefined
+}
+
+function findTag(
+  statements: Statements,
+  repository: number,
+  tag: Tag,
+): { digest: Digest; isLive: boolean } | undefined {
+  const row = statements.get(
+    `SELECT t.digest, ${IS_LIVE} AS isLive FROM tags t WHERE t.repository = ? AND t.name = ?`,
+    repository,
+    tag,
+  )
+  return row && { digest: row.digest as Digest, isLive: row.isLive === 1 }
 }
 
 /** Whether a tag that points to this digest is what a command asks for. */
@@ -30,17 +55,27 @@ export function pointTag(
   tag: Tag,
   { digest, at }: { digest: Digest; at: number },
 ): void {
-  const old = tagDigest(statements, repository, tag)
-  if (old === digest) return
+  const found = findTag(statements, repository, tag)
+  if (found?.isLive && found.digest === digest) return
+  // That it went with its manifest comes before what it is from now on.
+  if (found?.isLive === false) removeTag(statements, repository, tag, { digest: found.digest, at })
+  const old = found?.isLive ? found.digest : undefined
+  const revision = recordChange(statements, repository, {
+    kind: 'tag-set',
+    subject: tag,
+    old,
+    new: digest,
+    at,
+  })
   statements.run(
-    `INSERT INTO tags (repository, name, digest, updated) VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET digest = excluded.digest, updated = excluded.updated`,
+    `INSERT INTO tags (repository, name, digest, updated, revision) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET digest = excluded.digest, updated = excluded.updated, revision = excluded.revision`,
     repository,
     tag,
     digest,
     at,
+    revision,
   )
-  recordChange(statements, repository, { kind: 'tag-set', subject: tag, old, new: digest, at })
 }
 
 /** @see SetTag */
@@ -89,14 +124,82 @@ function removeTag(
   recordChange(statements, repository, { kind: 'tag-removed', subject: tag, old: digest, at })
 }
 
-/** Removes all tags of a manifest. @returns which they were */
-export function removeTagsOf(statements: Statements, repository: number, digest: Digest, at: number): Tag[] {
+/** What became of the tags of a manifest that is being deleted. */
+export interface RemovedTags {
+  /** The first thousand of them, in byte order. */
+  tags: Tag[]
+  /** Whether they are still to be removed: {@link doomTags} makes them invisible. */
+  areLeft: boolean
+}
+
+/** Removes the tags of a manifest if they are few. */
+export function removeTagsOf(
+  statements: Statements,
+  repository: number,
+  digest: Digest,
+  at: number,
+): RemovedTags {
   const rows = statements.all(
-    'SELECT name FROM tags WHERE repository = ? AND digest = ? ORDER BY name',
+    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} ORDER BY t.name LIMIT ?`,
     repository,
     digest,
+    MAX_REMEMBERED,
   )
   const tags = rows.map((row) => row.name as Tag)
+  if (tags.length > MAX_REMOVED_AT_ONCE) return { tags, areLeft: true }
   for (const tag of tags) removeTag(statements, repository, tag, { digest, at })
-  return tags
+  return { tags, areLeft: false }
+}
+
+/** Makes the tags that a manifest has up to a revision invisible; their rows go by {@link dropDoomedTags}. */
+export function doomTags(
+  statements: Statements,
+  repository: number,
+  { digest, revision }: { digest: Digest; revision: number },
+): void {
+  statements.run(
+    `INSERT INTO doomed_tags (repository, digest, revision, removed_to) VALUES (?, ?, ?, '')
+     ON CONFLICT DO UPDATE SET revision = excluded.revision, removed_to = ''`,
+    repository,
+    digest,
+    revision,
+  )
+}
+
+/** @see DropDoomedTags */
+export function dropDoomedTags(
+  statements: Statements,
+  { limit, at }: DropDoomedTags,
+): Outcome<DropDoomedTags> {
+  // Those of a deleted repository go with it.
+  const doomed = statements.get(
+    `SELECT d.repository, d.digest, d.revision, d.removed_to AS removedTo
+     FROM doomed_tags d CROSS JOIN repositories r ON r.id = d.repository LIMIT 1`,
+  )
+  if (doomed === undefined) return { result: 'done', count: 0, more: false }
+  const [repository, digest] = [doomed.repository as number, doomed.digest as Digest]
+  const rows = statements.all(
+    'SELECT name, revision FROM tags WHERE repository = ? AND digest = ? AND name > ? ORDER BY name LIMIT ?',
+    repository,
+    digest,
+    doomed.removedTo as string,
+    limit,
+  )
+  for (const { name, revision } of rows) {
+    // One that was set after the manifest had been pushed again stays.
+    if ((revision as number) > (doomed.revision as number)) continue
+    removeTag(statements, repository, name as Tag, { digest, at })
+  }
+  const last = rows.at(-1)
+  if (last === undefined || rows.length < limit) {
+    statements.run('DELETE FROM doomed_tags WHERE repository = ? AND digest = ?', repository, digest)
+  } else {
+    statements.run(
+      'UPDATE doomed_tags SET removed_to = ? WHERE repository = ? AND digest = ?',
+      last.name as string,
+      repository,
+      digest,
+    )
+  }
+  return { result: 'done', count: rows.length, more: true }
 }

@@ -74,6 +74,7 @@ const UNSEEN: ReadonlySet<Command['type']> = new Set([
   'describeManifests',
   'saveCounts',
   'pruneChanges',
+  'dropDoomedTags',
 ])
 
 /** What a command may change; one that names no repository may change anything. */

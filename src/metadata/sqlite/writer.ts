@@ -11,7 +11,7 @@ import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPu
 import { migrate, schemaVersion } from './migrations.ts'
 import { pruneChanges } from './pruning.ts'
 import { prepareStatements, type Statements } from './statements.ts'
-import { deleteTag, setTag } from './tags.ts'
+import { deleteTag, dropDoomedTags, setTag } from './tags.ts'
 import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
 import {
   acknowledgeUpload,
@@ -166,6 +166,7 @@ const HANDLERS: Handlers = {
   expireDeleted,
   describeManifests,
   recordPulls,
+  dropDoomedTags,
   setTag,
   deleteTag,
   openUpload,
