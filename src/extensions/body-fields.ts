@@ -6,6 +6,8 @@ import type { BodyField } from './body.ts'
 import { digestParameter, tagParameter } from './parameters.ts'
 
 const MAX_SHOWN = 100
+/** Each is a write of its own within one transaction. */
+const MAX_TAGS = 1_000
 
 const digestText = digestParameter('')
 const tagText = tagParameter('')
@@ -26,8 +28,10 @@ export function tagField(description: string): BodyField<Tag> {
 /** A field that is an array of tags; each is read once. */
 export function tagsField(description: string): BodyField<Tag[]> {
   return {
-    schema: { type: 'array', items: schemaNamed('Tag'), description },
+    schema: { type: 'array', items: schemaNamed('Tag'), maxItems: MAX_TAGS, description },
     parse(value) {
+      if (Array.isArray(value) && value.length > MAX_TAGS)
+        throw new TextError(`has ${value.length} tags; at most ${MAX_TAGS} are taken at once`, '', 0)
       if (Array.isArray(value)) return [...new Set(value.map(parseTagValue))]
       throw new TextError(`is ${shown(value)}, not an array of tags`, '', 0)
     },

@@ -11,6 +11,9 @@ export interface QueryParameter<T> extends Parameter {
 /** The parameters of an endpoint by name: the `query` of its operation, too. */
 export type QueryParameters = Readonly<Record<string, QueryParameter<unknown>>>
 
+/** Each is held against all that a list looks at. */
+const MAX_REPEATED = 100
+
 /** What a parameter gives: all values if it may be repeated, one if it is required, else one or undefined. */
 type Value<P> = P extends { parse(text: string): infer T }
   ? P extends { repeated: true }
@@ -38,6 +41,8 @@ export function readQuery<P extends QueryParameters>(query: URLSearchParams, par
 
 function readParameter(texts: readonly string[], name: string, parameter: QueryParameter<unknown>): unknown {
   const [text] = texts
+  if (parameter.repeated && texts.length > MAX_REPEATED)
+    throw parameterError(name, `is given ${texts.length} times, and at most ${MAX_REPEATED} are taken`)
   if (parameter.repeated) return texts.map((one) => parse(one, name, parameter))
   if (texts.length > 1) throw parameterError(name, 'is given more than once, and only one is meant')
   if (text !== undefined) return parse(text, name, parameter)

@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/error.ts'
 import { formatNextLink } from '../oci/link.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import { formatRoute } from '../oci/route.ts'
@@ -8,6 +9,7 @@ import { jsonResponse } from './respond.ts'
 
 const MAX_NAMES = 10_000
 const MAX_REFERRERS = 10_000
+const MAX_ARTIFACT_TYPES = 100
 /** Clients read no more than 4 MiB of this. */
 const MAX_REFERRERS_BYTES = 3 * 1024 * 1024
 
@@ -48,6 +50,12 @@ const referrers: Handler<'referrers'> = async (registry, request, { name, digest
     .getAll('artifactType')
     .filter((type) => type !== '')
     .map((type) => type.replaceAll(' ', '+'))
+  if (artifactTypes.length > MAX_ARTIFACT_TYPES) {
+    throw new RegistryError('PARAMETER_INVALID', {
+      message: `"artifactType" is given ${artifactTypes.length} times, and at most ${MAX_ARTIFACT_TYPES} are taken`,
+      details: [{ parameter: 'artifactType' }],
+    })
+  }
   const limit = Math.max(1, limitParameter(query, MAX_REFERRERS))
   const { descriptors, next } = await registry.manifests.referrers({
     repository: name,

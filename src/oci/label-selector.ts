@@ -18,6 +18,9 @@ interface Cursor {
 
 /** What ends a word that isn't in quotes; a comparison without an operator of ours must not become part of a name. */
 const SPECIAL = /[\s,()=!<>"]/
+/** A list holds each against the labels of up to 10,000 manifests. */
+const MAX_REQUIREMENTS = 100
+const MAX_VALUES = 1_000
 const QUOTES = 'text with spaces or any of , ( ) = ! < > " is written in double quotes'
 
 /**
@@ -25,14 +28,22 @@ const QUOTES = 'text with spaces or any of , ( ) = ! < > " is written in double 
  * `key!=value`, `key in (one, two)`, `key notin (one, two)`, `key` and `!key`. Keys and values may be any text; in double quotes, where
  * `\"` and `\\` stand for a quote and a backslash, if they hold what the grammar uses.
  *
+ * At most 100 requirements, with 1,000 values between them.
+ *
  * @throws TextError
  * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  */
 export function parseLabelSelector(text: string): LabelRequirement[] {
   const cursor = { text, at: 0 }
   const requirements: LabelRequirement[] = []
+  let values = 0
   do {
+    const start = cursor.at
     requirements.push(readRequirement(cursor))
+    if (requirements.length > MAX_REQUIREMENTS)
+      throw new TextError(`has more than ${MAX_REQUIREMENTS} requirements`, text, start)
+    values += requirements.at(-1)?.values.length ?? 0
+    if (values > MAX_VALUES) throw new TextError(`has more than ${MAX_VALUES} values`, text, start)
     skipSpace(cursor)
   } while (accept(cursor, ','))
   if (cursor.at < text.length)

@@ -6,6 +6,10 @@ import { isForeignLayer, MEDIA_TYPES, parseMediaType } from './media-type.ts'
 /** The largest manifest that is accepted, in bytes: what every client in use can read. */
 export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 
+/** The most annotations of one manifest: lists repeat them and filters look through them. */
+const MAX_ANNOTATIONS = 10_000
+const MAX_SHOWN = 100
+
 /** A descriptor as a list gives it. @see OCI Image Specification, descriptor.md */
 export interface Descriptor {
   mediaType: string
@@ -169,10 +173,21 @@ function guessMediaType(body: JsonObject): string {
 }
 
 function artifactTypeOf(body: JsonObject): string | undefined {
-  const own = optionalString(body, 'artifactType')
-  if (own) return own
+  const own = optionalType(body, 'artifactType')
   const config = body.config
-  return isObject(config) ? optionalString(config, 'mediaType') : undefined
+  const ofConfig = isObject(config) ? optionalType(config, 'mediaType') : undefined
+  return own ?? ofConfig
+}
+
+/** A media type, which lists repeat: its grammar also bounds its length. Readers take empty for absent. */
+function optionalType(object: JsonObject, field: string): string | undefined {
+  const value = optionalString(object, field)
+  if (!value) return undefined
+  if (parseMediaType(value) === value) return value
+  const shown = JSON.stringify(value.slice(0, MAX_SHOWN))
+  throw invalid(
+    `has the "${field}" ${shown}, which is not a media type such as application/vnd.example.v1+json`,
+  )
 }
 
 function optionalString(object: JsonObject, field: string): string | undefined {
@@ -188,6 +203,9 @@ function annotationsOf(body: JsonObject): Record<string, string> | undefined {
   if (!isObject(annotations) || !Object.values(annotations).every((value) => typeof value === 'string')) {
     throw invalid('has "annotations" that are not an object of strings')
   }
+  const count = Object.keys(annotations).length
+  if (count > MAX_ANNOTATIONS)
+    throw invalid(`has ${count} annotations; at most ${MAX_ANNOTATIONS} are accepted`)
   return annotations as Record<string, string>
 }
 

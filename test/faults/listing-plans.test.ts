@@ -13,7 +13,7 @@ const NOT_BOUNDED = /\bSCAN (?!CONSTANT ROW)|USE TEMP B-TREE|\(repository=\?\)/
 
 /** What must be among the statements that were seen: else the requests did not reach what this is about. */
 const EXPECTED = [
-  /FROM tags WHERE .* ORDER BY name/s,
+  /FROM tags t WHERE .* ORDER BY t\.name/s,
   /FROM repositories WHERE name > /,
   /JOIN tags .* JOIN manifests/s,
   /m\.subject = /,
@@ -27,6 +27,7 @@ const EXPECTED = [
 /** What takes the first of what waits to be done, by an index of that alone. */
 const QUEUES = [
   /FROM undescribed LIMIT/,
+  /FROM doomed_tags d CROSS JOIN/,
   /FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1/,
 ]
 

@@ -304,9 +304,3 @@ test('referrers with large annotations beyond ASCII come in pages of 4 MiB at mo
   }))
   await assertReadable('wide', subject, await pushReferrers('wide', bodies))
 })
-
-test('referrers with long artifact types come in pages of 4 MiB at most', async () => {
-  const subject = absentSubject()
-  const bodies = ['a', 'b', 'c'].map((letter) => ({ subject, artifactType: `x/${letter.repeat(1_500_000)}` }))
-  await assertReadable('long', subject, await pushReferrers('long', bodies))
-})

@@ -16,6 +16,7 @@ const MAX_REPOSITORIES = 20
 const MAX_LOCATIONS = 100
 const MAX_MANIFESTS = 32
 const MAX_MANIFEST_BYTES = 8 * 1024 * 1024
+const MAX_REGISTERED_BYTES = 4 * 1024 * 1024
 const MEDIA_TYPES = ownMediaTypes('content-locations')
 
 const QUERY = { digest: { ...digestParameter('Of the content.'), required: true } } as const
@@ -162,7 +163,12 @@ async function describe(
   digest: Digest,
   held: readonly HeldContent[],
 ): Promise<DescribedLocations> {
-  const budget: ReadBudget = { manifests: MAX_MANIFESTS, bytes: MAX_MANIFEST_BYTES }
+  const budget: ReadBudget = {
+    manifests: MAX_MANIFESTS,
+    bytes: MAX_MANIFEST_BYTES,
+    registeredBytes: MAX_REGISTERED_BYTES,
+    locations: MAX_LOCATIONS,
+  }
   const repositories = repository === undefined ? held.map((one) => one.repository) : [repository]
   const found: DescribedLocations = { descriptors: [], referrers: [] }
   for (const one of repositories) {

@@ -11,7 +11,6 @@ export const LOCATIONS_ARTIFACT_TYPE = 'application/vnd.stowage.locations.v1+jso
 
 const MAX_PARENTS = 16
 const MAX_REGISTRATIONS = 100
-const MAX_REGISTRATION_BYTES = 1024 * 1024
 const DESCRIPTOR_FIELDS = ['config', 'layers', 'blobs', 'manifests', 'subject'] as const
 
 /** What a request may still read in order to find locations. */
@@ -20,6 +19,10 @@ export interface ReadBudget {
   manifests: number
   /** Of manifests. */
   bytes: number
+  /** Of what is registered, in annotations. */
+  registeredBytes: number
+  /** Places to tell of. */
+  locations: number
 }
 
 /** Where the manifests of a repository say that content is. */
@@ -44,11 +47,16 @@ export async function describedLocations(
     if (budget.manifests-- <= 0) break
     // Each step may look at very many referrers, and others are to be answered meanwhile.
     await setImmediate()
-    found.referrers.push(...(await registeredFor(registry, { repository, subject }, digest)))
+    if (budget.registeredBytes > 0) {
+      const registered = await registeredFor(registry, { repository, subject, digest }, budget)
+      found.referrers.push(...registered)
+    }
     if (subject === digest) continue
     const descriptors = await descriptorsOf(registry, { repository, manifest: subject }, budget)
     for (const descriptor of descriptors.filter((one) => one.digest === digest)) {
-      found.descriptors.push(...urlsOf(descriptor))
+      const urls = urlsOf(descriptor).slice(0, budget.locations)
+      budget.locations -= urls.length
+      found.descriptors.push(...urls)
       if (typeof descriptor.size === 'number') found.size = descriptor.size
     }
   }
@@ -57,18 +65,31 @@ export async function describedLocations(
 
 async function registeredFor(
   registry: Registry,
-  of: { repository: RepositoryName; subject: Digest },
-  digest: Digest,
+  { repository, subject, digest }: { repository: RepositoryName; subject: Digest; digest: Digest },
+  budget: ReadBudget,
 ): Promise<string[]> {
   const { descriptors } = await registry.manifests.referrers({
-    ...of,
+    repository,
+    subject,
     artifactTypes: [LOCATIONS_ARTIFACT_TYPE],
     after: '',
     limit: MAX_REGISTRATIONS,
-    maxBytes: MAX_REGISTRATION_BYTES,
+    maxBytes: budget.registeredBytes,
   })
-  const texts = descriptors.flatMap(({ annotations }) => annotations?.[digest] ?? [])
-  return texts.flatMap((text) => text.split(/\s+/)).filter(isLocationUrl)
+  const urls: string[] = []
+  for (const { annotations = {} } of descriptors) {
+    budget.registeredBytes -= Object.entries(annotations).reduce(
+      (sum, [key, text]) => sum + key.length + text.length,
+      0,
+    )
+    for (const [text] of (annotations[digest] ?? '').matchAll(/\S+/g)) {
+      if (budget.locations <= 0) return urls
+      if (!isLocationUrl(text)) continue
+      urls.push(text)
+      budget.locations--
+    }
+  }
+  return urls
 }
 
 interface AnyDescriptor {

@@ -33,13 +33,16 @@ export const MANIFEST_LIST_SCHEMAS = {
       tags: {
         type: 'array',
         items: schemaNamed('Tag'),
-        description: 'Those that point to it, in byte order.',
+        description:
+          'Those that point to it, in byte order; at most 1,000, and then it comes again on the next page with the others.',
       },
       parents: {
         type: 'array',
         items: schemaNamed('Digest'),
         minItems: 1,
-        description: 'The manifests of the repository that name it, in byte order.',
+        maxItems: 100,
+        description:
+          'The manifests of the repository that name it, in byte order; the first hundred of more.',
       },
       subject: schemaNamed('Digest'),
       platform: { $ref: '#/components/schemas/Platform' },

@@ -28,7 +28,11 @@ export const MANIFEST_UNDELETE_SCHEMAS = {
       name: schemaNamed('RepositoryName'),
       digest: schemaNamed('Digest'),
       tags: { ...TAGS, description: 'Those that were set to it now.' },
-      previousTags: { ...TAGS, description: 'Those that it had when it was deleted, in byte order.' },
+      previousTags: {
+        ...TAGS,
+        maxItems: 1_000,
+        description: 'Those that it had when it was deleted, in byte order; the first thousand of more.',
+      },
     },
   },
 } as const satisfies Record<string, JsonSchema>

@@ -162,12 +162,11 @@ class Listing {
     const tags = this.#tagsOf(digest, tagsAfter, MAX_TAGS_OF_AN_ENTRY + 1)
     // All of them went while the list was read.
     if (tags.length === 0 && tagsAfter !== '') return undefined
-    const sizeOf = this.#query.isPerTag
-      ? (tag: string) => bytes + tag.length + REPEATED_TAG_BYTES
-      : (tag: string) => tag.length + TAG_BYTES
-    const shown = fittingTags(tags, this.#budget.bytesLeft - bytes, sizeOf)
+    // Where each tag repeats the manifest, nothing but these is sent.
+    const [once, each] = this.#query.isPerTag ? [0, bytes + REPEATED_TAG_BYTES] : [bytes, TAG_BYTES]
+    const shown = fittingTags(tags, this.#budget.bytesLeft - once, each)
     found.push(listed(row, shown.tags, parents))
-    this.#budget.countItem(bytes + shown.bytes)
+    this.#budget.countItem(Math.max(bytes, once + shown.bytes))
     const last = shown.tags.at(-1)
     if (last === undefined || shown.tags.length === tags.length) return undefined
     this.isPageOver = true
@@ -203,12 +202,12 @@ class Listing {
 function fittingTags(
   tags: readonly Tag[],
   bytesLeft: number,
-  sizeOf: (tag: Tag) => number,
+  bytesOfEach: number,
 ): { tags: Tag[]; bytes: number } {
   let bytes = 0
   let count = 0
   for (const tag of tags.slice(0, MAX_TAGS_OF_AN_ENTRY)) {
-    const size = sizeOf(tag)
+    const size = bytesOfEach + tag.length
     if (count > 0 && bytes + size > bytesLeft) break
     bytes += size
     count++
