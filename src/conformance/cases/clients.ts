@@ -2,11 +2,13 @@ import type { Case } from '../case.ts'
 import { clientListCases } from './client-lists.ts'
 import { clientManifestCases } from './client-manifests.ts'
 import { clientPullCases } from './client-pulls.ts'
+import { clientRetryCases } from './client-retries.ts'
 import { clientUploadCases } from './client-uploads.ts'
 
 /** What real clients need, each seen to break them where it was not so. */
 export const clientCases: readonly Case[] = [
   ...clientUploadCases,
+  ...clientRetryCases,
   ...clientPullCases,
   ...clientManifestCases,
   ...clientListCases,
