@@ -120,6 +120,7 @@ const NETWORK_FILES = [
   'src/http/connection-turns.ts',
   'src/http/listener.ts',
   'src/http/node.ts',
+  'src/http/plain-request.ts',
   'src/http/request-body.ts',
   'src/http/transfer.ts',
   'src/http/upgrade.ts',

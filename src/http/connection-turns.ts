@@ -139,9 +139,11 @@ function refusalOf(error: NodeJS.ErrnoException & { reason?: string }): ErrorId 
 }
 
 /** Writes an error answer to a connection of which no request can be made, and ends it. */
-export function writeRefusal(id: ErrorId, socket: Socket): void {
+export function writeRefusal(refusal: ErrorId | RegistryError, socket: Socket): void {
   if (!socket.writable) return
-  const { status, headers, body } = errorResponse(new RegistryError(id))
+  const { status, headers, body } = errorResponse(
+    refusal instanceof RegistryError ? refusal : new RegistryError(refusal),
+  )
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   )

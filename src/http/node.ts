@@ -15,6 +15,7 @@ import { BodyMemory } from './body-memory.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type AcceptedConnection, openListener, type Place } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
+import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { hasBody, RequestBody } from './request-body.ts'
 import {
@@ -127,7 +128,7 @@ export async function nodeServer(
   const server =
     tls === undefined
       ? createServer(OPTIONS)
-      : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: 10_000 })
+      : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
   /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
   const running = new Set<Promise<void>>()
   const originOf: Exchange['originOf'] = ({ socket }, header) => readOrigin(connectionOf(socket), header)
@@ -183,7 +184,9 @@ function closable(
     take(connection) {
       connections.add(connection)
       connection.once('close', () => connections.delete(connection))
-      server.emit('connection', connection)
+      const begin = () => void server.emit('connection', connection)
+      if (server instanceof TlsServer) return refusePlainRequest(connection, begin)
+      begin()
       // The listener paused it.
       connection.resume()
     },

@@ -56,7 +56,9 @@ test(
     t.after(() => agent.destroy())
     assert.match(server.url, /^https:\/\/127\.0\.0\.1:\d+$/)
     assert.equal(await statusBy(agent, server.url), 200)
-    assert.doesNotMatch(await answerInTheClear(server.url), /HTTP\/1\.1 200/)
+    const inTheClear = await answerInTheClear(server.url)
+    assert.match(inTheClear, /^HTTP\/1\.1 400 Bad Request\r\n/)
+    assert.match(inTheClear, /this port speaks HTTPS, and this request came over HTTP: use https:/)
 
     await install(folder, { cert: second.certFile })
     await server.wrote('stderr', /TLS files cannot be used; the old ones stay/)
