@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
@@ -110,51 +110,6 @@ test('a data folder is made with its parents', async (t) => {
   await pushImage(server.url, 'app', 'v1')
   assert.ok((await stat(join(sandbox.folder, 'a/b/data/metadata.sqlite'))).isFile())
 })
-
-test('a start that is refused leaves the folder of another user as it was, and names file, owner and mode', {
-  skip: OTHER_USER.uid === undefined ? 'only root may start a program as another user' : false,
-}, async (t) => {
-  const sandbox = await openSandbox(t)
-  const { image } = await usedFolder(sandbox)
-  const data = join(sandbox.folder, 'data')
-  await chmod(data, 0o777)
-  const before = await entries(data)
-  const exit = await sandbox.run(serving('data'), OTHER_USER)
-  assertRefusedToStart(
-    exit,
-    /data cannot be used: .*\.sqlite belongs to user 0 with mode 0600, and this process runs as user 65534/,
-  )
-  assert.deepEqual(await entries(data), before)
-  await assertServes(sandbox, 'data', image)
-})
-
-/** The names in a folder, with owners, modes and times. */
-async function entries(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).sort()
-  const found = await Promise.all(names.map((name) => stat(join(folder, name))))
-  return names.map((name, index) =>
-    [name, found[index]?.uid, found[index]?.mode, found[index]?.mtimeMs].join(' '),
-  )
-}
-
-test('in a folder that everybody may look into only the owner may read the files, those of before too', async (t) => {
-  const sandbox = await openSandbox(t)
-  const data = join(sandbox.folder, 'data')
-  await mkdir(data, { mode: 0o755 })
-  await usedFolder(sandbox)
-  await assertHidden(data)
-  await chmod(join(data, 'metadata.sqlite'), 0o644)
-  const server = await sandbox.serve('data')
-  await server.wrote('stderr', /"files":\["metadata.sqlite"\].*other users could read/)
-  await assertHidden(data)
-})
-
-/** Fails if anybody but its owner may do anything with a file of a folder. */
-async function assertHidden(folder: string): Promise<void> {
-  const names = await readdir(folder)
-  assert.ok(names.includes('metadata.sqlite') && names.includes('lock.sqlite') && names.includes('blobs'))
-  for (const name of names) assert.equal((await stat(join(folder, name))).mode & 0o077, 0, name)
-}
 
 test('a folder that the system refuses to make is told in one line', async (t) => {
   const sandbox = await openSandbox(t)
