@@ -100,7 +100,9 @@ test('lines for a registry that wants a login take it from the environment, and 
   assert.ok(result?.verdict === 'failed')
   const { lines } = repetitionOf(result.exchanges, { origin, hider: openHider(['correct horse']) })
   assert.equal((await runLines(lines)).status, undefined)
-  assert.equal((await runLines(lines, { env: { AUTHORIZATION: authorization } })).status, 203)
+  const seen = result.exchanges.at(-1)?.answer?.status
+  assert.ok(seen !== undefined)
+  assert.equal((await runLines(lines, { env: { AUTHORIZATION: authorization } })).status, seen)
 })
 
 const ORIGIN = 'http://127.0.0.1:1'
