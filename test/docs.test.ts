@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 const PROJECT = join(import.meta.dirname, '..')
-const COMPATIBILITY = 85
+const COMPATIBILITY = 90
 
 interface Row {
   number: number

@@ -7,12 +7,13 @@ import type { QueryParameter } from './query.ts'
 
 const MAX_SHOWN = 100
 
-/** The `n` of a list: at least 1, and at most a maximum, which stands where it is absent. */
+/** The `n` of a list: at least 1, and at most a maximum, which stands where it is absent or empty. */
 export function limitParameter(maximum: number): QueryParameter<number> {
   return {
     description: `How many to list at most; ${maximum} at once. A page may be shorter; whether another follows, \`Link\` says.`,
     schema: { type: 'integer', minimum: 1 },
     parse(text) {
+      if (text === '') return maximum
       if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Math.min(Number(text), maximum)
       throw new TextError('is no whole number from 1 on', text, 0)
     },

@@ -123,7 +123,7 @@ async function dispatch(parts: HttpAppParts, request: HttpRequest, path: string)
   const parsed = parseRoute(path)
   if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
   const route = resolveAlias(parts.extensions, parsed, request)
-  const params = parsePathParameters(route.params)
+  const params = parsePathParameters(route.params, request.method)
   const methods = methodsOf(parts, route, params)
   const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
   if (handler !== undefined) return await handler(parts.registry, request, params)

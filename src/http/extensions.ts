@@ -206,7 +206,7 @@ export function resolveAlias(
   request: Pick<HttpRequest, 'method' | 'header'>,
 ): Route {
   if (route.id !== 'manifest' || (request.method !== 'GET' && request.method !== 'HEAD')) return route
-  const accept = request.header('accept')?.trim()
+  const accept = request.header('accept')?.trim().toLowerCase()
   const { name, reference } = route.params
   for (const extension of extensions) {
     for (const { alias, component, module } of extension.endpoints) {

@@ -71,7 +71,7 @@ const referrers: Handler<'referrers'> = async (registry, request, { name, digest
     formatNextLink(formatRoute('referrers', { name, digest }), [
       ...artifactTypes.map((type): [string, string] => ['artifactType', type]),
       ['last', next],
-      ['n', query.get('n') === null ? undefined : String(limit)],
+      ['n', query.get('n') ? String(limit) : undefined],
     ])
   const headers = {
     ...(artifactTypes.length > 0 && { 'OCI-Filters-Applied': 'artifactType' }),

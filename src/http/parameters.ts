@@ -18,12 +18,20 @@ export interface PathParameters {
 
 const MAX_SHOWN = 100
 
-/** Parses the parameters of a path that have a grammar. @throws RegistryError NAME_INVALID, DIGEST_INVALID or TAG_INVALID */
-export function parsePathParameters(params: Readonly<Record<string, string>>): Record<string, unknown> {
+/**
+ * Parses the parameters of a path that have a grammar.
+ *
+ * @param method of the request: to read what can't be there is not to find it, and only a write must be told what is wrong
+ * @throws RegistryError NAME_INVALID, DIGEST_INVALID or TAG_INVALID; MANIFEST_UNKNOWN for reads of a tag that can't be one
+ */
+export function parsePathParameters(
+  params: Readonly<Record<string, string>>,
+  method: string,
+): Record<string, unknown> {
   const parsed: Record<string, unknown> = { ...params }
   if (params.name !== undefined) parsed.name = requireName(params.name)
   if (params.digest !== undefined) parsed.digest = requireDigest(params.digest)
-  if (params.reference !== undefined) parsed.reference = requireReference(params.reference)
+  if (params.reference !== undefined) parsed.reference = requireReference(params.reference, method)
   return parsed
 }
 
@@ -42,10 +50,13 @@ function requireDigest(text: string): Digest {
   throw new RegistryError('DIGEST_INVALID', { message, details: [{ digest: text.slice(0, MAX_SHOWN) }] })
 }
 
-function requireReference(text: string): Reference {
+function requireReference(text: string, method: string): Reference {
   const reference = parseReference(text)
   if (reference !== undefined) return reference
   if (text.includes(':')) return { digest: requireDigest(text) }
+  if (method === 'GET' || method === 'HEAD') {
+    throw new RegistryError('MANIFEST_UNKNOWN', { details: [{ tag: text.slice(0, MAX_SHOWN) }] })
+  }
   return { tag: requireTag(text) }
 }
 
@@ -70,10 +81,10 @@ export function tagParameters(query: URLSearchParams): Tag[] {
   return [...new Set(query.getAll('tag'))].map(requireTag)
 }
 
-/** The `n` parameter, not above a maximum, which also stands where it is absent. @throws RegistryError PARAMETER_INVALID */
+/** The `n` parameter, not above a maximum, which also stands where it is absent or empty. @throws RegistryError PARAMETER_INVALID */
 export function limitParameter(query: URLSearchParams, maximum: number): number {
-  const text = query.get('n')
-  if (text === null) return maximum
+  const text = query.get('n') ?? ''
+  if (text === '') return maximum
   if (!/^\d+$/.test(text)) {
     throw new RegistryError('PARAMETER_INVALID', {
       message: '"n" must be a whole number that is not negative',

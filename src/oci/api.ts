@@ -256,7 +256,14 @@ const deleteManifest: Operation = {
       headers: ['Docker-Content-Digest?'],
     },
   },
-  errors: ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'MANIFEST_NEEDED', 'PRECONDITION_FAILED', ...WRITE_ERRORS],
+  errors: [
+    'TAG_INVALID',
+    'MANIFEST_UNKNOWN',
+    'NAME_UNKNOWN',
+    'MANIFEST_NEEDED',
+    'PRECONDITION_FAILED',
+    ...WRITE_ERRORS,
+  ],
 }
 
 const listTags: Operation = {
@@ -369,7 +376,7 @@ export const PATH_PARAMETERS = {
   reference: {
     description: 'The tag or the digest of the manifest.',
     schema: schemaNamed('Reference'),
-    errors: ['TAG_INVALID', 'DIGEST_INVALID'],
+    errors: ['DIGEST_INVALID'],
   },
   tag: {
     description: 'The tag.',

@@ -183,11 +183,11 @@ test('what is not a JSON object is refused', () => {
     `${JSON.stringify(IMAGE)},`,
     '\ufeff{}',
   ]) {
-    assertInvalid(text, /manifest is not/, 'a/b')
+    assertInvalid(text, /manifest is not/, 'application/vnd.a')
   }
-  assertInvalid('{"a":1,"a":2}', /twice/, 'a/b')
-  assertInvalid('{"__proto__":{}}', /__proto__/, 'a/b')
-  assertInvalid(`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, /levels/, 'a/b')
+  assertInvalid('{"a":1,"a":2}', /twice/, 'application/vnd.a')
+  assertInvalid('{"__proto__":{}}', /__proto__/, 'application/vnd.a')
+  assertInvalid(`{"a":${'['.repeat(70)}${']'.repeat(70)}}`, /levels/, 'application/vnd.a')
 })
 
 test('schema 1, and any other version than 2, is refused', () => {
@@ -279,10 +279,10 @@ test('descriptors that are none are refused, wherever they are', () => {
     { size: 1, digest: [A] },
   ]
   for (const other of broken) {
-    if (other !== null) assertInvalid({ config: other }, /"config"/, 'a/b')
-    if (other !== null) assertInvalid({ subject: other }, /"subject"/, 'a/b')
+    if (other !== null) assertInvalid({ config: other }, /"config"/, 'application/vnd.a')
+    if (other !== null) assertInvalid({ subject: other }, /"subject"/, 'application/vnd.a')
     for (const field of ['layers', 'manifests', 'blobs']) {
-      assertInvalid({ [field]: [descriptor(A), other] }, new RegExp(`"${field}"`), 'a/b')
+      assertInvalid({ [field]: [descriptor(A), other] }, new RegExp(`"${field}"`), 'application/vnd.a')
     }
   }
 })
@@ -299,8 +299,8 @@ test('descriptors of no bytes, of the most bytes, and of algorithms that nobody 
 test('lists that are no lists, annotations and types that are no strings, are refused', () => {
   for (const list of [{}, { length: 1, 0: descriptor(A) }, 'x', 1, true]) {
     assertInvalid({ ...IMAGE, layers: list }, /"layers"|neither/)
-    assertInvalid({ blobs: list }, /"blobs"/, 'a/b')
-    assertInvalid({ manifests: list }, /"manifests"/, 'a/b')
+    assertInvalid({ blobs: list }, /"blobs"/, 'application/vnd.a')
+    assertInvalid({ manifests: list }, /"manifests"/, 'application/vnd.a')
   }
   for (const annotations of [[], ['a'], 'a', 1, { a: 1 }, { a: null }, { a: {} }]) {
     assertInvalid({ ...IMAGE, annotations }, /annotations/)

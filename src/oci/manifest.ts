@@ -1,7 +1,7 @@
 import { type Digest, parseDigest } from './digest.ts'
 import { RegistryError } from './error.ts'
 import { JsonError, parseJson } from './json.ts'
-import { isForeignLayer, MEDIA_TYPES, parseMediaType } from './media-type.ts'
+import { isForeignLayer, isManifestType, isSameMediaType, MEDIA_TYPES, parseMediaType } from './media-type.ts'
 
 /** The largest manifest that is accepted, in bytes: what every client in use can read. */
 export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
@@ -157,13 +157,28 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
   const inBody = body.mediaType
   const inHeader = contentType === undefined ? undefined : parseMediaType(contentType)
   if (contentType !== undefined && inHeader === undefined) throw invalid('has a malformed Content-Type')
-  if (inBody === undefined || inBody === null) return inHeader ?? guessMediaType(body)
+  if (inBody === undefined || inBody === null) {
+    if (inHeader === undefined) return guessMediaType(body)
+    if (isManifestType(inHeader)) return inHeader.toLowerCase()
+    throw invalid(
+      `has the Content-Type ${inHeader}, which is not that of a manifest; send its own, such as ${MEDIA_TYPES.ociManifest}`,
+    )
+  }
   if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
     throw invalid('has a malformed "mediaType"')
-  if (inHeader !== undefined && inHeader !== inBody) {
+  if (inHeader !== undefined && !isSameMediaType(inHeader, inBody)) {
     throw invalid(`says it is ${inBody}, but its Content-Type is ${inHeader}`)
   }
+  if (!isManifestType(inBody)) throw invalid(`says it is ${inBody}, which is not the type of a manifest`)
+  checkCase(inBody)
   return inBody
+}
+
+/** Readers compare a type in the body letter by letter: to some it would be an image, and to others of an unknown kind. */
+function checkCase(mediaType: string): void {
+  const known = Object.values(MEDIA_TYPES).find((type) => isSameMediaType(type, mediaType))
+  if (known !== undefined && known !== mediaType)
+    throw invalid(`has the "mediaType" ${mediaType}, which must be written ${known}`)
 }
 
 function guessMediaType(body: JsonObject): string {
@@ -209,8 +224,12 @@ function annotationsOf(body: JsonObject): Record<string, string> | undefined {
   return annotations as Record<string, string>
 }
 
+function isImageConfig(mediaType: unknown): boolean {
+  return typeof mediaType === 'string' && IMAGE_CONFIGS.some((type) => isSameMediaType(type, mediaType))
+}
+
 function imageConfigOf({ config }: JsonObject): Digest | undefined {
-  if (!isObject(config) || !IMAGE_CONFIGS.includes(config.mediaType as string)) return undefined
+  if (!isObject(config) || !isImageConfig(config.mediaType)) return undefined
   return parseDescriptor(config, 'config').digest
 }
 

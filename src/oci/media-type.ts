@@ -14,7 +14,8 @@ export const MEDIA_TYPES = {
 const NAME = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}'
 const MEDIA_TYPE = new RegExp(`^[ \\t]*(${NAME}/${NAME})[ \\t]*(?:;|$)`)
 const FOREIGN_LAYER =
-  /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/
+  /^application\/vnd\.(?:oci\.image\.layer\.nondistributable\.|docker\.image\.rootfs\.foreign\.)/i
+const MANIFEST_TYPE = /^application\/vnd\..|\+json$/i
 
 /**
  * Reads a media type without its parameters, as `Content-Type` carries it.
@@ -27,11 +28,16 @@ export function parseMediaType(text: string): string | undefined {
 }
 
 /**
- * Whether a manifest can be of this type: JSON by its suffix, or of a vendor. What a client says by mistake or by default, such as
- * `application/x-www-form-urlencoded`, is none.
+ * Whether a manifest can have this media type: one that somebody made for such a thing, known here or not, and none that says nothing of it,
+ * such as what curl sends if it isn't told.
  */
 export function isManifestType(mediaType: string): boolean {
-  return /^application\/(?:vnd\.|json$)|\+json$/i.test(mediaType)
+  return MANIFEST_TYPE.test(mediaType)
+}
+
+/** Whether two media types are the same: they differ neither in upper nor in lower case. @see RFC 9110, section 8.3.1 */
+export function isSameMediaType(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase()
 }
 
 /** Whether a layer of this type need not be in the registry: its bytes lie elsewhere. */

@@ -100,10 +100,14 @@ test('a range that ends before it begins gives no bytes', () => {
   }
 })
 
-test('nothing of empty content can be satisfied', () => {
-  for (const header of ['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0']) {
+test('no position lies in empty content, but its last bytes are all that there is of it', () => {
+  for (const header of ['bytes=0-', 'bytes=0-0', 'bytes=-0', 'bytes=0-,-0']) {
     assert.deepEqual(parseRange(header, 0), [], header)
   }
+  for (const header of ['bytes=-1', 'bytes=-51', `bytes=-${'9'.repeat(400)}`, 'bytes=0-,-5', 'bytes=-5,-6']) {
+    assert.equal(parseRange(header, 0), undefined, header)
+  }
+  assert.deepEqual(parseRange('bytes=-5,6-5', 0), [])
 })
 
 test('1,024 ranges are answered, and one more is ignored', () => {

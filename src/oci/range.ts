@@ -11,7 +11,8 @@ const CONTENT_RANGE = /^[ \t]*(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:(\d{1,15})
 
 /**
  * Reads a `Range` header against content of a known size. Ends are clamped. Ranges that are malformed, more than 1,024, or together
- * longer than the content (so that they overlap) are ignored, and all are refused if one ends before it begins, as RFC 9110 allows.
+ * longer than the content (so that they overlap) are ignored, and all are refused if one ends before it begins, as RFC 9110 allows. So are
+ * the last bytes of empty content: they can be had, but no `Content-Range` can say so.
  *
  * @param size of the content in bytes
  * @returns undefined if the header is to be ignored, an empty array if no range can be satisfied or one is invalid, else the ranges
@@ -26,16 +27,19 @@ export function parseRange(header: string, size: number): ByteRange[] | undefine
   const ranges: ByteRange[] = []
   let total = 0
   let isInvalid = false
+  let isWhole = false
   for (const part of parts) {
     const [, first = '', last = ''] = RANGE.exec(part) ?? []
     if (first === '' && last === '') return undefined
     if (first !== '' && last !== '' && Number(last) < Number(first)) isInvalid = true
+    if (first === '' && Number(last) > 0 && size === 0) isWhole = true
     const range = satisfy(first, last, size)
     if (range === undefined) continue
     ranges.push(range)
     total += range.end - range.start + 1
   }
   if (isInvalid) return []
+  if (isWhole) return undefined
   return ranges.length > 1 && total > size ? undefined : ranges
 }
 

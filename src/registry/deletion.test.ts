@@ -38,7 +38,7 @@ test('while its rows go every push to a deleted repository is refused, and its u
   const push = {
     repository,
     bytes: Buffer.from('{"schemaVersion":2}'),
-    contentType: 'a/b',
+    contentType: 'application/vnd.a',
     digest: undefined,
     tags: ['v1' as Tag],
     condition: {},

@@ -1,5 +1,6 @@
 import { clientListCases } from '../../src/conformance/cases/client-lists.ts'
 import { clientPullCases } from '../../src/conformance/cases/client-pulls.ts'
+import { clientRequestCases } from '../../src/conformance/cases/client-requests.ts'
 import {
   answering,
   asking,
@@ -160,5 +161,30 @@ function refused(which: (range: string) => boolean, wrong: number) {
   )
 }
 
+const REQUESTS: readonly KnownBad[] = [
+  {
+    id: 'client-tag-out-of-grammar',
+    does: 'holds reads to the grammar of tags',
+    fault: status(({ path }) => path.endsWith('/.INVALID_MANIFEST_NAME'), 400, 404),
+  },
+  {
+    id: 'client-content-type-case',
+    does: 'compares types letter by letter',
+    fault: status((request) => /[A-Z]/.test(request.header('content-type') ?? ''), 400),
+  },
+  {
+    id: 'client-content-type-form',
+    does: 'keeps any type',
+    fault: status((request) => /form/.test(request.header('content-type') ?? ''), 201, 400),
+  },
+  { id: 'client-range-of-nothing', does: 'has no end of nothing', fault: status('GET blob', 416, 200) },
+  {
+    id: 'client-n-empty',
+    does: 'takes an empty number for a mistake',
+    fault: status(({ query }) => query.get('n') === '', 400),
+  },
+]
+
 testCases('what clients need to pull', clientPullCases, PULLS)
 testCases('what clients need of lists', clientListCases, LISTS)
+testCases('what clients need of odd requests', clientRequestCases, REQUESTS)

@@ -32,7 +32,7 @@ const MEDIA_TYPES = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
-  'application/x',
+  'application/x+json',
 ]
 const LAYER_TYPES = [
   'application/vnd.oci.image.layer.v1.tar',
@@ -161,7 +161,7 @@ const fieldNames = fc.oneof(
 const values = fc.oneof(
   oddDescriptors,
   fc.array(oddDescriptors, { maxLength: 3 }),
-  fc.constantFrom<unknown>(2, null, 'application/x', { a: 'b' }),
+  fc.constantFrom<unknown>(2, null, 'application/x+json', { a: 'b' }),
   oddValues,
 )
 /** Any object of the fields' names, and manifests with a field or two that are not theirs. */
@@ -200,7 +200,7 @@ function isSound(body: Fields): boolean {
     !Object.keys(body).some((key) => isMisspelt(key, FIELDS)) &&
     (schemaVersion === undefined || schemaVersion === 2) &&
     (isAbsent(body.layers) || isAbsent(body.manifests)) &&
-    (isAbsent(mediaType) || mediaType === 'application/x') &&
+    (isAbsent(mediaType) || mediaType === 'application/x+json') &&
     (isAbsent(artifactType) || isText(artifactType)) &&
     (Boolean(artifactType) || isAbsent(ofConfig) || isText(ofConfig)) &&
     [config, subject].every((value) => isAbsent(value) || isDescriptor(value)) &&
@@ -212,7 +212,7 @@ function isSound(body: Fields): boolean {
 
 test('of any object of the fields a manifest is read exactly if each field is sound, and names what they name', () => {
   holds(anyManifests, (body) => {
-    const manifest = read(body, 'application/x')
+    const manifest = read(body, 'application/x+json')
     const sent = JSON.parse(JSON.stringify(body)) as Fields
     assert.equal(manifest !== undefined, isSound(sent) && !hasProto(sent), JSON.stringify(body))
     if (manifest !== undefined) assertNames(manifest, sent)

@@ -31,13 +31,16 @@ function queryOf(name: string, values: string[]): URLSearchParams {
 
 test('the number of a page is one exactly if it is made of digits, and never above the maximum', () => {
   const texts = fc.oneof(near(textOf('0123456789', 1, 6), '0123456789-+. e'), textOf('0123456789', 1, 400))
-  holds(fc.tuple(fc.array(texts, { maxLength: 2 }), fc.nat({ max: 20_000 })), ([values, maximum]) => {
-    const found = outcome(() => limitParameter(queryOf('n', values), maximum), ['PARAMETER_INVALID'])
-    const [first = String(maximum)] = queryOf('n', values).getAll('n')
-    if (!/^[0-9]+$/.test(first)) return assert.equal(found, 'PARAMETER_INVALID')
-    const wanted = BigInt(first) > BigInt(maximum) ? maximum : Number(first)
-    assert.deepEqual(found, { value: wanted })
-  })
+  holds(
+    fc.tuple(fc.array(fc.oneof(texts, fc.constant('')), { maxLength: 2 }), fc.nat({ max: 20_000 })),
+    ([values, maximum]) => {
+      const found = outcome(() => limitParameter(queryOf('n', values), maximum), ['PARAMETER_INVALID'])
+      const first = queryOf('n', values).getAll('n')[0] || String(maximum)
+      if (!/^[0-9]+$/.test(first)) return assert.equal(found, 'PARAMETER_INVALID')
+      const wanted = BigInt(first) > BigInt(maximum) ? maximum : Number(first)
+      assert.deepEqual(found, { value: wanted })
+    },
+  )
 })
 
 test('one digest may be given, as often as a client likes', () => {
@@ -69,21 +72,22 @@ test('parameters of a path pass exactly if each passes its own parser, and each 
     digest: texts(digests),
     reference: texts(fc.oneof(tags, digests)),
   })
-  holds(paths, (given) => {
+  holds(fc.tuple(paths, fc.constantFrom('GET', 'HEAD', 'PUT', 'DELETE', 'POST')), ([given, method]) => {
+    const isRead = method === 'GET' || method === 'HEAD'
     const params = Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined),
     ) as Record<string, string>
     const { name, digest, reference } = given
     const found = outcome(
-      () => parsePathParameters(params),
-      ['NAME_INVALID', 'DIGEST_INVALID', 'TAG_INVALID'],
+      () => parsePathParameters(params, method),
+      ['NAME_INVALID', 'DIGEST_INVALID', 'TAG_INVALID', 'MANIFEST_UNKNOWN'],
     )
     const wrong = [
       name !== undefined && parseRepositoryName(name) === undefined && 'NAME_INVALID',
       digest !== undefined && parseDigest(digest) === undefined && 'DIGEST_INVALID',
       reference !== undefined &&
         parseReference(reference) === undefined &&
-        (reference.includes(':') ? 'DIGEST_INVALID' : 'TAG_INVALID'),
+        (reference.includes(':') ? 'DIGEST_INVALID' : isRead ? 'MANIFEST_UNKNOWN' : 'TAG_INVALID'),
     ].find((id) => id !== false)
     if (wrong !== undefined) return assert.equal(found, wrong)
     const read = reference === undefined ? undefined : parseReference(reference)
@@ -93,6 +97,6 @@ test('parameters of a path pass exactly if each passes its own parser, and each 
 
 test('parameters that have no grammar pass as they are', () => {
   holds(fc.dictionary(fc.constantFrom('upload', 'extension', 'component', 'module'), anyText), (params) => {
-    assert.deepEqual(parsePathParameters(params), { ...params })
+    assert.deepEqual(parsePathParameters(params, 'GET'), { ...params })
   })
 })

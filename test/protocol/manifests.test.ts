@@ -140,6 +140,61 @@ test('a manifest whose mediaType is not its Content-Type is MANIFEST_INVALID', a
   }
 })
 
+test('a Content-Type means the same in upper case, and is given out in lower case', async () => {
+  const body = JSON.stringify({ config: EMPTY_CONFIG, layers: [EMPTY_CONFIG] })
+  await pushBlob(url, 'upper', '{}')
+  const untyped = manifestOfText(body, OCI_MANIFEST)
+  const typed = manifestOf({ manifests: [] }, OCI_INDEX)
+  for (const manifest of [untyped, typed]) {
+    const mediaType = manifest.mediaType.toUpperCase()
+    await assertPushed(await pushManifest(url, 'upper', { ...manifest, mediaType }, 'v1'), 'upper', manifest)
+    await assertPulls('upper', 'v1', manifest)
+  }
+})
+
+test('a known mediaType in the body that is not in lower case is MANIFEST_INVALID', async () => {
+  for (const mediaType of [OCI_INDEX.toUpperCase(), OCI_INDEX.replace('oci', 'OCI')]) {
+    const manifest = manifestOf({ manifests: [] }, mediaType)
+    for (const contentType of [OCI_INDEX, mediaType]) {
+      const pushed = await pushManifest(url, 'upper', { ...manifest, mediaType: contentType }, 'v2')
+      await assertRefused(pushed, 400, 'MANIFEST_INVALID')
+    }
+  }
+})
+
+const NO_MANIFEST_TYPES = [
+  'application/x-www-form-urlencoded',
+  'application/octet-stream',
+  'application/json',
+  'text/plain',
+  'text/html',
+  'application/vnd.',
+  'multipart/form-data',
+]
+
+test('a type that no manifest has is MANIFEST_INVALID, as Content-Type and as mediaType', async () => {
+  for (const mediaType of NO_MANIFEST_TYPES) {
+    const untyped = manifestOfText('{"manifests":[]}', `${mediaType}; boundary=x`)
+    await assertRefused(await pushManifest(url, 'no-type', untyped, 'v1'), 400, 'MANIFEST_INVALID')
+    const typed = manifestOf({ manifests: [] }, mediaType)
+    await assertRefused(await pushManifest(url, 'no-type', typed, 'v1'), 400, 'MANIFEST_INVALID')
+  }
+  assert.equal((await fetch(`${url}/v2/no-type/tags/list`)).status, 404)
+})
+
+test('any type that somebody may have made for a manifest is taken', async () => {
+  for (const type of [
+    'application/vnd.example.thing.v1',
+    'application/vnd.example.thing.v1+json',
+    'application/x-thing+json',
+    'application/spdx+json',
+  ]) {
+    const manifest = manifestOfText(JSON.stringify({ manifests: [], annotations: { type } }), type)
+    await assertPushed(await pushManifest(url, 'own-types', manifest, 'v1'), 'own-types', manifest)
+    await assertPulls('own-types', 'v1', manifest)
+  }
+})
+
 test('a manifest is served whatever the client accepts', async () => {
   const manifest = await pushImage(url, 'accept', 'v1')
   for (const Accept of ['text/html', DOCKER_LIST, `${OCI_INDEX};q=0.1`, '']) {

@@ -106,7 +106,12 @@ test('a range outside of the content is answered 416 with its size', async () =>
       await assertUnsatisfiable(readable, `bytes=${range}`)
     }
   }
-  for (const range of ['0-', '0-0', '-5', '1-2,3-4']) await assertUnsatisfiable(empty, `bytes=${range}`)
+  for (const range of ['0-', '0-0', '-0', '1-2,3-4']) await assertUnsatisfiable(empty, `bytes=${range}`)
+  // They are all of nothing, which no part can say. RFC 9110, section 14.1.2
+  for (const range of ['-5', '-51', '0-,-1']) {
+    const whole = await read(empty, `bytes=${range}`)
+    assert.equal(`${whole.status} ${whole.headers.get('content-length')}`, '200 0', range)
+  }
 })
 
 async function assertUnsatisfiable(readable: Readable, range: string): Promise<void> {

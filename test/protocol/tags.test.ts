@@ -138,8 +138,16 @@ test('a list of more tags than the limit goes on in pages, whatever "n" says', a
   }
 })
 
+test('an empty "n" is as if it were absent', async () => {
+  assert.deepEqual(await list('n='), { tags: SORTED, next: undefined })
+  assert.deepEqual(await list('n=&last=a'), await list('last=a'))
+  for (const path of ['_catalog', 'app/_stowage/manifests/list', `app/referrers/sha256:${'0'.repeat(64)}`]) {
+    assert.equal((await fetch(`${url}/v2/${path}?n=`)).status, 200, path)
+  }
+})
+
 test('"n" that is no whole number is refused with 400', async () => {
-  for (const n of ['-1', 'abc', '1e9', '1.5', '', '%201', '0x10', '+5']) {
+  for (const n of ['-1', 'abc', '1e9', '1.5', '%201', '0x10', '+5']) {
     const refused = await fetch(`${url}/v2/app/tags/list?n=${n}`)
     assert.equal(refused.status, 400, n)
     assert.deepEqual(await errorCodes(refused), ['UNSUPPORTED'])

@@ -2,6 +2,7 @@ import type { Case } from '../case.ts'
 import { clientListCases } from './client-lists.ts'
 import { clientManifestCases } from './client-manifests.ts'
 import { clientPullCases } from './client-pulls.ts'
+import { clientRequestCases } from './client-requests.ts'
 import { clientRetryCases } from './client-retries.ts'
 import { clientUploadCases } from './client-uploads.ts'
 
@@ -12,4 +13,5 @@ export const clientCases: readonly Case[] = [
   ...clientPullCases,
   ...clientManifestCases,
   ...clientListCases,
+  ...clientRequestCases,
 ]
