@@ -3,8 +3,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command, PutManifest, RecordPulls } from '../src/metadata/command.ts'
 import { MIGRATIONS } from '../src/metadata/sqlite/migrations.ts'
+import { openForWriting } from '../src/metadata/sqlite/opening.ts'
 import { Versions } from '../src/metadata/sqlite/versions.ts'
-import { type CommitResult, openForWriting, sqliteWriter } from '../src/metadata/sqlite/writer.ts'
+import { type CommitResult, sqliteWriter } from '../src/metadata/sqlite/writer.ts'
 import { type Digest, formatDigest } from '../src/oci/digest.ts'
 import { parseManifest } from '../src/oci/manifest.ts'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../src/oci/reference.ts'
@@ -91,7 +92,7 @@ async function fill(data: string, size: GrownSize, progress: (line: string) => v
   const path = join(data, 'metadata.sqlite')
   const database = openForWriting(path)
   database.exec(MAKING)
-  const writer = sqliteWriter(path, database, new Versions())
+  const writer = sqliteWriter(database, { path, versions: new Versions() })
   try {
     let done = 0
     for (const batch of batchesOf(commandsOf(size))) {

@@ -56,6 +56,28 @@ const drainTimeout = duration.refine((time) => time <= MAX_STOP || time === NEVE
   error: 'must be 1d or less, or never',
 })
 
+const BYTES = /^(\d{1,12})(?:([KMGT])i?B?)?$/
+const FACTORS = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const
+
+const byteCount = z.string().transform((text, context) => {
+  const match = BYTES.exec(text)
+  const count = Number(match?.[1]) * (FACTORS[match?.[2] as keyof typeof FACTORS] ?? 1)
+  if (match !== null && Number.isSafeInteger(count)) return count
+  context.addIssue({ code: 'custom', message: 'must be a number of bytes, such as 5000000000, 500M or 5G' })
+  return z.NEVER
+})
+
+/** A Unix socket, whose address has room for no more. */
+const MAX_SOCKET_PATH = 107
+
+const socketPath = z.string().transform((text, context) => {
+  const path = resolve(text)
+  if (text !== '' && Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
+  const message = `must be the path of a file with ${MAX_SOCKET_PATH} bytes at most, such as /run/stowage/admin.sock`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+})
+
 /** Node does not hand connections to other threads on Windows in all versions. */
 const SPREADS_CONNECTIONS = process.platform !== 'win32'
 const MAX_WORKERS = 64
@@ -134,6 +156,8 @@ const schema = z
     keepHistory: duration,
     shutdownDelay,
     drainTimeout,
+    lowSpace: byteCount.optional(),
+    adminSocket: socketPath.optional(),
     workers,
     zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })
@@ -180,4 +204,11 @@ export function parseConfig(settings: Settings): Config {
   const [issue] = result.error.issues
   const flag = String(issue?.path[0] ?? '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   throw new ConfigError(`--${flag} ${issue?.message ?? 'is wrong'}`)
+}
+
+/** Reads a duration as settings have it. @param flag named if it is wrong @returns milliseconds @throws ConfigError */
+export function parseDuration(flag: string, text: string): number {
+  const result = duration.safeParse(text)
+  if (result.success) return result.data
+  throw new ConfigError(`${flag} ${result.error.issues[0]?.message ?? 'is wrong'}`)
 }

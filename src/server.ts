@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { hasLessThan, openAdministration } from './administration.ts'
 import { type Config, ConfigError } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { type AcceptedConnection, type Listener, openListener } from './http/listener.ts'
@@ -8,7 +9,7 @@ import type { LogOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
 import { repeatCounts } from './registry/counter.ts'
 import type { Registry } from './registry/registry.ts'
-import { repeatSweeps } from './registry/sweeper.ts'
+import { startSweeper } from './registry/sweeper.ts'
 import { registryOf, serveRegistry } from './serving.ts'
 import { shutDown } from './shutdown.ts'
 import { WorkerHost } from './worker-host.ts'
@@ -125,13 +126,20 @@ async function openOver(
     await folder.close()
     throw error
   })
-  const stopSweeping = repeatSweeps(registry, log)
+  const sweeper = startSweeper(registry, log, () => hasLessThan(config.data, config.lowSpace))
+  const administration = await openAdministration(config, sweeper, log).catch(async (error: unknown) => {
+    await sweeper.stop()
+    await front.close()
+    await folder.close()
+    throw error
+  })
   const stopCounting = repeatCounts(registry, log)
   return {
     front,
     async close() {
       await front.close()
-      await stopSweeping()
+      await administration?.close()
+      await sweeper.stop()
       await stopCounting()
       await registry.close()
       await folder.close()

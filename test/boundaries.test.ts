@@ -91,7 +91,9 @@ const TOP: Readonly<Record<string, Rule>> = {
   'src/worker-place.ts': composition('src/worker-thread.ts', 'src/log-output.ts'),
   'src/worker-host.ts': composition('src/worker-place.ts', 'src/worker-thread.ts'),
   'src/shutdown.ts': composition(),
+  'src/administration.ts': { ...composition(), packages: ['zod'] },
   'src/server.ts': composition(
+    'src/administration.ts',
     'src/log-output.ts',
     'src/serving.ts',
     'src/shutdown.ts',
@@ -111,6 +113,8 @@ function composition(...files: string[]): Rule {
 
 /** The only files that may speak to a network by Node's own means. */
 const NETWORK_FILES = [
+  'src/cli/admin-client.ts',
+  'src/http/admin-socket.ts',
   'src/cli/conformance-connection.ts',
   // Only a type.
   'src/cli/conformance-transport.ts',

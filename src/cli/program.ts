@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { DataFolderError } from '../data-folder.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
+import { collectCommand } from './collect.ts'
 import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
 import { releaseSignals } from './signals.ts'
@@ -14,6 +15,7 @@ const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')
   .version(readVersion(), '-v, --version', 'print the version')
   .addCommand(serveCommand())
+  .addCommand(collectCommand())
   .addCommand(conformanceCommand())
 
 // A registry that is told to stop has something to finish; no other command has.

@@ -36,6 +36,20 @@ const DRAIN_TIMEOUT = setting(
   'at a stop, let running requests finish for so long, then cut them; with the delay it must stay below what the system grants: Kubernetes 30 s, docker 10 s',
 ).default(DEFAULTS.drainTimeout)
 
+const UPLOAD_EXPIRY = setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(
+  DEFAULTS.uploadExpiry,
+)
+
+const LOW_SPACE = setting(
+  '--low-space <bytes>',
+  'let deleted manifests and unused blobs go early while less is free; off if absent',
+)
+
+const ADMIN_SOCKET = setting(
+  '--admin-socket <file>',
+  'Unix socket by which other commands reach the server; <data>/admin.sock if absent',
+)
+
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
   return new Command('serve')
@@ -53,11 +67,7 @@ export function serveCommand(): Command {
     )
     .addOption(setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'))
     .addOption(setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'))
-    .addOption(
-      setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(
-        DEFAULTS.uploadExpiry,
-      ),
-    )
+    .addOption(UPLOAD_EXPIRY)
     .addOption(
       setting(
         '--unused-blob-expiry <time>',
@@ -88,6 +98,8 @@ export function serveCommand(): Command {
     )
     .addOption(SHUTDOWN_DELAY)
     .addOption(DRAIN_TIMEOUT)
+    .addOption(LOW_SPACE)
+    .addOption(ADMIN_SOCKET)
     .option(
       '--draft-extensions',
       `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,

@@ -111,6 +111,8 @@ export interface PurgeManifest {
 export interface ExpireDeleted {
   type: 'expireDeleted'
   before: number
+  /** Whether blobs that nothing else names count as unused since the manifest was pushed; else since now. */
+  unusedSincePush?: boolean
   limit: number
   at: number
 }
@@ -219,6 +221,13 @@ export interface ForgetGarbage {
   keys: readonly string[]
 }
 
+/** Gives space that the store does not use back to the file system. */
+export interface ShrinkStore {
+  type: 'shrinkStore'
+  /** At most so many pages. */
+  limit: number
+}
+
 /**
  * A write as plain data, so that it can be sent to another thread or process. All times are milliseconds since the epoch. What must hold
  * is decided inside of the store, in the transaction that does it.
@@ -245,6 +254,7 @@ export type Command =
   | DropDeletedRepositories
   | SaveCounts
   | ForgetGarbage
+  | ShrinkStore
 
 /** What each command answers; a `result` that says why not has changed nothing. */
 export interface Outcomes extends UploadOutcomes {
@@ -286,6 +296,8 @@ export interface Outcomes extends UploadOutcomes {
   dropDeletedRepositories: { result: 'done'; count: number; more: boolean }
   saveCounts: { result: 'done' }
   forgetGarbage: { result: 'done' }
+  /** So many pages were given back. */
+  shrinkStore: { result: 'done'; count: number; more: boolean }
 }
 
 /** What one command answers. */

@@ -98,7 +98,8 @@ export const ERRORS = {
   STORAGE_FULL: {
     status: 507,
     code: 'UNAVAILABLE',
-    message: 'the registry has no space left; what it holds is safe',
+    message:
+      'the registry has no space left; what it holds is safe, and deleting still works. Its operator can free space with `stowage collect --now`',
   },
   TAG_INVALID: { status: 400, code: 'NAME_INVALID', message: 'tag is malformed' },
   TRANSFER_CODING_UNSUPPORTED: {

@@ -115,7 +115,7 @@ export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch)
     },
     async delete(key) {
       seen.delete(key)
-      await blobs.delete(key)
+      return await blobs.delete(key)
     },
   }
 }

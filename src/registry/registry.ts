@@ -29,7 +29,6 @@ import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { LossCounters, watchedBlobs } from './blob-presence.ts'
 import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
-import type { ForwardJumps } from './clock-jumps.ts'
 import { countRepositories } from './counts.ts'
 import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
@@ -56,7 +55,7 @@ import type { RegistryParts } from './parts.ts'
 import { PullLog } from './pulls.ts'
 import { type Uploads, uploadsOf } from './push-blob.ts'
 import { nameUnknown } from './repositories.ts'
-import { type Swept, sweep } from './sweep.ts'
+import { type SweepOptions, type Swept, sweep } from './sweep.ts'
 
 export type {
   BlobBytes,
@@ -85,6 +84,7 @@ export type {
   RepositoryState,
   Rollback,
   RollbackTarget,
+  SweepOptions,
   Swept,
   TagChange,
   TagCondition,
@@ -152,7 +152,7 @@ export interface Registry {
   readonly changes: Changes
   readonly contents: Contents
   /** One round of the sweeper; see sweep.ts. */
-  sweep(signal: AbortSignal, jumps?: ForwardJumps): Promise<Swept>
+  sweep(signal: AbortSignal, options?: SweepOptions): Promise<Swept>
   /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
   count(signal: AbortSignal): Promise<number>
   /** Saves what is known but not stored yet, the last pulls, and leaves the other threads. */
@@ -189,7 +189,7 @@ export function localRegistry(given: RegistryParts): Registry {
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
       manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
-    sweep: (signal, jumps) => sweep(parts, signal, jumps),
+    sweep: (signal, options) => sweep(parts, signal, options),
     count: (signal) => countRepositories(parts, signal),
     async close() {
       await remover.close()

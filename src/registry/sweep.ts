@@ -1,4 +1,11 @@
-import type { DescribeManifests } from '../metadata/command.ts'
+import type {
+  CollectBlobs,
+  DescribeManifests,
+  ExpireDeleted,
+  ExpireUploads,
+  PruneChanges,
+  ShrinkStore,
+} from '../metadata/command.ts'
 import type { ForwardJumps } from './clock-jumps.ts'
 import { dropDeleted } from './deletion.ts'
 import { describeConfig } from './image-config.ts'
@@ -6,6 +13,7 @@ import type { RegistryParts } from './parts.ts'
 import { uploadIdsBefore } from './upload-id.ts'
 
 const BATCH = 100
+const PAGES = 1000
 
 /** What one round of the sweeper did. */
 export interface Swept {
@@ -19,53 +27,105 @@ export interface Swept {
   /** Manifests whose image config was read now. */
   described: number
   keys: number
+  /** Bytes that went from the blob store. */
+  freed: number
+  /** Pages that the metadata store gave back. */
+  pages: number
 }
+
+/** What one round of the sweeper is told beside the times of the registry. */
+export interface SweepOptions {
+  /** Of the clock: what is from before one only seems so old, and is kept for as much longer. */
+  jumps?: ForwardJumps
+  /** Lets go of all deleted manifests, and of blobs that only they named, unless those were pushed less than `unusedBlobs` ago. */
+  tombstones?: boolean
+  /** Instead of the registry's own, in milliseconds. */
+  unusedBlobs?: number
+  /** Instead of the registry's own, in milliseconds. */
+  garbage?: number
+  /** Keys that were queued since then are kept; undefined if all may go. Milliseconds since the epoch. */
+  pinnedSince?(): number | undefined
+}
+
+/** A step of a round, by the figure that tells of it. */
+type Steps = { readonly [Figure in Exclude<keyof Swept, 'freed'>]: () => Promise<number> }
 
 /**
  * One round of what makes deleted and abandoned things go: uploads that nobody wrote to for long end, manifests that were deleted long
  * ago are let go of, blobs that no manifest has named for long leave their repository, deleted repositories and old changes lose their
  * rows, and keys to which nothing leads any more are emptied. It works in small steps between other
- * writes, and may be stopped at any point: what is left is found again.
+ * writes, and may be stopped at any point: what is left is found again. A step that fails keeps no other from being done, since on a
+ * full disk one may make the space that another needs.
  *
- * @param jumps of the clock: what is from before one only seems so old, and is kept for as much longer
+ * @throws the first error of a step, after all were tried
  */
 export async function sweep(
   parts: RegistryParts,
   signal: AbortSignal,
-  jumps: ForwardJumps = () => 0,
+  options: SweepOptions = {},
 ): Promise<Swept> {
-  const { retention, metadata } = parts
+  const swept: Swept = {
+    uploads: 0,
+    manifests: 0,
+    blobs: 0,
+    rows: 0,
+    changes: 0,
+    described: 0,
+    keys: 0,
+    freed: 0,
+    pages: 0,
+  }
+  const steps = stepsOf(parts, signal, options, (bytes) => {
+    swept.freed += bytes
+  })
+  const errors: unknown[] = []
+  // Keys come first as well: their bytes need no space to go.
+  for (const figure of ['keys', ...Object.keys(steps)] as (keyof Steps)[]) {
+    try {
+      swept[figure] += await steps[figure]()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+  return swept
+}
+
+function stepsOf(
+  parts: RegistryParts,
+  signal: AbortSignal,
+  { jumps = () => 0, tombstones = false, pinnedSince = () => undefined, ...times }: SweepOptions,
+  onFreed: (bytes: number) => void,
+): Steps {
+  const retention = { ...parts.retention, ...times }
   const at = parts.clock()
   const expired = (kept: number) => at - kept - jumps(kept)
+  const each = (command: SweepCommand) =>
+    repeat(signal, async () => {
+      const [outcome] = await parts.metadata.commit([command])
+      return outcome
+    })
   const uploadsBefore = expired(retention.uploads)
   const endedBefore = uploadIdsBefore(uploadsBefore)
-  const uploads = await repeat(signal, async () => {
-    const [outcome] = await metadata.commit([
-      { type: 'expireUploads', before: uploadsBefore, endedBefore, limit: BATCH, at },
-    ])
-    return outcome
-  })
-  const manifests = await repeat(signal, async () => {
-    const before = expired(retention.deletedManifests)
-    const [outcome] = await metadata.commit([{ type: 'expireDeleted', before, limit: BATCH, at }])
-    return outcome
-  })
-  const blobs = await repeat(signal, async () => {
-    const before = expired(retention.unusedBlobs)
-    const [outcome] = await metadata.commit([{ type: 'collectBlobs', before, limit: BATCH, at }])
-    return outcome
-  })
-  const rows = await dropDeleted(parts, signal)
-  const changes = await repeat(signal, async () => {
-    const [outcome] = await metadata.commit([
-      { type: 'pruneChanges', before: expired(retention.history), limit: BATCH, at },
-    ])
-    return outcome
-  })
-  const described = await repeat(signal, () => describeManifests(parts))
-  const keys = await repeat(signal, () => emptyKeys(parts, expired(retention.garbage)))
-  return { uploads, manifests, blobs, rows, changes, described, keys }
+  const deletedBefore = tombstones ? at + 1 : expired(retention.deletedManifests)
+  return {
+    uploads: () => each({ type: 'expireUploads', before: uploadsBefore, endedBefore, limit: BATCH, at }),
+    manifests: () =>
+      each({ type: 'expireDeleted', before: deletedBefore, unusedSincePush: tombstones, limit: BATCH, at }),
+    blobs: () => each({ type: 'collectBlobs', before: expired(retention.unusedBlobs), limit: BATCH, at }),
+    rows: () => dropDeleted(parts, signal),
+    changes: () => each({ type: 'pruneChanges', before: expired(retention.history), limit: BATCH, at }),
+    described: () => repeat(signal, () => describeManifests(parts)),
+    keys: () =>
+      repeat(signal, () => {
+        const before = Math.min(expired(retention.garbage), pinnedSince() ?? Number.POSITIVE_INFINITY)
+        return emptyKeys(parts, before, onFreed)
+      }),
+    pages: () => each({ type: 'shrinkStore', limit: PAGES }),
+  }
 }
+
+type SweepCommand = ExpireUploads | ExpireDeleted | CollectBlobs | PruneChanges | ShrinkStore
 
 /** What a step did, and whether its limit ended it; without `more` a full batch says so. */
 interface Step {
@@ -83,9 +143,13 @@ async function repeat(signal: AbortSignal, step: () => Promise<Step>): Promise<n
   return total
 }
 
-async function emptyKeys(parts: RegistryParts, before: number): Promise<Step> {
+async function emptyKeys(
+  parts: RegistryParts,
+  before: number,
+  onFreed: (bytes: number) => void,
+): Promise<Step> {
   const keys = await parts.metadata.log.garbage(before, BATCH)
-  for (const key of keys) await parts.blobs.delete(key)
+  for (const key of keys) onFreed(await parts.blobs.delete(key))
   if (keys.length > 0) await parts.metadata.commit([{ type: 'forgetGarbage', keys }])
   return { count: keys.length }
 }

@@ -66,8 +66,12 @@ export interface BlobStore {
    * @throws BlobsUnavailableError if nobody can tell now
    */
   size(key: BlobKey): Promise<number | undefined>
-  /** Deletes for good whatever lies under the key, published or not; no error if that is nothing. What is open stays readable. */
-  delete(key: BlobKey): Promise<void>
+  /**
+   * Deletes for good whatever lies under the key, published or not; no error if that is nothing. What is open stays readable.
+   *
+   * @returns about how many bytes of storage that frees
+   */
+  delete(key: BlobKey): Promise<number>
 }
 
 const KEY = /^[0-9a-f]{32}$/

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstat, open as openFile, openSync, read as readFile } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteRange } from '../oci/range.ts'
@@ -110,9 +111,18 @@ async function append(
       state: formatSizeState(end),
       ...(interrupted && { interrupted: interrupted.error }),
     }
+  } catch (error) {
+    // On a full disk nobody else should have to wait for what does not count.
+    if (isFull(error)) await file.truncate(offset).catch(() => {})
+    throw error
   } finally {
     await file.close()
   }
+}
+
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
 /** Makes a file, in the place of one whose name or bytes may be lost: nothing of that was ever recorded. */
@@ -278,7 +288,10 @@ async function publish(files: FileOperations, place: Place, state: AppendState):
   }
 }
 
-async function remove(files: FileOperations, { top, path, folder }: Place): Promise<void> {
+const SECTOR = 512
+
+async function remove(files: FileOperations, { top, path, folder }: Place): Promise<number> {
+  const found = await stat(path).catch(() => undefined)
   try {
     await files.unlink(path)
   } catch (error) {
@@ -287,6 +300,7 @@ async function remove(files: FileOperations, { top, path, folder }: Place): Prom
   // The key is forgotten next, so after a power failure nobody would delete a file whose name came back. Also where it was gone
   // already: a crash may have come between deleting and syncing it. A folder that is gone has no names to come back.
   await syncFolder(folder, files).catch(ignoreAbsent)
+  return (found?.blocks ?? 0) * SECTOR
 }
 
 const openDescriptor = promisify(openFile)

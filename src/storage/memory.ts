@@ -66,9 +66,11 @@ export function memoryBlobStore(): BlobStore {
     return entry?.published ? entry.bytes.length : undefined
   }
 
-  async function remove(key: BlobKey): Promise<void> {
+  async function remove(key: BlobKey): Promise<number> {
     checkKey(key)
+    const size = entries.get(key)?.bytes.length ?? 0
     entries.delete(key)
+    return size
   }
 
   return { append, publish, open, size, delete: remove }

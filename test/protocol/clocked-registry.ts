@@ -82,7 +82,7 @@ export async function clockedRegistry(
     () => now,
     () => passed,
   )
-  const sweep = () => registry.sweep(new AbortController().signal, jumps)
+  const sweep = () => registry.sweep(new AbortController().signal, { jumps })
   return {
     data,
     now: () => now,

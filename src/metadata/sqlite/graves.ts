@@ -126,7 +126,7 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
 /** @see ExpireDeleted */
 export function expireDeleted(statements: Statements, command: ExpireDeleted): Outcome<ExpireDeleted> {
   const rows = statements.all(
-    'SELECT repository, digest FROM graves WHERE deleted < ? ORDER BY deleted LIMIT ?',
+    'SELECT repository, digest, pushed FROM graves WHERE deleted < ? ORDER BY deleted LIMIT ?',
     command.before,
     command.limit,
   )
@@ -136,7 +136,8 @@ export function expireDeleted(statements: Statements, command: ExpireDeleted): O
     if (edges >= MAX_EDGES_OF_A_STEP) return { result: 'done', count, more: true }
     const repository = row.repository as number
     const children = forgetGrave(statements, repository, row.digest as Digest)
-    for (const child of children) releaseLink(statements, repository, child, command.at)
+    const unusedSince = command.unusedSincePush ? Math.min(row.pushed as number, command.at) : command.at
+    for (const child of children) releaseLink(statements, repository, child, unusedSince)
     dropUnheldContent(statements, row.digest as Digest, command.at)
     edges += children.length
     count++

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { metadataStoreSuite } from '../../../test/suites/metadata-store.ts'
+import { openForWriting } from './opening.ts'
 import { memoryMetadata } from './store.ts'
-import { openForWriting } from './writer.ts'
 
 /** Queues that are emptied from their beginning, and what is done once. */
 const MAY_SCAN = [

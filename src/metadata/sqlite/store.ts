@@ -3,10 +3,11 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { memoizedReads } from './memoized-reads.ts'
+import { openForWriting, openWithReserve } from './opening.ts'
 import { sqliteReads } from './reader.ts'
 import { prepareStatements } from './statements.ts'
 import { Versions } from './versions.ts'
-import { openForWriting, sqliteWriter } from './writer.ts'
+import { sqliteWriter } from './writer.ts'
 import { outcomesOf, PortClient, type WriterClient } from './writer-client.ts'
 import { WriterHost } from './writer-host.ts'
 
@@ -41,9 +42,10 @@ export async function sqliteMetadata({
   path: string
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
-  const database = openForWriting(path)
   // Only one server has this file, so whoever held an upload is gone.
-  database.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL')
+  const { database } = openWithReserve(path, (opened) =>
+    opened.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL'),
+  )
   database.close()
   const versions = new Versions()
   const host = new WriterHost(path, versions, onWriterDeath)
@@ -84,7 +86,7 @@ export function memoryMetadata(): MetadataStore {
   const path = ':memory:'
   const database = openForWriting(path)
   const versions = new Versions()
-  const writer = sqliteWriter(path, database, versions)
+  const writer = sqliteWriter(database, { path, versions })
   return assemble(database, versions, {
     async commit(commands: readonly Command[]): Promise<Outcome[]> {
       const [result] = writer.apply([commands])

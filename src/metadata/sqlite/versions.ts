@@ -75,6 +75,7 @@ const UNSEEN: ReadonlySet<Command['type']> = new Set([
   'saveCounts',
   'pruneChanges',
   'dropDoomedTags',
+  'shrinkStore',
 ])
 
 /** What a command may change; one that names no repository may change anything. */

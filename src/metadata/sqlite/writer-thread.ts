@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { Command } from '../command.ts'
+import { openWithReserve } from './opening.ts'
 import { Versions } from './versions.ts'
-import { type CommitResult, openForWriting, sqliteWriter } from './writer.ts'
+import { type CommitResult, sqliteWriter } from './writer.ts'
 
 /** What the thread is started with. */
 export interface WriterThreadData {
@@ -31,7 +32,12 @@ const { path, versions: memory } = workerData as WriterThreadData
 // A database that vanished must not be replaced by an empty one.
 if (!existsSync(path)) throw new Error(`${path} is gone`)
 const versions = new Versions(memory)
-const writer = sqliteWriter(path, openForWriting(path), versions)
+const { database, reserve } = openWithReserve(path)
+const RESERVE_PAUSE_MS = 60_000
+reserve.make()
+// Nothing but the ports keeps the thread alive.
+setInterval(() => reserve.make(), RESERVE_PAUSE_MS).unref()
+const writer = sqliteWriter(database, { path, versions, reserve })
 const ports = new Set<MessagePort>()
 versions.takeOver()
 

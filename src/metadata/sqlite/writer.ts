@@ -1,15 +1,17 @@
-import { existsSync, statSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome, Outcomes } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
 import { forgetGarbage } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
 import { expireDeleted, undeleteManifest } from './graves.ts'
-import { refuseDamagedJournal } from './journal.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
-import { migrate, schemaVersion } from './migrations.ts'
+import { openForWriting } from './opening.ts'
 import { pruneChanges } from './pruning.ts'
+import type { Reserve } from './reserve.ts'
+import { shrinkStore } from './shrinking.ts'
+import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR } from './sqlite-error.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 import { deleteTag, dropDoomedTags, setTag } from './tags.ts'
 import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
@@ -36,50 +38,17 @@ export interface Writer {
   close(): void
 }
 
-const SQLITE_IOERR = 10
-const SQLITE_FULL = 13
-const BUSY_TIMEOUT_MS = 10_000
-/** A checkpoint costs syncs of its own, so that there is one for each 16 MiB of log; what a crash leaves must be read at the next start. */
-const WRITING = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
-  PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768`
-
-/**
- * Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close.
- *
- * @throws NewerDataError, JournalDamagedError; nothing is touched then
- */
-export function openForWriting(path: string): DatabaseSync {
-  if (path !== ':memory:' && existsSync(path)) {
-    refuseDamagedJournal(path)
-    refuseNewer(path)
-  }
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-  try {
-    database.exec(WRITING)
-    migrate(database)
-  } catch (error) {
-    database.close()
-    throw error
-  }
-  return database
+/** What a writer needs beside its database. */
+export interface WriterSurroundings {
+  path: string
+  /** They are raised by all that it changes. */
+  versions: Versions
+  /** For what frees space on a full disk; without it that fails there as all else does. */
+  reserve?: Reserve
 }
 
-/** Opening for writing changes a file already: it would take in the journal of a crashed server. */
-function refuseNewer(path: string): void {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
-  try {
-    schemaVersion(database)
-  } finally {
-    database.close()
-  }
-}
-
-/**
- * Makes the writer of a database that {@link openForWriting} opened.
- *
- * @param versions are raised by all that it changes
- */
-export function sqliteWriter(path: string, opened: DatabaseSync, versions: Versions): Writer {
+/** Makes the writer of a database that {@link openForWriting} opened. */
+export function sqliteWriter(opened: DatabaseSync, { path, versions, reserve }: WriterSurroundings): Writer {
   let database = opened
   let statements = prepareStatements(database)
 
@@ -92,6 +61,27 @@ export function sqliteWriter(path: string, opened: DatabaseSync, versions: Versi
     statements = prepareStatements(database)
   }
 
+  /** Does those of a batch that free space, in the space that the reserve gives; the others have failed. */
+  function freeOnly(
+    batch: readonly (readonly Command[])[],
+    failed: readonly CommitResult[],
+    lender: Reserve,
+  ): CommitResult[] {
+    const freeing = batch.filter((commands) => commands.every(({ type }) => FREES_SPACE.has(type)))
+    if (freeing.length === 0) return [...failed]
+    try {
+      const results = lender.lend(() => {
+        // The log begins anew where that succeeds, and needs no space then.
+        database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+        return applyBatch(database, statements, freeing, versions)
+      })
+      const resultOf = new Map(freeing.map((commands, index) => [commands, results[index]]))
+      return batch.map((commands, index) => resultOf.get(commands) ?? (failed[index] as CommitResult))
+    } catch {
+      return [...failed]
+    }
+  }
+
   return {
     apply(batch) {
       try {
@@ -100,7 +90,9 @@ export function sqliteWriter(path: string, opened: DatabaseSync, versions: Versi
       } catch (error) {
         // What this connection believes of its files may be wrong from now on.
         if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') database.close()
-        return batch.map(() => ({ error: describe(error) }))
+        const failed = batch.map(() => ({ error: describe(error) }))
+        const isFull = primaryCode(error) === SQLITE_FULL
+        return isFull && reserve !== undefined ? freeOnly(batch, failed, reserve) : failed
       }
     },
     close() {
@@ -147,6 +139,26 @@ function applyCommands(statements: Statements, commands: readonly Command[]): Co
   }
 }
 
+/** What may use the last space that there is, since it leads to more. */
+const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
+  'deleteBlob',
+  'deleteManifest',
+  'purgeManifest',
+  'expireDeleted',
+  'deleteTag',
+  'releaseUpload',
+  'releaseLeases',
+  'endUpload',
+  'expireUploads',
+  'collectBlobs',
+  'pruneChanges',
+  'deleteRepository',
+  'dropDeletedRepositories',
+  'dropDoomedTags',
+  'forgetGarbage',
+  'shrinkStore',
+])
+
 type Handlers = {
   readonly [Type in Command['type']]: (
     statements: Statements,
@@ -187,22 +199,12 @@ const HANDLERS: Handlers = {
   dropDeletedRepositories,
   saveCounts,
   forgetGarbage,
+  shrinkStore,
 }
 
 function applyCommand(statements: Statements, command: Command): Outcome {
   const handle = HANDLERS[command.type] as (statements: Statements, command: Command) => Outcome
   return handle(statements, command)
-}
-
-/** The result code without its extension; undefined if the error isn't SQLite's. */
-function primaryCode(error: unknown): number | undefined {
-  const { errcode } = error as { errcode?: number }
-  return errcode === undefined ? undefined : errcode & 0xff
-}
-
-function isStoreFailure(error: unknown): boolean {
-  const code = primaryCode(error)
-  return code === SQLITE_IOERR || code === SQLITE_FULL
 }
 
 /** An error as it can be sent to another thread; a full disk is ENOSPC, as everywhere. */

@@ -1,0 +1,77 @@
+import { statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { Config } from './config.ts'
+import {
+  AdminError,
+  type AdminRequest,
+  type AdminRoutes,
+  type AdminSocket,
+  MAX_SOCKET_PATH,
+  openAdminSocket,
+} from './http/admin-socket.ts'
+import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
+
+const TOO_LONG =
+  'the path of the admin socket has more than 107 bytes, so there is none, and `stowage collect --now` and `stowage backup` cannot reach this server; name a shorter one with --admin-socket'
+
+/**
+ * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.
+ *
+ * @returns undefined if the path is too long for a socket, which is logged
+ */
+export async function openAdministration(
+  { data, adminSocket }: Pick<Config, 'data' | 'adminSocket'>,
+  sweeper: Sweeper,
+  log: Logger,
+): Promise<AdminSocket | undefined> {
+  const path = adminSocket ?? join(data, 'admin.sock')
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    log.warn({ path }, TOO_LONG)
+    return undefined
+  }
+  return await openAdminSocket(path, routesOf(sweeper, log), (error) =>
+    log.error({ error }, 'a command on the admin socket failed'),
+  )
+}
+
+function routesOf(sweeper: Sweeper, log: Logger): AdminRoutes {
+  return {
+    'POST /collect': async (request) => {
+      const swept = await sweeper.collect(collectRequest(request))
+      log.info(swept, 'collected on request')
+      return swept
+    },
+    'POST /pin': ({ signal }) => holdPin(sweeper, signal),
+  }
+}
+
+const collectSchema = z.strictObject({
+  tombstones: z.boolean(),
+  unused: z.number().int().min(MIN_UNUSED_MS).optional(),
+})
+
+function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?: number } {
+  const { success, data } = collectSchema.safeParse(body)
+  if (!success) throw new AdminError('the request is malformed: --unused must be 1h or more')
+  return { tombstones: data.tombstones, ...(data.unused !== undefined && { unused: data.unused }) }
+}
+
+/** Bytes are pinned while the caller is there: one that dies leaves nothing behind. */
+async function* holdPin(sweeper: Sweeper, signal: AbortSignal): AsyncGenerator<unknown> {
+  const release = sweeper.pin()
+  try {
+    yield { pinned: true }
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  } finally {
+    release()
+  }
+}
+
+/** Whether a folder's file system has less space for us than a limit; never without a limit. */
+export async function hasLessThan(folder: string, limit: number | undefined): Promise<boolean> {
+  if (limit === undefined) return false
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize < limit
+}

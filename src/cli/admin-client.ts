@@ -1,0 +1,48 @@
+import { type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { UsageError } from './usage-error.ts'
+
+/** The socket of a server that uses a data folder, unless it was told another. */
+export function adminSocketOf(data: string): string {
+  return join(data, 'admin.sock')
+}
+
+/** No server listens there. */
+export class NoServerError extends UsageError {}
+
+/**
+ * Asks a running server for something.
+ *
+ * @param socket the path of its admin socket
+ * @param route method and path, such as `POST /collect`
+ * @returns the values that it answers with, as they come; usually one
+ * @throws NoServerError if none runs, UsageError with its own words if it refuses
+ */
+export async function* askServer(socket: string, route: string, body?: unknown): AsyncGenerator<unknown> {
+  const answer = await send(socket, route, body)
+  for await (const line of createInterface({ input: answer })) {
+    const value: unknown = JSON.parse(line)
+    if (answer.statusCode !== 200) throw new UsageError((value as { error: string }).error)
+    yield value
+  }
+}
+
+function send(socketPath: string, route: string, body: unknown): Promise<IncomingMessage> {
+  const [method = '', path = ''] = route.split(' ')
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path }, resolve)
+    sent.once('error', (error: NodeJS.ErrnoException) => {
+      reject(problemOf(error, socketPath))
+    })
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}
+
+function problemOf(error: NodeJS.ErrnoException, socket: string): Error {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
+    return new NoServerError(`no server listens on ${socket}; is it running, with this data folder?`)
+  if (error.code === 'EACCES' || error.code === 'EPERM')
+    return new UsageError(`only the user that runs the server may use ${socket}`)
+  return error
+}
