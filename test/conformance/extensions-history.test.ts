@@ -223,6 +223,11 @@ const UNDOING: readonly KnownBad[] = [
     fault: idle(of('manifest-purge-final', 'manifests/purge', 'DELETE'), 202),
   },
   {
+    id: 'manifest-purge-deleted',
+    does: 'does not know what was deleted when it is to purge it',
+    fault: status(of('manifest-purge-deleted', 'manifests/purge', 'DELETE'), 404, 202),
+  },
+  {
     id: 'manifest-purge-shared',
     does: 'purges what others need',
     fault: status(at('GET blob', /test-manifest-purge-shared\/blobs/), 404, 200),

@@ -265,6 +265,23 @@ const purgeCases: readonly Case[] = [
   },
   {
     ...OF_PURGE,
+    id: 'manifest-purge-deleted',
+    title: 'an index that was deleted with its images is purged with the content that was kept for it',
+    sentence:
+      'It can be deleted already or not. With it go its tags, and the links to all content that no other manifest of the repository names',
+    needs: [...OF_PURGE.needs, 'manifest-delete'],
+    async run(probe) {
+      const image = await makeImage(probe)
+      await pushManifest(probe, image)
+      const index = await makeIndex([descriptorOf(image)])
+      await pushManifest(probe, index, 'v1')
+      for (const { digest } of [index, image]) await deleteAt(probe, `manifests/${digest}`)
+      for (const each of [index, image]) await purge(probe, each)
+      for (const digest of Object.values(partsOf(image))) wantStatus(await askForBlob(probe, digest), 404)
+    },
+  },
+  {
+    ...OF_PURGE,
     id: 'manifest-purge-shared',
     title: 'content that another manifest names stays when one is purged',
     sentence: 'Content that another manifest names stays here',
