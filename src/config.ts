@@ -136,6 +136,19 @@ const publicUrl = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+const HOST_NAME = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,250}[a-z0-9_])?$/
+
+const allowedHosts = z.string().transform((text, context): readonly string[] => {
+  const names = text === 'none' ? [] : text.split(',').map((name) => name.trim().toLowerCase())
+  if (names.every((name) => HOST_NAME.test(name))) return names
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be none, or names without ports between commas, such as registry.example.com,*.registry.svc; addresses need not be listed',
+  })
+  return z.NEVER
+})
+
 const schema = z
   .object({
     listen: address,
@@ -150,6 +163,7 @@ const schema = z
     tlsKey: z.string().optional(),
     publicUrl: publicUrl.optional(),
     trustedProxies,
+    allowedHosts,
     uploadExpiry: expiry,
     unusedBlobExpiry: expiry,
     keepDeleted: duration,
@@ -187,6 +201,7 @@ export const DEFAULTS = {
   allowAnonymous: false,
   draftExtensions: false,
   trustedProxies: 'none',
+  allowedHosts: 'none',
   uploadExpiry: '24h',
   unusedBlobExpiry: '24h',
   keepDeleted: '7d',

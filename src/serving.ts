@@ -5,11 +5,11 @@ import type { Stores } from './data-folder.ts'
 import { type Extension, withoutDrafts } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
+import { hostCheck } from './http/allowed-hosts.ts'
 import { createApp } from './http/app.ts'
 import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
 import { type OriginReader, originReader } from './http/request-origin.ts'
 import { addressMatcher } from './ip-address.ts'
-import { isLoopback } from './loopback.ts'
 import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 import type { UploadWriters } from './registry/upload-writers.ts'
@@ -74,9 +74,18 @@ export interface RegistryServer extends NodeServer {
   withdraw(): void
 }
 
+/** What a thread serves. */
+export interface Serving {
+  config: Config
+  registry: Registry
+  log: Logger
+  /** Where all threads remember what hosts were logged. */
+  loggedHosts?: Int32Array
+}
+
 /** Answers requests on this thread, on the connections that it is given. */
 export async function serveRegistry(
-  { config, registry, log }: { config: Config; registry: Registry; log: Logger },
+  { config, registry, log, loggedHosts }: Serving,
   tls: TlsFiles | undefined,
 ): Promise<RegistryServer> {
   let withdrawn = false
@@ -84,7 +93,12 @@ export async function serveRegistry(
     registry,
     extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
     clock: Date.now,
-    onlyLoopback: isLoopback(config.listen.host) && !config.allowAnonymous,
+    checkHost: hostCheck({
+      allowedHosts: config.allowedHosts,
+      publicHost: config.publicUrl?.host,
+      log,
+      ...(loggedHosts && { logged: loggedHosts }),
+    }),
     isReady: async () => !withdrawn && (await answers(registry)),
     log,
   })

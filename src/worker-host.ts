@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { memoryOfLoggedHosts } from './http/allowed-hosts.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { sharedWriters } from './registry/upload-writers.ts'
@@ -24,9 +25,10 @@ export class WorkerHost {
     this.#surroundings = { ...surroundings }
     const onOpen = () => this.#deliverWaiting()
     const writers = sharedWriters(`stowage-${randomBytes(8).toString('hex')}`, count)
+    const loggedHosts = memoryOfLoggedHosts()
     this.#places = Array.from(
       { length: count },
-      (_, place) => new WorkerPlace(this.#surroundings, { writers, place }, onOpen),
+      (_, place) => new WorkerPlace(this.#surroundings, { writers, loggedHosts, place }, onOpen),
     )
   }
 

@@ -27,6 +27,7 @@ export interface WorkerSurroundings {
 /** Which of the places of a host it is, and what all of them share. */
 export interface PlaceInHost {
   writers: SharedWriters
+  loggedHosts: Int32Array<SharedArrayBuffer>
   place: number
 }
 

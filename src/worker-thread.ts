@@ -23,6 +23,8 @@ export interface WorkerData {
   place: number
   tls: TlsFiles | undefined
   logOutput: SharedLogOutput
+  /** Where all workers remember what hosts were logged. */
+  loggedHosts: Int32Array<SharedArrayBuffer>
   /** How many connections it has, those that are on their way to it included; it takes off those that end. */
   connections: Int32Array<SharedArrayBuffer>
 }
@@ -43,7 +45,7 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-const { config, folder, holder, losses, writers, place, tls, logOutput, connections } =
+const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHosts, connections } =
   workerData as WorkerData
 writeCompiledCodeSoon()
 const log = createLog(config, threadOutput(logOutput))
@@ -56,7 +58,7 @@ const registry = registryOf(stores, {
   losses: new LossCounters(losses),
   writers: new UploadWriters(writers, place),
 })
-const server = await serveRegistry({ config, registry, log }, tls)
+const server = await serveRegistry({ config, registry, log, loggedHosts }, tls)
 
 parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'withdraw') return server.withdraw()

@@ -159,6 +159,7 @@ test('the grammars of the description are those of the parsers', () => {
 
 const COMMON = {
   'cache-control': 'no-cache',
+  'cross-origin-resource-policy': 'same-origin',
   'docker-distribution-api-version': 'registry/2.0',
   'x-content-type-options': 'nosniff',
 }

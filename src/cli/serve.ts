@@ -25,6 +25,10 @@ const TRUSTED_PROXIES = setting(
   '--trusted-proxies <ranges>',
   'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
 ).default(DEFAULTS.trustedProxies)
+const ALLOWED_HOSTS = setting(
+  '--allowed-hosts <names>',
+  'names that clients call the registry by, beside addresses, localhost and the public URL',
+).default(DEFAULTS.allowedHosts)
 
 const SHUTDOWN_DELAY = setting(
   '--shutdown-delay <time>',
@@ -106,6 +110,7 @@ export function serveCommand(): Command {
     )
     .addOption(PUBLIC_URL)
     .addOption(TRUSTED_PROXIES)
+    .addOption(ALLOWED_HOSTS)
     .addOption(new Option('--port <port>').hideHelp().argParser(refusePort))
     .action(serve)
 }

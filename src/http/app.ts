@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/error.ts'
 import { removePathPrefix } from '../oci/path-prefix.ts'
 import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { HostCheck } from './allowed-hosts.ts'
 import { blobMethods } from './blobs.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import { type ExtensionParams, extensionMethods, resolveAlias } from './extensions.ts'
@@ -33,8 +34,8 @@ export interface HttpLog {
 export interface HttpAppParts {
   registry: Registry
   extensions: readonly Extension[]
-  /** Whether only this machine can reach the registry. */
-  onlyLoopback: boolean
+  /** Refuses requests for foreign hosts; absent where the program around it chooses what it answers. */
+  checkHost?: HostCheck
   /** Milliseconds since the epoch. */
   clock(): number
   /** Whether requests can be answered; false while the server shuts down. */
@@ -119,7 +120,8 @@ function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): H
 }
 
 async function dispatch(parts: HttpAppParts, request: HttpRequest, path: string): Promise<HttpResponse> {
-  refuseCrossSite(request, parts.onlyLoopback)
+  parts.checkHost?.(request.header('host'))
+  refuseCrossSite(request)
   const parsed = parseRoute(path)
   if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
   const route = resolveAlias(parts.extensions, parsed, request)

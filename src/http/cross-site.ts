@@ -1,27 +1,41 @@
 import { RegistryError } from '../oci/error.ts'
 import type { HttpRequest } from './message.ts'
 
-const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i
+/** What a frame asks for is a navigation too, but not one of the whole page. */
+const FRAMES = ['iframe', 'frame', 'embed', 'object', 'fencedframe']
 
 /**
- * Refuses writes that a page of another site makes a browser send: without accounts nothing else would stop them. Programs that
- * aren't browsers send neither header.
+ * Refuses requests that a page of another site makes a browser send: without accounts nothing else would stop them. Only a link that
+ * leads to the registry is followed. Programs that aren't browsers send none of these headers.
  *
- * @param onlyLoopback whether this registry is reached by loopback alone; then a page that names any other host has had it
- *   resolved to this machine, which is an attack
  * @throws RegistryError DENIED
  */
-export function refuseCrossSite(request: HttpRequest, onlyLoopback: boolean): void {
-  if (request.method === 'GET' || request.method === 'HEAD') return
+export function refuseCrossSite(request: HttpRequest): void {
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  if (isRead ? mayRead(request) : mayWrite(request)) return
+  const what = isRead ? 'read from' : 'write to'
+  throw new RegistryError('DENIED', { message: `a page of another site may not ${what} this registry` })
+}
+
+function mayRead(request: HttpRequest): boolean {
   const site = request.header('sec-fetch-site')
+  // Browsers tell the relation only to hosts that they trust, but the origin with each request whose answer a page wants to read.
+  if (site === undefined) return isOwnOrigin(request)
+  if (site === 'same-origin' || site === 'same-site' || site === 'none') return true
+  const isNavigation = request.header('sec-fetch-mode') === 'navigate'
+  return isNavigation && !FRAMES.includes(request.header('sec-fetch-dest') ?? '')
+}
+
+function mayWrite(request: HttpRequest): boolean {
+  const site = request.header('sec-fetch-site')
+  return (site === undefined || site === 'same-origin' || site === 'none') && isOwnOrigin(request)
+}
+
+function isOwnOrigin(request: HttpRequest): boolean {
   const origin = request.header('origin')
-  if (site === undefined && origin === undefined) return
-  const host = (request.header('host') ?? '').toLowerCase()
-  const isOwnSite = site === undefined || site === 'same-origin' || site === 'none'
+  if (origin === undefined) return true
   // Behind a proxy the page's own host may be known only from what the proxy told, or from the public URL.
-  const isOwnOrigin = origin === undefined || isOneOf(origin, [host, request.origin.host])
-  if (isOwnSite && isOwnOrigin && (!onlyLoopback || LOOPBACK_HOST.test(host))) return
-  throw new RegistryError('DENIED', { message: 'a page of another site may not write to this registry' })
+  return isOneOf(origin, [(request.header('host') ?? '').toLowerCase(), request.origin.host])
 }
 
 function isOneOf(origin: string, hosts: readonly string[]): boolean {

@@ -315,13 +315,15 @@ function toHttpRequest(
   { request, delivery, body, originOf, ending }: Exchange,
   chunks: AsyncIterable<Uint8Array>,
 ): HttpRequest {
-  // A proxy may send the absolute form.
-  const target = (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
+  // A proxy may send the absolute form, and then that tells the host. RFC 9112, section 3.2.2
+  const [absolute, authority] = /^https?:\/\/([^/?]*)/i.exec(request.url ?? '') ?? ['']
+  const target = (request.url ?? '/').slice(absolute.length)
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   let query: URLSearchParams | undefined
   let origin: RequestOrigin | undefined
   const header = (name: string) => {
+    if (name === 'host' && authority !== undefined) return authority.slice(authority.lastIndexOf('@') + 1)
     const value = request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
   }

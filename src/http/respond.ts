@@ -7,6 +7,7 @@ export const UNCACHED = 'no-cache'
 
 /** Other headers of every answer of the API. */
 export const COMMON_HEADERS = {
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Docker-Distribution-Api-Version': 'registry/2.0',
   'X-Content-Type-Options': 'nosniff',
 }

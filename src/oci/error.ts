@@ -44,6 +44,12 @@ export const ERRORS = {
     code: 'UNSUPPORTED',
     message: 'what happened that long ago is not kept any more',
   },
+  HOST_UNKNOWN: {
+    status: 421,
+    code: 'DENIED',
+    message:
+      'this registry does not answer to the name that the request gives; --allowed-hosts lists those it has',
+  },
   MANIFEST_BLOB_UNKNOWN: {
     status: 400,
     code: 'MANIFEST_BLOB_UNKNOWN',

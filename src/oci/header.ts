@@ -26,6 +26,10 @@ export const HEADERS = {
     description: 'Keeps a browser from running content as a page of the registry.',
     schema: { const: "default-src 'none'; sandbox" },
   },
+  'Cross-Origin-Resource-Policy': {
+    description: 'Keeps pages of other origins from embedding what is answered.',
+    schema: { const: 'same-origin' },
+  },
   'Docker-Content-Digest': { description: 'The digest of the content.', schema: schemaNamed('Digest') },
   'Docker-Distribution-Api-Version': {
     description: 'What old clients know a registry by.',
@@ -80,6 +84,7 @@ export type HeaderName = keyof typeof HEADERS
 export const COMMON_HEADERS = [
   'Cache-Control',
   'Docker-Distribution-Api-Version',
+  'Cross-Origin-Resource-Policy',
   'X-Content-Type-Options',
 ] as const satisfies HeaderName[]
 

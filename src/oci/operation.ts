@@ -59,16 +59,18 @@ export interface Operation {
 
 /** What any request can be refused with, whatever it asks for. */
 export const COMMON_ERRORS = [
+  'DENIED',
   'REQUEST_INVALID',
   'REQUEST_TIMEOUT',
   'EXPECTATION_FAILED',
   'HEADERS_TOO_LARGE',
+  'HOST_UNKNOWN',
   'TRANSFER_CODING_UNSUPPORTED',
   'UNKNOWN',
 ] as const satisfies ErrorId[]
 
 /** What any request can be refused with that may change something. */
-export const WRITE_ERRORS = ['DENIED', 'STORAGE_FULL', 'UNAVAILABLE'] as const satisfies ErrorId[]
+export const WRITE_ERRORS = ['STORAGE_FULL', 'UNAVAILABLE'] as const satisfies ErrorId[]
 
 /** Headers that an error brings beside those of all answers. */
 export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {

@@ -45,7 +45,7 @@ async function holdUpload(server: ServingProgram, location: string): Promise<Soc
   const socket = connect(Number(port), hostname)
   socket.on('error', () => {})
   await once(socket, 'connect')
-  socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n`)
+  socket.write(`PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n`)
   socket.write(randomBytes(200_000))
   await sleep(500)
   return socket

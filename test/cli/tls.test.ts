@@ -79,7 +79,7 @@ async function answerInTheClear(url: string): Promise<string> {
   const socket = connectPlain({ host: '127.0.0.1', port: Number(new URL(url).port) })
   const answer: Buffer[] = []
   socket.on('data', (chunk: Buffer) => answer.push(chunk)).on('error', () => {})
-  socket.write('GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n')
+  socket.write('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await once(socket, 'close')
   return Buffer.concat(answer).toString('latin1')
 }

@@ -94,7 +94,7 @@ async function fillEarlier<T>(data: string, time: number, fill: (url: string) =>
   })
   const log = { debug() {}, error: (fields: object) => console.error(fields) }
   const isReady = async () => true
-  const app = createApp({ registry, extensions: [], clock: () => time, onlyLoopback: true, isReady, log })
+  const app = createApp({ registry, extensions: [], clock: () => time, isReady, log })
   const server = await listen(app, { host: '127.0.0.1', port: 0, log })
   try {
     return await fill(`http://127.0.0.1:${server.address.port}`)

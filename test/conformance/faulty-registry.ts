@@ -45,7 +45,6 @@ export async function openFaulty(
       registry,
       extensions: [ociExtension, stowageExtension],
       clock: Date.now,
-      onlyLoopback: true,
       isReady: async () => true,
       log: SILENT,
     }),

@@ -52,7 +52,6 @@ export function blobRegistry(stores: { blobs: BlobStore; metadata: MetadataStore
     registry,
     extensions: [],
     clock: () => made.now,
-    onlyLoopback: true,
     isReady: async () => true,
     log,
   })

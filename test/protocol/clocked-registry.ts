@@ -69,7 +69,6 @@ export async function clockedRegistry(
     registry,
     extensions: EXTENSIONS,
     clock: () => now,
-    onlyLoopback: true,
     isReady: async () => true,
     log,
   })

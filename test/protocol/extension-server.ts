@@ -47,7 +47,6 @@ export async function serveEndpoints(
     registry,
     extensions: [{ name: 'test', description: 'of a test', url: 'https://registry.test/', endpoints }],
     clock: Date.now,
-    onlyLoopback: true,
     isReady: async () => true,
     log,
   })

@@ -44,7 +44,6 @@ export async function openRegistry(
     registry,
     extensions: EXTENSIONS.map((extension) => altered(extension, alter)),
     clock: () => now,
-    onlyLoopback: true,
     isReady: async () => true,
     log: { debug() {}, error: (fields: object) => console.error(fields) },
   })

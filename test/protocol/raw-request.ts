@@ -65,7 +65,7 @@ export async function sendRaw(
 
 /** The head of a request, with a Host unless the headers give one. */
 export function head(requestLine: string, ...headers: string[]): string {
-  const host = headers.some((header) => /^host:/i.test(header)) ? [] : ['Host: registry.test']
+  const host = headers.some((header) => /^host:/i.test(header)) ? [] : ['Host: 127.0.0.1']
   return [`${requestLine} HTTP/1.1`, ...host, ...headers, '', ''].join(CRLF)
 }
 
