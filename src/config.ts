@@ -5,6 +5,7 @@ import { readCgroupLimits } from './cgroup.ts'
 import { type AddressRange, parseAddressRange } from './ip-address.ts'
 import { isLoopback } from './loopback.ts'
 import { parsePathPrefix } from './oci/path-prefix.ts'
+import { openFilesLimit } from './open-files.ts'
 
 /** A setting is missing or malformed; the message says which, and what would be right. */
 export class ConfigError extends Error {
@@ -101,6 +102,26 @@ function automaticWorkers(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpus), forMemory, MAX_WORKERS))
 }
 
+/** What the database, the log and the like need, and connections that are told that there are too many. */
+const RESERVED_FILES = 128
+const RESERVED_FILES_OF_A_WORKER = 48
+
+const maxConnections = z.string().transform((text, context) => {
+  if (text === 'auto') return undefined
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
+  context.addIssue({ code: 'custom', message: 'must be auto or a whole number from 1 on' })
+  return z.NEVER
+})
+
+/** A connection may have a file open as well. */
+function automaticConnections(workers: number): number {
+  return Math.max(1, Math.floor(filesFor(workers) / 2))
+}
+
+function filesFor(workers: number): number {
+  return openFilesLimit() - RESERVED_FILES - workers * RESERVED_FILES_OF_A_WORKER
+}
+
 /** Proxies that may tell whom they speak for. */
 export interface TrustedProxies {
   /** Whoever is at the other end of a Unix socket. */
@@ -173,6 +194,7 @@ const schema = z
     lowSpace: byteCount.optional(),
     adminSocket: socketPath.optional(),
     workers,
+    maxConnections,
     zeroCopy: z.enum(ZERO_COPY, { error: `must be one of ${ZERO_COPY.join(', ')}` }),
   })
   .superRefine((settings, context) => {
@@ -185,7 +207,16 @@ const schema = z
         'Say --allow-anonymous if that is what you want'
       context.addIssue({ code: 'custom', path: ['listen'], message })
     }
+    const { maxConnections: most, workers: count } = settings
+    if (most !== undefined && most > filesFor(count)) {
+      const message = `needs more than the ${openFilesLimit()} open files that this process may have; raise ulimit -n`
+      context.addIssue({ code: 'custom', path: ['maxConnections'], message })
+    }
   })
+  .transform((settings) => ({
+    ...settings,
+    maxConnections: settings.maxConnections ?? automaticConnections(settings.workers),
+  }))
 
 /** All settings of a server, checked and complete. Times are in milliseconds. */
 export type Config = Readonly<z.output<typeof schema>>
@@ -209,6 +240,7 @@ export const DEFAULTS = {
   shutdownDelay: '0',
   drainTimeout: '25s',
   workers: 'auto',
+  maxConnections: 'auto',
   zeroCopy: 'auto',
 } as const satisfies Settings
 

@@ -36,7 +36,7 @@ export interface StowageServer {
 interface Front {
   readonly hasZeroCopy: boolean
   connectionCount(): number
-  take(connection: AcceptedConnection): void
+  take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
   setTls(files: TlsFiles): void
   withdraw(): void
   close(): Promise<void>
@@ -85,7 +85,9 @@ async function start(
   try {
     tellOfFallback(config, listener, log)
     const { front, close } = await openOver({ config, log, tls }, openFront)
-    listener.deliverTo((connection) => front.take(connection))
+    listener.deliverTo((connection) => {
+      front.take(connection, { isExcess: front.connectionCount() >= config.maxConnections })
+    })
     const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => front.setTls(files), log)
     return {
       url: urlOf(config, listener),

@@ -16,7 +16,7 @@ const MAX_WAITING = 1024
 export class WorkerHost {
   readonly #places: WorkerPlace[]
   readonly #surroundings: WorkerSurroundings
-  #waiting: AcceptedConnection[] = []
+  #waiting: [connection: AcceptedConnection, options: { isExcess: boolean } | undefined][] = []
   #turn = 0
   /** Whether files are sent inside of the kernel. */
   hasZeroCopy = false
@@ -58,10 +58,10 @@ export class WorkerHost {
   }
 
   /** Lets a worker answer a connection; if there is none at the moment, the next one that starts. */
-  take(connection: AcceptedConnection): void {
+  take(connection: AcceptedConnection, options?: { isExcess: boolean }): void {
     const place = this.#leastBusy()
-    if (place !== undefined) place.take(connection)
-    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(connection)
+    if (place !== undefined) place.take(connection, options)
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push([connection, options])
     else connection.destroy()
   }
 
@@ -78,7 +78,7 @@ export class WorkerHost {
 
   /** Ends idle connections at once and each other after its current request, and waits for that. */
   async close(): Promise<void> {
-    for (const connection of this.#waiting.splice(0)) connection.destroy()
+    for (const [connection] of this.#waiting.splice(0)) connection.destroy()
     await Promise.all(this.#places.map((place) => place.close()))
   }
 
@@ -103,6 +103,6 @@ export class WorkerHost {
   }
 
   #deliverWaiting(): void {
-    for (const connection of this.#waiting.splice(0)) this.take(connection)
+    for (const [connection, options] of this.#waiting.splice(0)) this.take(connection, options)
   }
 }

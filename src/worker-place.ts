@@ -85,9 +85,9 @@ export class WorkerPlace {
   }
 
   /** Lets the worker answer a connection. */
-  take(connection: AcceptedConnection): void {
+  take(connection: AcceptedConnection, options = { isExcess: false }): void {
     Atomics.add(this.#connections, 0, 1)
-    this.#worker?.postMessage({ connection } satisfies WorkerOrder, [connection])
+    this.#worker?.postMessage({ connection, ...options } satisfies WorkerOrder, [connection])
   }
 
   tell(order: Exclude<WorkerOrder, { connection: unknown }>): void {

@@ -34,7 +34,7 @@ export interface WorkerData {
  * probe; to finish; or to end what has not finished.
  */
 export type WorkerOrder =
-  | { connection: AcceptedConnection }
+  | { connection: AcceptedConnection; isExcess: boolean }
   | { tls: TlsFiles }
   | 'withdraw'
   | 'close'
@@ -66,7 +66,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'close') return void close()
   if ('tls' in order) return server.setTls(order.tls)
   order.connection.once('close', () => Atomics.sub(connections, 0, 1))
-  server.take(order.connection)
+  server.take(order.connection, order)
 })
 parentPort?.postMessage({ hasZeroCopy: server.hasZeroCopy } satisfies WorkerNews)
 

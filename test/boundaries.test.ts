@@ -67,13 +67,14 @@ const TOP: Readonly<Record<string, Rule>> = {
   'src/ip-address.ts': { folders: [], node: true },
   'src/config.ts': {
     folders: ['oci'],
-    files: ['src/cgroup.ts', 'src/loopback.ts', 'src/ip-address.ts'],
+    files: ['src/cgroup.ts', 'src/loopback.ts', 'src/open-files.ts', 'src/ip-address.ts'],
     packages: ['zod'],
     node: true,
   },
   'src/folder-access.ts': { folders: [], node: true },
   'src/data-folder.ts': { folders: ['storage', 'metadata'], files: ['src/folder-access.ts'], node: true },
   'src/cgroup.ts': { folders: [], node: true },
+  'src/open-files.ts': { folders: [], node: true },
   'src/log-output.ts': { folders: [], node: true },
   'src/log.ts': {
     folders: [],
@@ -122,6 +123,7 @@ const NETWORK_FILES = [
   'src/http/acknowledged.ts',
   'src/http/answer-watch.ts',
   'src/http/connection-turns.ts',
+  'src/http/excess-connections.ts',
   'src/http/listener.ts',
   'src/http/node.ts',
   'src/http/plain-request.ts',

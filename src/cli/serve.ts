@@ -44,6 +44,11 @@ const UPLOAD_EXPIRY = setting('--upload-expiry <time>', 'end uploads idle for so
   DEFAULTS.uploadExpiry,
 )
 
+const MAX_CONNECTIONS = setting(
+  '--max-connections <count>',
+  'refuse connections beyond this many with 503; auto: what ulimit -n allows',
+).default(DEFAULTS.maxConnections)
+
 const LOW_SPACE = setting(
   '--low-space <bytes>',
   'let deleted manifests and unused blobs go early while less is free; off if absent',
@@ -111,6 +116,7 @@ export function serveCommand(): Command {
     .addOption(PUBLIC_URL)
     .addOption(TRUSTED_PROXIES)
     .addOption(ALLOWED_HOSTS)
+    .addOption(MAX_CONNECTIONS)
     .addOption(new Option('--port <port>').hideHelp().argParser(refusePort))
     .action(serve)
 }

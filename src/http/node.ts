@@ -13,6 +13,7 @@ import { type AnswerWatch, answerWatch } from './answer-watch.ts'
 import type { HttpLog } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
+import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type AcceptedConnection, openListener, type Place } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
@@ -28,7 +29,7 @@ import {
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { type Delivery, sendBody, sendEarly } from './transfer.ts'
 import { ignoreUpgrades } from './upgrade.ts'
-import { openZeroCopy } from './zero-copy.ts'
+import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
 /** A certificate chain and its key, in PEM. */
 export interface TlsFiles {
@@ -54,8 +55,8 @@ export interface NodeServer {
   readonly hasZeroCopy: boolean
   /** How many connections it has. */
   connectionCount(): number
-  /** Answers the requests of a connection until it ends. */
-  take(connection: AcceptedConnection): void
+  /** Answers the requests of a connection until it ends; of one that is too many, a single one that it refuses. */
+  take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
   /** Takes another certificate for new connections. @throws if it can't be used; the old one stays then */
   setTls(files: TlsFiles): void
   /** Ends idle connections and endless answers at once, each other connection after its current request, and waits for all of that. */
@@ -119,12 +120,7 @@ export async function nodeServer(
   }: NodeServerOptions,
 ): Promise<NodeServer> {
   const zeroCopy = wanted === 'off' || tls !== undefined ? undefined : await openZeroCopy()
-  const bodies: Bodies = {
-    memory: new BodyMemory(bodyMemory),
-    watchBody: new ProgressWatch(BODY_WINDOW_MS),
-    watchAnswer: await answerWatch(),
-    zeroCopy,
-  }
+  const bodies = await openBodies(zeroCopy, bodyMemory)
   const server =
     tls === undefined
       ? createServer(OPTIONS)
@@ -158,13 +154,15 @@ export async function nodeServer(
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
   server.on('checkExpectation', (request, response) => serve(request, response, () => {}))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
+  const excess = excessConnections(tls)
   // It never listens itself; told that it does, it begins to watch how long heads take.
   server.emit('listening')
   return {
-    ...closable(server, { turns, running, ending }),
+    ...closable(server, { turns, running, ending, excess }),
     hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext(files)
+      excess.setTls(files)
     },
   }
 }
@@ -176,14 +174,21 @@ function closable(
     turns,
     running,
     ending,
-  }: { turns: ConnectionTurns; running: Set<Promise<void>>; ending: AbortController },
+    excess,
+  }: {
+    turns: ConnectionTurns
+    running: Set<Promise<void>>
+    ending: AbortController
+    excess: ExcessConnections
+  },
 ): Pick<NodeServer, 'connectionCount' | 'take' | 'close' | 'cut'> {
   const connections = new Set<Socket>()
   return {
     connectionCount: () => connections.size,
-    take(connection) {
+    take(connection, { isExcess } = { isExcess: false }) {
       connections.add(connection)
       connection.once('close', () => connections.delete(connection))
+      if (isExcess) return excess.take(connection)
       const begin = () => void server.emit('connection', connection)
       if (server instanceof TlsServer) return refusePlainRequest(connection, begin)
       begin()
@@ -212,6 +217,15 @@ interface Bodies extends Pick<Delivery, 'zeroCopy'> {
   memory: BodyMemory
   watchBody: ProgressWatch
   watchAnswer: AnswerWatch
+}
+
+async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promise<Bodies> {
+  return {
+    memory: new BodyMemory(memory),
+    watchBody: new ProgressWatch(BODY_WINDOW_MS),
+    watchAnswer: await answerWatch(),
+    zeroCopy,
+  }
 }
 
 /** Takes what arrives of a request's body from now on, also while the request waits for its turn. */

@@ -12,6 +12,9 @@ export const COMMON_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 }
 
+/** When a client may find again what is not available now. */
+const RETRY_AFTER_S = '5'
+
 /** An answer without a body. */
 export function emptyResponse(status: number, headers: Record<string, string> = {}): HttpResponse {
   // 204 and 304 have no body by definition, and no length of one.
@@ -45,13 +48,26 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
     message: error.message,
     ...(detail !== undefined && { detail }),
   }))
-  return jsonResponse(status, { errors }, { ...COMMON_HEADERS, 'Cache-Control': UNCACHED, ...headers })
+  return jsonResponse(
+    status,
+    { errors },
+    {
+      ...COMMON_HEADERS,
+      'Cache-Control': UNCACHED,
+      ...(error.id === 'UNAVAILABLE' && { 'Retry-After': RETRY_AFTER_S }),
+      ...headers,
+    },
+  )
 }
+
+const TOO_MANY_FILES = 'the registry has as many files open as it may have; try again later'
 
 /** Failures that a client can do something about, by their code; those that begin with ERR_ are of the two stores. */
 const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>> = {
   ENOSPC: { id: 'STORAGE_FULL' },
   EDQUOT: { id: 'STORAGE_FULL' },
+  EMFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
+  ENFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
   ERR_WRITER_STOPPED: { id: 'UNAVAILABLE' },
   ERR_BLOBS_UNAVAILABLE: {
     id: 'UNAVAILABLE',

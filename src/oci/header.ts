@@ -67,6 +67,10 @@ export const HEADERS = {
     description: 'The bytes that the upload has, both ends included. An upload without bytes says `0-0` too.',
     schema: { type: 'string', pattern: '^0-\\d+$' },
   },
+  'Retry-After': {
+    description: 'After how many seconds to try again.',
+    schema: { type: 'string', pattern: '^\\d+$' },
+  },
   Vary: {
     description: 'That `Accept` chooses the media type.',
     schema: { const: 'Accept' },

@@ -76,6 +76,7 @@ export const WRITE_ERRORS = ['STORAGE_FULL', 'UNAVAILABLE'] as const satisfies E
 export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {
   METHOD_UNSUPPORTED: ['Allow'],
   RANGE_UNSATISFIABLE: ['Content-Range'],
+  UNAVAILABLE: ['Retry-After'],
   UPLOAD_OUT_OF_ORDER: ['Location', 'Docker-Upload-UUID', 'Range'],
 }
 

@@ -113,7 +113,7 @@ test('a request in absolute form is answered like one with a path', async (t) =>
     const response = await sendRaw(t, url, head(`GET ${form}/v2/app/tags/list?n=1`))
     assert.equal(response.body.toString(), '{"name":"app","tags":["v1"]}', form)
   }
-  assertRefused(await sendRaw(t, url, head('GET http://registry.test')), [404, 'UNSUPPORTED'], 'no path')
+  assertRefused(await sendRaw(t, url, head('GET http://registry.test/none')), [404, 'UNSUPPORTED'], 'none')
 })
 
 test('a client of HTTP/1.0 is answered whole, with a length, and its connection ends', async (t) => {

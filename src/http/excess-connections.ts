@@ -1,0 +1,59 @@
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import { RegistryError } from '../oci/error.ts'
+import type { AcceptedConnection } from './listener.ts'
+import type { TlsFiles } from './node.ts'
+import { errorResponse } from './respond.ts'
+
+/** How many connections beyond their limit each thread holds at a time; those that came first make room. */
+export const MAX_EXCESS_CONNECTIONS = 32
+const MAX_AGE_MS = 5_000
+const LIVENESS = '/livez'
+
+const OPTIONS: ServerOptions = {
+  headersTimeout: MAX_AGE_MS,
+  requestTimeout: MAX_AGE_MS,
+  maxHeaderSize: 32 * 1024,
+}
+
+/** Answers connections beyond the limit: one request each, 200 for the liveness probe and 503 for everything else. */
+export interface ExcessConnections {
+  take(connection: AcceptedConnection): void
+  /** Takes another certificate for new connections. */
+  setTls(files: TlsFiles): void
+}
+
+/** Makes what answers connections beyond the limit. */
+export function excessConnections(tls: TlsFiles | undefined): ExcessConnections {
+  const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
+  server.on('request', refuse)
+  server.on('clientError', (_error, socket) => socket.destroy())
+  const connections = new Set<AcceptedConnection>()
+  return {
+    take(connection) {
+      const [oldest] = connections
+      if (connections.size >= MAX_EXCESS_CONNECTIONS) oldest?.destroy()
+      connections.add(connection)
+      const tooOld = setTimeout(() => connection.destroy(), MAX_AGE_MS)
+      connection.once('close', () => {
+        clearTimeout(tooOld)
+        connections.delete(connection)
+      })
+      server.emit('connection', connection)
+      connection.resume()
+    },
+    setTls(files) {
+      if (server instanceof TlsServer) server.setSecureContext(files)
+    },
+  }
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse): void {
+  // What comes of a body is thrown away, since closing at once could take the answer from the client.
+  request.resume()
+  if (request.url === LIVENESS) return void response.writeHead(200, { Connection: 'close' }).end()
+  const message = 'the registry has as many connections as it may have; try again later'
+  const { status, headers, body } = errorResponse(new RegistryError('UNAVAILABLE', { message }))
+  response.writeHead(status, { ...headers, Connection: 'close' })
+  response.end(body?.type === 'bytes' && request.method !== 'HEAD' ? body.bytes : undefined)
+}
