@@ -51,7 +51,10 @@ export function excessConnections(tls: TlsFiles | undefined): ExcessConnections 
 function refuse(request: IncomingMessage, response: ServerResponse): void {
   // What comes of a body is thrown away, since closing at once could take the answer from the client.
   request.resume()
-  if (request.url === LIVENESS) return void response.writeHead(200, { Connection: 'close' }).end()
+  if (request.url === LIVENESS) {
+    response.writeHead(200, { 'Content-Length': '0', Connection: 'close' }).end()
+    return
+  }
   const message = 'the registry has as many connections as it may have; try again later'
   const { status, headers, body } = errorResponse(new RegistryError('UNAVAILABLE', { message }))
   response.writeHead(status, { ...headers, Connection: 'close' })
