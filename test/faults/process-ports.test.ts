@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { assertRefusedToStart } from '../cli/exit.ts'
 import { type Exit, openSandbox, type Program, type Sandbox } from '../cli/program.ts'
+import { freePort } from '../clients/free-port.ts'
 import { pushImage } from '../content.ts'
 
 /** For tests in which a hang is the failure. */
 const HANG = { timeout: 60_000 }
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' ? (address?.port ?? 0) : 0
-}
 
 /** Starts a server, and waits until it serves or ended. */
 async function outcome(sandbox: Sandbox, args: string[]): Promise<{ program: Program; exit?: Exit }> {
