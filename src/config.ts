@@ -17,6 +17,9 @@ const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 /** How much is logged. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
+/** What becomes of an index whose manifests are not all there. */
+export const SPARSE_INDEXES = ['refuse', 'allow'] as const
+
 /** How files are sent. */
 export const ZERO_COPY = ['auto', 'off'] as const
 
@@ -185,6 +188,7 @@ const schema = z
     publicUrl: publicUrl.optional(),
     trustedProxies,
     allowedHosts,
+    sparseIndexes: z.enum(SPARSE_INDEXES, { error: `must be one of ${SPARSE_INDEXES.join(', ')}` }),
     uploadExpiry: expiry,
     unusedBlobExpiry: expiry,
     keepDeleted: duration,
@@ -233,6 +237,7 @@ export const DEFAULTS = {
   draftExtensions: false,
   trustedProxies: 'none',
   allowedHosts: 'none',
+  sparseIndexes: 'refuse',
   uploadExpiry: '24h',
   unusedBlobExpiry: '24h',
   keepDeleted: '7d',

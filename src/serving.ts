@@ -48,6 +48,7 @@ export function registryOf(
     },
     holder,
     ...(writers && { writers }),
+    sparseIndexes: config.sparseIndexes,
     clock: Date.now,
     random: randomBytes,
   })

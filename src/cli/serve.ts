@@ -1,6 +1,14 @@
 import { Command, Option } from 'commander'
 import type { Logger } from 'pino'
-import { type Config, DEFAULTS, LOG_LEVELS, parseConfig, type Settings, ZERO_COPY } from '../config.ts'
+import {
+  type Config,
+  DEFAULTS,
+  LOG_LEVELS,
+  parseConfig,
+  type Settings,
+  SPARSE_INDEXES,
+  ZERO_COPY,
+} from '../config.ts'
 import { createLog, logWarnings } from '../log.ts'
 import { LogOutput } from '../log-output.ts'
 import { type ListenError, type StowageServer, startServer } from '../server.ts'
@@ -17,108 +25,80 @@ const FLUSH_MS = 1_000
 const UNCAUGHT = 7
 const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
-const PUBLIC_URL = setting(
-  '--public-url <url>',
-  'how clients reach the registry through a proxy, with a path if it has one',
-)
-const TRUSTED_PROXIES = setting(
-  '--trusted-proxies <ranges>',
-  'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
-).default(DEFAULTS.trustedProxies)
-const ALLOWED_HOSTS = setting(
-  '--allowed-hosts <names>',
-  'names that clients call the registry by, beside addresses, localhost and the public URL',
-).default(DEFAULTS.allowedHosts)
-
-const SHUTDOWN_DELAY = setting(
-  '--shutdown-delay <time>',
-  'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
-).default(DEFAULTS.shutdownDelay)
-
-const DRAIN_TIMEOUT = setting(
-  '--drain-timeout <time>',
-  'at a stop, let running requests finish for so long, then cut them; with the delay it must stay below what the system grants: Kubernetes 30 s, docker 10 s',
-).default(DEFAULTS.drainTimeout)
-
-const UPLOAD_EXPIRY = setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(
-  DEFAULTS.uploadExpiry,
-)
-
-const MAX_CONNECTIONS = setting(
-  '--max-connections <count>',
-  'refuse connections beyond this many with 503; auto: what ulimit -n allows',
-).default(DEFAULTS.maxConnections)
-
-const LOW_SPACE = setting(
-  '--low-space <bytes>',
-  'let deleted manifests and unused blobs go early while less is free; off if absent',
-)
-
-const ADMIN_SOCKET = setting(
-  '--admin-socket <file>',
-  'Unix socket by which other commands reach the server; <data>/admin.sock if absent',
-)
+/** In the order of the help. */
+const SETTINGS: readonly Option[] = [
+  setting('--listen <host:port>', 'address to listen on').default(DEFAULTS.listen),
+  setting('--data <folder>', 'folder that holds everything; made if absent').default(DEFAULTS.data),
+  setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
+  new Option(
+    '--allow-anonymous',
+    `let anybody who reaches an address other than loopback push and delete (env: ${ALLOW_ANONYMOUS}=true)`,
+  ),
+  setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'),
+  setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'),
+  setting('--public-url <url>', 'how clients reach the registry through a proxy, with a path if it has one'),
+  setting(
+    '--trusted-proxies <ranges>',
+    'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
+  ).default(DEFAULTS.trustedProxies),
+  setting(
+    '--allowed-hosts <names>',
+    'names that clients call the registry by, beside addresses, localhost and the public URL',
+  ).default(DEFAULTS.allowedHosts),
+  setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(DEFAULTS.uploadExpiry),
+  setting(
+    '--unused-blob-expiry <time>',
+    'delete blobs that no manifest has named for so long, or never',
+  ).default(DEFAULTS.unusedBlobExpiry),
+  setting('--workers <count>', 'threads that answer requests; auto: one for each core').default(
+    DEFAULTS.workers,
+  ),
+  setting('--zero-copy <mode>', 'send files without reading them, where the system offers that')
+    .choices(ZERO_COPY)
+    .default(DEFAULTS.zeroCopy),
+  setting(
+    '--keep-deleted <time>',
+    'keep deleted manifests for an undelete for so long; 0: not; never: for good',
+  ).default(DEFAULTS.keepDeleted),
+  setting(
+    '--keep-history <time>',
+    'keep the history of tags and changes for so long; never: for good',
+  ).default(DEFAULTS.keepHistory),
+  setting('--sparse-indexes <mode>', 'take indexes whose manifests are not all there, or refuse them')
+    .choices(SPARSE_INDEXES)
+    .default(DEFAULTS.sparseIndexes),
+  setting(
+    '--max-connections <count>',
+    'refuse connections beyond this many with 503; auto: what ulimit -n allows',
+  ).default(DEFAULTS.maxConnections),
+  setting(
+    '--low-space <bytes>',
+    'let deleted manifests and unused blobs go early while less is free; off if absent',
+  ),
+  setting(
+    '--admin-socket <file>',
+    'Unix socket by which other commands reach the server; <data>/admin.sock if absent',
+  ),
+  setting(
+    '--shutdown-delay <time>',
+    'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
+  ).default(DEFAULTS.shutdownDelay),
+  setting(
+    '--drain-timeout <time>',
+    'at a stop, let running requests finish for so long, then cut them; with the delay it must stay below what the system grants: Kubernetes 30 s, docker 10 s',
+  ).default(DEFAULTS.drainTimeout),
+  new Option(
+    '--draft-extensions',
+    `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
+  ),
+  new Option('--port <port>').hideHelp().argParser(refusePort),
+]
 
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
-  return new Command('serve')
-    .description('run a registry')
-    .addOption(setting('--listen <host:port>', 'address to listen on').default(DEFAULTS.listen))
-    .addOption(
-      setting('--data <folder>', 'folder that holds everything; made if absent').default(DEFAULTS.data),
-    )
-    .addOption(
-      setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
-    )
-    .option(
-      '--allow-anonymous',
-      `let anybody who reaches an address other than loopback push and delete (env: ${ALLOW_ANONYMOUS}=true)`,
-    )
-    .addOption(setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'))
-    .addOption(setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'))
-    .addOption(UPLOAD_EXPIRY)
-    .addOption(
-      setting(
-        '--unused-blob-expiry <time>',
-        'delete blobs that no manifest has named for so long, or never',
-      ).default(DEFAULTS.unusedBlobExpiry),
-    )
-    .addOption(
-      setting('--workers <count>', 'threads that answer requests; auto: one for each core').default(
-        DEFAULTS.workers,
-      ),
-    )
-    .addOption(
-      setting('--zero-copy <mode>', 'send files without reading them, where the system offers that')
-        .choices(ZERO_COPY)
-        .default(DEFAULTS.zeroCopy),
-    )
-    .addOption(
-      setting(
-        '--keep-deleted <time>',
-        'keep deleted manifests for an undelete for so long; 0: not; never: for good',
-      ).default(DEFAULTS.keepDeleted),
-    )
-    .addOption(
-      setting(
-        '--keep-history <time>',
-        'keep the history of tags and changes for so long; never: for good',
-      ).default(DEFAULTS.keepHistory),
-    )
-    .addOption(SHUTDOWN_DELAY)
-    .addOption(DRAIN_TIMEOUT)
-    .addOption(LOW_SPACE)
-    .addOption(ADMIN_SOCKET)
-    .option(
-      '--draft-extensions',
-      `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
-    )
-    .addOption(PUBLIC_URL)
-    .addOption(TRUSTED_PROXIES)
-    .addOption(ALLOWED_HOSTS)
-    .addOption(MAX_CONNECTIONS)
-    .addOption(new Option('--port <port>').hideHelp().argParser(refusePort))
-    .action(serve)
+  const command = new Command('serve').description('run a registry')
+  for (const option of SETTINGS) command.addOption(option)
+  return command.action(serve)
 }
 
 /** Many other servers have it. */

@@ -100,6 +100,8 @@ export interface ListedManifest extends ManifestRecord {
   tags: Tag[]
   /** Manifests of the repository that name it, in byte order; at most 100. */
   parents: Digest[]
+  /** Manifests that it names and the repository does not have, of the first 1,000 that it names, in byte order; at most 100. */
+  missing: Digest[]
   subject?: Digest
   platform?: string
   pushed: number

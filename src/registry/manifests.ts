@@ -32,7 +32,8 @@ export interface PushedManifest {
 
 /**
  * Stores a manifest byte for byte and sets tags to it, all in one step. What it names must be in the repository with all its bytes:
- * an answer of 201 means that the whole image can be pulled.
+ * an answer of 201 means that the whole image can be pulled. Only where sparse indexes are allowed, manifests that an index names may be
+ * missing, and come later or never.
  *
  * @throws RegistryError MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED
  *   or REPOSITORY_DELETING
@@ -43,11 +44,12 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
   const { imageConfig, ...manifest } = parseManifest(bytes, push.contentType)
-  await refuseLost(parts, manifest.edges)
+  const edges = edgesFor(parts, manifest.edges)
+  await refuseLost(parts, edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
   const at = parts.clock()
   const [outcome] = await parts.metadata.commit([
-    { type: 'putManifest', repository, digest, bytes, ...manifest, ...described, tags, condition, at },
+    { type: 'putManifest', repository, digest, bytes, ...manifest, edges, ...described, tags, condition, at },
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
@@ -58,9 +60,26 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
     })
   }
   if (outcome.result === 'missing') {
-    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', { details: shownOf(outcome.digests) })
+    throw missingContent(edges, outcome.digests)
   }
   return { digest, ...(manifest.subject && { subject: manifest.subject }) }
+}
+
+function edgesFor({ sparseIndexes }: RegistryParts, edges: readonly Edge[]): readonly Edge[] {
+  if (sparseIndexes !== 'allow') return edges
+  return edges.map((edge) => (edge.kind === 'manifest' ? { ...edge, required: false } : edge))
+}
+
+function missingContent(edges: readonly Edge[], digests: readonly Digest[]): RegistryError {
+  const missing = new Set(digests)
+  const isSparse = edges.some(({ kind, digest }) => kind === 'manifest' && missing.has(digest))
+  return new RegistryError('MANIFEST_BLOB_UNKNOWN', {
+    details: shownOf(digests),
+    ...(isSparse && {
+      message:
+        'index names manifests that this repository does not have; push those first, or let the registry take sparse indexes with --sparse-indexes allow',
+    }),
+  })
 }
 
 /** The bytes of manifests are in the metadata store, so only those of blobs can get lost. */

@@ -28,6 +28,8 @@ export interface RegistryParts {
   blobs: BlobStore
   metadata: MetadataStore
   retention: Retention
+  /** Whether an index may name manifests that its repository does not have; refused if absent. */
+  sparseIndexes?: 'refuse' | 'allow'
   /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */
   pullsInterval?: number
   /** 256 MiB or ten seconds, whichever comes first, if absent. */

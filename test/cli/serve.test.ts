@@ -30,6 +30,7 @@ const FLAGS = [
   '--draft-extensions',
   '--public-url',
   '--trusted-proxies',
+  '--sparse-indexes',
 ]
 
 test('the help of serve lists each flag with its variable, and what stands where none is given', async (t) => {
@@ -205,6 +206,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--unused-blob-expiry', '0'], /--unused-blob-expiry cannot be 0.*never/],
   [['--shutdown-delay', 'never'], /--shutdown-delay must be 1d or less/],
   [['--drain-timeout', '25d'], /--drain-timeout must be 1d or less, or never/],
+  [['--sparse-indexes', 'maybe'], /--sparse-indexes.*refuse, allow/],
   [['--no-such-flag'], /--no-such-flag/],
   [['--port', '5001'], /no --port.*--listen 127\.0\.0\.1:5001/],
 ]

@@ -113,6 +113,7 @@ function testEntries(getStore: GetStore): void {
       size: bytes.length,
       tags: [],
       parents: [],
+      missing: [],
       pushed: at,
       totalSize: bytes.length,
     })

@@ -44,6 +44,14 @@ export const MANIFEST_LIST_SCHEMAS = {
         description:
           'The manifests of the repository that name it, in byte order; the first hundred of more.',
       },
+      missing: {
+        type: 'array',
+        items: schemaNamed('Digest'),
+        minItems: 1,
+        maxItems: 100,
+        description:
+          'The manifests that it names and the repository does not have, in byte order; the first hundred of more. Of an index that names more than 1,000, only among the first of them.',
+      },
       subject: schemaNamed('Digest'),
       platform: { $ref: '#/components/schemas/Platform' },
       pushedAt: { ...TIME, description: 'When it was pushed first.' },
@@ -108,12 +116,13 @@ export function indexOf(manifests: readonly ListedManifest[]): object {
 }
 
 function entryOf(manifest: ListedManifest, showsPulls: boolean): object {
-  const { tags, parents, subject, pushed, pulled, totalSize, annotations } = manifest
+  const { tags, parents, missing, subject, pushed, pulled, totalSize, annotations } = manifest
   return {
     ...descriptorOf(manifest),
     ...(annotations && { annotations }),
     tags,
     ...(parents.length > 0 && { parents }),
+    ...(missing.length > 0 && { missing }),
     ...(subject && { subject }),
     ...platformOf(manifest),
     pushedAt: formatTime(pushed),

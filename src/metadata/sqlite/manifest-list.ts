@@ -21,6 +21,8 @@ import { IS_LIVE } from './tags.ts'
 /** A manifest with more tags comes again on the next page. */
 const MAX_TAGS_OF_AN_ENTRY = 1_000
 const MAX_PARENTS_SHOWN = 100
+const MAX_MISSING_SHOWN = 100
+const MAX_CHILDREN_LOOKED_AT = 1_000
 /** How many tags are looked at at once, where one is looked for. */
 const TAGS_OF_A_LOOK = 1_000
 const LONG_TEXTS = ['annotations', 'labels']
@@ -154,7 +156,8 @@ class Listing {
   ): ManifestCursor | 'full' | undefined {
     const digest = row.digest as Digest
     const parents = this.#query.isPerTag ? [] : this.#parentsOf(digest)
-    const bytes = entryBytes(row, parents)
+    const missing = this.#query.isPerTag ? [] : this.#missingOf(digest)
+    const bytes = entryBytes(row, [...parents, ...missing])
     if (!this.#budget.fits(bytes)) {
       this.isPageOver = true
       return tagsAfter === '' ? 'full' : { ...cursor, tag: { after: tagsAfter, isFound: true } }
@@ -165,7 +168,7 @@ class Listing {
     // Where each tag repeats the manifest, nothing but these is sent.
     const [once, each] = this.#query.isPerTag ? [0, bytes + REPEATED_TAG_BYTES] : [bytes, TAG_BYTES]
     const shown = fittingTags(tags, this.#budget.bytesLeft - once, each)
-    found.push(listed(row, shown.tags, parents))
+    found.push(listed(row, { tags: shown.tags, parents, missing }))
     this.#budget.countItem(Math.max(bytes, once + shown.bytes))
     const last = shown.tags.at(-1)
     if (last === undefined || shown.tags.length === tags.length) return undefined
@@ -196,6 +199,22 @@ class Listing {
     this.#budget.countSteps(rows.length)
     return rows.map((row) => row.parent as Digest)
   }
+
+  /** Where sparse indexes are allowed. Children of a build cache are blobs. */
+  #missingOf(digest: Digest): Digest[] {
+    const rows = this.#statements.all(
+      `SELECT child,
+         EXISTS (SELECT 1 FROM manifests m WHERE m.repository = e.repository AND m.digest = e.child)
+         OR EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child) AS here
+       FROM edges e WHERE repository = ? AND parent = ? AND kind = 'manifest' ORDER BY child LIMIT ?`,
+      this.repository,
+      digest,
+      MAX_CHILDREN_LOOKED_AT,
+    )
+    this.#budget.countSteps(rows.length)
+    const missing = rows.filter(({ here }) => here === 0).map(({ child }) => child as Digest)
+    return missing.slice(0, MAX_MISSING_SHOWN)
+  }
 }
 
 /** As many tags as fit into so many bytes, but at least one, and no more than one entry has. */
@@ -216,10 +235,10 @@ function fittingTags(
 }
 
 /** About how many bytes of JSON a manifest takes without its tags. */
-function entryBytes({ annotations, labels: _, ...row }: Row, parents: readonly Digest[]): number {
+function entryBytes({ annotations, labels: _, ...row }: Row, others: readonly Digest[]): number {
   const texts = Object.values(row).reduce<number>((sum, value) => sum + String(value ?? '').length, 0)
-  const parentBytes = parents.reduce((sum, parent) => sum + parent.length + TAG_BYTES, 0)
-  return ENTRY_BYTES + texts + parentBytes + Buffer.byteLength((annotations as string | null) ?? '')
+  const otherBytes = others.reduce((sum, digest) => sum + digest.length + TAG_BYTES, 0)
+  return ENTRY_BYTES + texts + otherBytes + Buffer.byteLength((annotations as string | null) ?? '')
 }
 
 function matchesRow(row: Row, filters: ManifestFilters): boolean {
@@ -246,7 +265,10 @@ function matchesTexts(row: Row, { annotations: wanted, labels }: ManifestFilters
   return matchesLabels(labels, row.labels === null ? {} : (JSON.parse(row.labels as string) as Labels))
 }
 
-function listed(row: Row, tags: Tag[], parents: Digest[]): ListedManifest {
+function listed(
+  row: Row,
+  { tags, parents, missing }: Pick<ListedManifest, 'tags' | 'parents' | 'missing'>,
+): ListedManifest {
   return {
     digest: row.digest as Digest,
     mediaType: row.mediaType as string,
@@ -255,6 +277,7 @@ function listed(row: Row, tags: Tag[], parents: Digest[]): ListedManifest {
     ...(row.annotations !== null && { annotations: JSON.parse(row.annotations as string) }),
     tags,
     parents,
+    missing,
     ...(row.subject !== null && { subject: row.subject as Digest }),
     ...(row.platform !== null && { platform: row.platform as string }),
     pushed: row.pushed as number,

@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge } from '../../oci/manifest.ts'
-import { isManifestType } from '../../oci/media-type.ts'
+import { isManifestType, isSameMediaType } from '../../oci/media-type.ts'
 import type {
   DeleteManifest,
   DescribeManifests,
@@ -15,7 +15,7 @@ import { buryManifest, forgetGrave } from './graves.ts'
 import { ensureRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { conditionHolds, doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
-import { totalSize } from './total-size.ts'
+import { correctParents, totalSize } from './total-size.ts'
 
 /** @see PutManifest */
 export function putManifest(statements: Statements, command: PutManifest): Outcome<PutManifest> {
@@ -52,13 +52,8 @@ function otherMediaType(
     digest,
   )
   const stored = row?.media_type as string | undefined
-  const isSame = stored === undefined || isSameType(stored, mediaType)
+  const isSame = stored === undefined || isSameMediaType(stored, mediaType)
   return isSame || !isManifestType(stored) ? undefined : stored
-}
-
-/** @see RFC 6838, section 4.2: names of types are not case-sensitive */
-function isSameType(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase()
 }
 
 function missingContent(
@@ -92,7 +87,7 @@ function storeManifest(statements: Statements, repository: number, command: PutM
     digest,
   )
   // Another type in place of one that no manifest has is something that a reader sees; the same push again is nothing.
-  if (found !== undefined && isSameType(found.media_type as string, command.mediaType)) return
+  if (found !== undefined && isSameMediaType(found.media_type as string, command.mediaType)) return
   const position = recordChange(statements, repository, {
     kind: 'manifest-pushed',
     subject: digest,
@@ -110,6 +105,7 @@ function storeManifest(statements: Statements, repository: number, command: PutM
   }
   insertManifest(statements, repository, position, command)
   for (const edge of command.edges) addEdge(statements, repository, digest, edge)
+  correctParents(statements, repository, digest)
   forgetGrave(statements, repository, digest)
 }
 
