@@ -93,11 +93,7 @@ async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpRe
 function greeting(): HttpResponse {
   const bytes = Buffer.from('This is Stowage, a registry for OCI artifacts. Its API begins at /v2/.\n')
   const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(bytes.length) }
-  return {
-    status: 200,
-    headers: { ...headers, 'Cache-Control': UNCACHED, ...COMMON_HEADERS },
-    body: { type: 'bytes', bytes },
-  }
+  return { status: 200, headers, body: { type: 'bytes', bytes } }
 }
 
 /** Makes the paths in the headers of an answer those that the client knows. */

@@ -6,6 +6,8 @@ import type { ProgressWatch } from './progress.ts'
 /** Smaller pieces are copied together before anybody gets them. Each piece that Node makes costs 400 bytes beside its content. */
 const MIN_PIECE = 4 * 1024
 const MAX_BLOCK = 64 * 1024
+/** How long less than that waits for more: what a slow client has sent must be known to others, and safe if it breaks off. */
+const MAX_GATHER_MS = 100
 /** No more is received while so much waits to be taken. */
 const MAX_WAITING = 64 * 1024
 /** Who takes a body gathers no more than this of it before writing it, unless they say that they keep it whole. */
@@ -37,6 +39,7 @@ export class RequestBody {
   #isDraining = false
   #isPaused = false
   #end: { error?: unknown } | undefined
+  #gathering: NodeJS.Timeout | undefined
   #onArrival = () => {}
   #onDrained = () => {}
 
@@ -126,6 +129,15 @@ export class RequestBody {
     if (this.#isDraining) return void this.#onDrained()
     this.#store(piece)
     if (this.#waiting >= MIN_PIECE) this.#onArrival()
+    else this.#gatherShortly()
+  }
+
+  #gatherShortly(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#closeBlock()
+      this.#onArrival()
+    }, MAX_GATHER_MS)
   }
 
   #store(piece: Buffer): void {
@@ -189,6 +201,7 @@ export class RequestBody {
 
   #finish(end: { error?: unknown }): void {
     this.#end ??= end
+    clearTimeout(this.#gathering)
     this.#onArrival()
     this.#onDrained()
   }

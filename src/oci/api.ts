@@ -348,7 +348,7 @@ const root: Operation = {
   id: 'root',
   summary: 'Tell what this is',
   answers: {
-    200: { description: 'It is a registry.', content: { 'text/plain; charset=utf-8': { type: 'string' } } },
+    200: { description: 'It is a registry.', content: { 'text/plain': { type: 'string' } } },
   },
   errors: [],
 }
