@@ -8,6 +8,7 @@ import { hostileFramingCases } from '../../src/conformance/cases/hostile-framing
 import { hostileManifestCases, hostileSizeCases } from '../../src/conformance/cases/hostile-manifests.ts'
 import { runCases } from '../../src/conformance/run.ts'
 import { openSession } from '../../src/conformance/session.ts'
+import { OCI_INDEX } from '../content.ts'
 import { startFaulty } from './faulty-registry.ts'
 import { answering, asking, at, type KnownBad, refusing, status, testCases } from './known-bad.ts'
 
@@ -16,6 +17,13 @@ const page = (response: { headers: Record<string, string> }) => {
   return { ...headers, 'Content-Type': 'text/html' }
 }
 const accepted = (right: number) => () => ({ status: right, headers: { 'Content-Length': '0' } })
+/** Takes a manifest that is sent as a page for an index. */
+const takingPages = asking(
+  (request) => request.method === 'PUT' && request.header('content-type') === 'text/html',
+  (request) => ({
+    header: (name) => (name === 'content-type' ? OCI_INDEX : request.header(name)),
+  }),
+)
 const taking = (pattern: RegExp) => status(at('PUT manifest', pattern), 201, 400)
 
 const REQUESTS: readonly KnownBad[] = [
@@ -117,7 +125,8 @@ const MANIFESTS: readonly KnownBad[] = [
   {
     id: 'hostile-manifest-page',
     does: 'shows manifests as pages',
-    fault: answering('GET manifest', (response) => ({ ...response, headers: page(response) })),
+    fault: (app) =>
+      takingPages(answering('GET manifest', (response) => ({ ...response, headers: page(response) }))(app)),
   },
 ]
 
