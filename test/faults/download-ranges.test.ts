@@ -122,17 +122,23 @@ test(
   },
 )
 
-test('fault 23: an empty blob is answered whole, and 416 to any range', PATIENCE, async (t) => {
-  const server = await startServer(t)
-  const empty = Buffer.alloc(0)
-  const url = `${server.url}/v2/app/blobs/${await pushBlob(server.url, 'app', empty, digestOf(''))}`
-  const plain = await fetch(url)
-  assert.equal(`${plain.status} ${plain.headers.get('content-length')} ${await plain.text()}`, '200 0 ')
-  for (const range of ['0-', '0-0', '-1', '5-']) {
-    await assertUnsatisfiable(url, 0, `bytes=${range}`)
-  }
-  await server.close()
-})
+test(
+  'fault 23: an empty blob is answered whole, also to its last bytes, and 416 to any other range',
+  PATIENCE,
+  async (t) => {
+    const server = await startServer(t)
+    const empty = Buffer.alloc(0)
+    const url = `${server.url}/v2/app/blobs/${await pushBlob(server.url, 'app', empty, digestOf(''))}`
+    const plain = await fetch(url)
+    assert.equal(`${plain.status} ${plain.headers.get('content-length')} ${await plain.text()}`, '200 0 ')
+    const last = await fetch(url, { headers: { Range: 'bytes=-1' } })
+    assert.equal(`${last.status} ${await last.text()}`, '200 ')
+    for (const range of ['0-', '0-0', '5-']) {
+      await assertUnsatisfiable(url, 0, `bytes=${range}`)
+    }
+    await server.close()
+  },
+)
 
 test('fault 23: ranges of a manifest are those of its bytes', PATIENCE, async (t) => {
   const server = await startServer(t)

@@ -58,6 +58,12 @@ export function sqliteWriter(opened: DatabaseSync, { path, versions, reserve }: 
   function reopen(): void {
     if (fileAt(path) !== file) throw new Error(`${path} is gone, or is another file than at the start`)
     database = openForWriting(path)
+    try {
+      renewLog(database)
+    } catch (error) {
+      database.close()
+      throw error
+    }
     statements = prepareStatements(database)
   }
 
@@ -89,7 +95,7 @@ export function sqliteWriter(opened: DatabaseSync, { path, versions, reserve }: 
         return applyBatch(database, statements, batch, versions)
       } catch (error) {
         // What this connection believes of its files may be wrong from now on.
-        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') database.close()
+        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:' && database.isOpen) database.close()
         const failed = batch.map(() => ({ error: describe(error) }))
         const isFull = primaryCode(error) === SQLITE_FULL
         return isFull && reserve !== undefined ? freeOnly(batch, failed, reserve) : failed
@@ -99,6 +105,16 @@ export function sqliteWriter(opened: DatabaseSync, { path, versions, reserve }: 
       if (database.isOpen) database.close()
     },
   }
+}
+
+/**
+ * Takes the log into the database and begins it anew. After a sync that failed, the system may have forgotten parts of the log that it
+ * still shows, and no later sync would write them.
+ */
+function renewLog(database: DatabaseSync): void {
+  const { busy } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() ?? {}
+  if (busy !== 0)
+    throw new Error('the log of the database could not be begun anew, since it is still being read')
 }
 
 /** Which file lies under a path; undefined if none does. */
