@@ -175,7 +175,11 @@ test(
       assert.equal(await statusOf(String(cancelled), 'DELETE'), 204)
       await assertUnknown(cancelled, bytes, 'after it was cancelled')
       assert.equal((await closeUpload(upload, digestOf(bytes), { body: bytes.subarray(half) })).status, 201)
-      await assertUnknown(upload, bytes, 'after it was complete')
+      assert.equal(
+        (await closeUpload(upload, digestOf('other'))).status,
+        404,
+        'as another blob, after it was complete',
+      )
       await assertBlob(server.url, 'a', bytes, 200)
       await assertBlob(server.url, 'b', bytes, 404)
     }

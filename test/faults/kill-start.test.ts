@@ -86,7 +86,8 @@ test(
     let kills = 0
     for (let count = 1; ; count++) {
       const data = join(sandbox.folder, `data-${count}`)
-      await cp(crashed, data, { recursive: true })
+      // A crash leaves the socket of the server, which is no file.
+      await cp(crashed, data, { recursive: true, filter: (path) => !path.endsWith('.sock') })
       if ((await killStart(parts, data, { pattern: POINTS_OF_DATABASE, count })) === undefined) break
       await assertWorks(t, data, image)
       kills++

@@ -54,7 +54,7 @@ const LASTS = [
   '\u{1f4a9}',
   'a'.repeat(300),
 ]
-const NO_NUMBERS = ['-1', 'abc', '1.5', '1e3', '+1', '', '0x10', ' 1', '1;2', 'NaN', '\u0661']
+const NO_NUMBERS = ['-1', 'abc', '1.5', '1e3', '+1', '0x10', ' 1', '1;2', 'NaN', '\u0661']
 
 function namesOf(body: unknown): string[] {
   const { tags, repositories } = body as { tags?: string[]; repositories?: string[] }

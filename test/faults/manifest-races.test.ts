@@ -81,7 +81,7 @@ async function raceOften(
 }
 
 test('fault 17: a manifest whose layers are being collected is refused, or complete', PATIENCE, async (t) => {
-  const args = ['--unused-blob-expiry', '0s']
+  const args = ['--unused-blob-expiry', '1s']
   const server = await startServer(t, { workers: 4, args, preloads: ['frequent-sweeps'] })
   const clients = await converseOften(t, server.url, 2 * LANES)
   const taken = await raceOften(clients, async (race) => {

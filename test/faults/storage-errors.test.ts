@@ -172,7 +172,11 @@ for (const hit of ['open', 'stat', 'truncate', 'sync of a file', 'close'] as con
       const location = await uploadWithRest(client, disk, bytes)
       failAt(disk, 1, { code: 'EIO', status: 500, lasts: false, hits: (kind) => kind === hit })
       if (!(await client.finish(location, bytes, CHUNK))) await client.pushInChunks(bytes, CHUNK)
-      assert.deepEqual(client.refusals, [507, 500])
+      // What the failed write left may be dropped at once; then there is nothing left to fail.
+      assert.ok(
+        [[507], [507, 500]].some((refusals) => refusals.join() === client.refusals.join()),
+        `${client.refusals}`,
+      )
       assert.ok(await client.pulls(bytes))
       await registry.sweepOut()
       assert.equal(files(), 1)
