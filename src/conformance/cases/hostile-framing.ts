@@ -102,6 +102,19 @@ export const hostileFramingCases: readonly Case[] = [
     },
   },
   {
+    ...tried('Framing'),
+    id: 'hostile-connect',
+    title: 'a request for a tunnel is refused, by an answer',
+    sentence:
+      'A registry is not a proxy: who opens tunnels lets others into its network. A connection that ends without an answer is tried again.',
+    async run(probe) {
+      const { statuses } = await sendTo(probe, 'CONNECT registry.example:443', { headers: [CLOSE] })
+      const [first = 0] = statuses
+      if (first < 400 || first > 501 || first === 500)
+        throw new Failure('a status of 4xx or 501', `${statuses.join() || 'no answer'} for CONNECT`)
+    },
+  },
+  {
     ...tried('Limits'),
     id: 'hostile-many-headers',
     title: '2,000 headers are no failure',
