@@ -80,13 +80,15 @@ export interface Serving {
   config: Config
   registry: Registry
   log: Logger
+  /** How many threads serve the same; one if absent. What is bounded for all of them is divided by that. */
+  threads?: number
   /** Where all threads remember what hosts were logged. */
   loggedHosts?: Int32Array
 }
 
 /** Answers requests on this thread, on the connections that it is given. */
 export async function serveRegistry(
-  { config, registry, log, loggedHosts }: Serving,
+  { config, registry, log, threads = 1, loggedHosts }: Serving,
   tls: TlsFiles | undefined,
 ): Promise<RegistryServer> {
   let withdrawn = false
@@ -94,6 +96,7 @@ export async function serveRegistry(
     registry,
     extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
     clock: Date.now,
+    threads,
     checkHost: hostCheck({
       allowedHosts: config.allowedHosts,
       publicHost: config.publicUrl?.host,
@@ -107,7 +110,7 @@ export async function serveRegistry(
     tls,
     zeroCopy: config.zeroCopy,
     readOrigin: readerOf(config),
-    bodyMemory: MAX_BODY_MEMORY / config.workers,
+    bodyMemory: MAX_BODY_MEMORY / threads,
     log,
   })
   return {

@@ -58,7 +58,7 @@ const registry = registryOf(stores, {
   losses: new LossCounters(losses),
   writers: new UploadWriters(writers, place),
 })
-const server = await serveRegistry({ config, registry, log, loggedHosts }, tls)
+const server = await serveRegistry({ config, registry, log, threads: config.workers, loggedHosts }, tls)
 
 parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'withdraw') return server.withdraw()

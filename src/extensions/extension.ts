@@ -23,6 +23,8 @@ export interface ExtensionRequest {
   header(name: string): string | undefined
   /** What `If-Match` and `If-None-Match` want a tag to be, for endpoints that write one. */
   readonly tagCondition: TagCondition
+  /** The client's IP address, if that is known. */
+  readonly address: string | undefined
   /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
   readonly signal: AbortSignal
   readonly body: AsyncIterable<Uint8Array>
@@ -37,6 +39,8 @@ export interface ExtensionContext {
   repository?: RepositoryName
   /** Whether who asks may pull from a repository: for answers that tell of others than the one in the path. */
   mayPull(repository: RepositoryName): Promise<boolean>
+  /** How many threads answer requests; what is bounded for the whole server is divided by that. One if absent. */
+  threads?: number
   /** Text that differs where what two clients may see does. */
   visibility: string
   /** Milliseconds since the epoch. */

@@ -36,6 +36,8 @@ export interface HttpAppParts {
   extensions: readonly Extension[]
   /** Refuses requests for foreign hosts; absent where the program around it chooses what it answers. */
   checkHost?: HostCheck
+  /** How many threads answer requests; one if absent. */
+  threads?: number
   /** Milliseconds since the epoch. */
   clock(): number
   /** Whether requests can be answered; false while the server shuts down. */
@@ -111,7 +113,10 @@ function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): H
   // Nobody is there to read it, or will be soon.
   if (thrown instanceof PeerGoneError) return errorResponse(new RegistryError('REQUEST_TIMEOUT'))
   const error = toRegistryError(thrown)
-  if (isFailure(error.id)) log.error({ ...logFields(request), error: error.cause ?? error }, 'request failed')
+  // What is refused on purpose needs no line for each request: whoever is refused may ask again at once.
+  const isRefusal = thrown instanceof RegistryError && thrown.cause === undefined
+  if (isFailure(error.id) && !isRefusal)
+    log.error({ ...logFields(request), error: error.cause ?? error }, 'request failed')
   return errorResponse(error)
 }
 

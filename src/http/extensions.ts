@@ -29,7 +29,7 @@ export interface ExtensionParams {
 }
 
 /** What all endpoints are given beside the registry and the request. */
-export type Surroundings = Pick<ExtensionContext, 'extensions' | 'clock'>
+export type Surroundings = Pick<ExtensionContext, 'extensions' | 'clock' | 'threads'>
 
 /** An extension's answer to one method. */
 export type ExtensionMethod = (
@@ -109,6 +109,7 @@ function extensionRequest(
     ...parts,
     query: request.query,
     pathPrefix: request.origin.prefix,
+    address: request.origin.address,
     header: request.header,
     get tagCondition() {
       return tagCondition(request)

@@ -66,11 +66,12 @@ export const COMMON_ERRORS = [
   'HEADERS_TOO_LARGE',
   'HOST_UNKNOWN',
   'TRANSFER_CODING_UNSUPPORTED',
+  'UNAVAILABLE',
   'UNKNOWN',
 ] as const satisfies ErrorId[]
 
 /** What any request can be refused with that may change something. */
-export const WRITE_ERRORS = ['STORAGE_FULL', 'UNAVAILABLE'] as const satisfies ErrorId[]
+export const WRITE_ERRORS = ['STORAGE_FULL'] as const satisfies ErrorId[]
 
 /** Headers that an error brings beside those of all answers. */
 export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_FOLLOWERS } from '../../src/extensions/stowage/followers.ts'
+import { MAX_FOLLOWERS_OF_CLIENT } from '../../src/extensions/stowage/followers.ts'
 import { type ListeningServer, listen } from '../../src/http/node.ts'
 import { pushArtifact } from '../content.ts'
 import { startStowage } from '../stowage.ts'
@@ -100,13 +100,16 @@ test('no more than so many wait at a time, and each that goes makes room', async
   const stop = new AbortController()
   const target = feedUrl(server.url, '', 'stream', '')
   const streams = await Promise.all(
-    Array.from({ length: MAX_FOLLOWERS }, () => fetch(target, { signal: stop.signal })),
+    Array.from({ length: MAX_FOLLOWERS_OF_CLIENT }, () => fetch(target, { signal: stop.signal })),
   )
   assert.ok(streams.every(({ status }) => status === 200))
   const waiting = feedUrl(server.url, '', 'list', '?wait=1')
   for (const refused of [await fetch(target), await fetch(waiting)]) {
     assert.equal(refused.status, 503)
-    assert.match(await refused.text(), /"UNAVAILABLE".*256 others are waiting for changes already/)
+    assert.match(
+      await refused.text(),
+      /"UNAVAILABLE".*512 others of the same address are waiting for changes already/,
+    )
   }
   assert.equal((await fetch(feedUrl(server.url, '', 'list', ''))).status, 200)
   const head = await fetch(target, { method: 'HEAD' })
@@ -120,7 +123,7 @@ test('no more than so many wait at a time, and each that goes makes room', async
 })
 
 test('HEAD of a stream has its head alone, and keeps no place', async () => {
-  for (let asked = 0; asked <= MAX_FOLLOWERS; asked++) {
+  for (let asked = 0; asked <= MAX_FOLLOWERS_OF_CLIENT; asked++) {
     const head = await fetch(feedUrl(url, '', 'stream', ''), { method: 'HEAD' })
     assert.equal(head.status, 200)
     assert.equal(await head.text(), '')

@@ -18,6 +18,8 @@ export interface RawConnection {
   send(...parts: (string | Uint8Array)[]): Promise<void>
   /** The next response whole, interim ones (1xx) too. Rejects if the connection ends before it does, or nothing comes. */
   response(options?: { toHead?: boolean }): Promise<RawResponse>
+  /** All that came so far and that no `response` took, once it matches. */
+  received(pattern: RegExp): Promise<Buffer>
   /** How the other side ended the connection, and what it sent that no `response` took. */
   ended(): Promise<{ by: 'end' | 'reset'; rest: Buffer }>
   /** Breaks off without a word. */
@@ -40,6 +42,10 @@ export async function connect(test: Pick<TestContext, 'after'>, url: string): Pr
     send: (...parts) => send(socket, joined(parts)),
     response: async ({ toHead = false } = {}) =>
       await received.take((bytes, end) => parse(bytes, end, toHead)),
+    received: async (pattern) =>
+      await received.take((bytes) =>
+        pattern.test(bytes.toString('latin1')) ? { value: bytes, length: bytes.length } : undefined,
+      ),
     async ended() {
       const rest = await received.take((bytes, end) =>
         end ? { value: bytes, length: bytes.length } : undefined,

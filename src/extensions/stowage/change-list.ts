@@ -85,7 +85,8 @@ async function waitForPage(
 ): Promise<FeedPage> {
   const late = new AbortController()
   const signal = AbortSignal.any([request.signal, late.signal])
-  const giveBack = takePlace(context.registry, signal)
+  const { address } = request
+  const giveBack = takePlace(context.registry, { address, signal, threads: context.threads ?? 1 })
   const timer = setTimeout(() => late.abort(), wait * 1000)
   let page = first
   try {

@@ -87,8 +87,8 @@ async function streamChanges(context: ExtensionContext, request: ExtensionReques
   const { since } = readQuery(request.query, QUERY)
   // A client that comes back sends both, and the header is the newer one.
   const first = await readFeed(context, resumedAt(request) ?? since, PAGE_SIZE)
-  const { signal } = request
-  const giveBack = takePlace(context.registry, signal)
+  const { signal, address } = request
+  const giveBack = takePlace(context.registry, { address, signal, threads: context.threads ?? 1 })
   return {
     type: 'stream',
     headers: EVENT_STREAM_HEADERS,

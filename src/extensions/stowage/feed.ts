@@ -3,7 +3,7 @@ import { ERRORS, RegistryError } from '../../oci/error.ts'
 import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime } from '../../oci/time.ts'
-import type { Change } from '../../registry/registry.ts'
+import type { Change, ChangePage, ChangeQuery, Registry } from '../../registry/registry.ts'
 import type { ExtensionContext } from '../extension.ts'
 import type { QueryParameter } from '../query.ts'
 
@@ -98,14 +98,26 @@ export async function readFeed(
 ): Promise<FeedPage> {
   const { registry, repository } = context
   const after = since ?? (await registry.changes.bounds()).last
-  const { changes, floor, last } = await registry.changes.read({
-    ...(repository && { repository }),
-    after,
-    limit,
-  })
+  const query = { ...(repository && { repository }), after, limit }
+  const { changes, floor, last } = await readTogether(registry, query)
   if (after > last) throw beyondEnd(after, { floor, last })
   const next = changes.length < limit ? last : (changes.at(-1)?.sequence ?? last)
   return { changes: await visible(context, changes), next, last }
+}
+
+const reading = new WeakMap<Registry, Map<string, Promise<ChangePage>>>()
+
+/** Those who follow the same and are woken together share what is read in one turn of the event loop. */
+function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangePage> {
+  const pages = reading.get(registry) ?? new Map<string, Promise<ChangePage>>()
+  reading.set(registry, pages)
+  const key = `${query.repository ?? ''} ${query.after} ${query.limit}`
+  const found = pages.get(key)
+  if (found !== undefined) return found
+  const page = registry.changes.read(query)
+  pages.set(key, page)
+  void setImmediate().then(() => pages.delete(key))
+  return page
 }
 
 /** Numbers are never taken back, so whoever has a higher one has it of another log: it is to begin again, as who is too late. */

@@ -1,33 +1,74 @@
 import { RegistryError } from '../../oci/error.ts'
 import type { Registry } from '../../registry/registry.ts'
 
-/** How many may wait for changes at a time: each of them reads whenever something changes. For each thread that answers requests. */
-export const MAX_FOLLOWERS = 256
+/** How many may wait for changes at a time, over all threads of a server. */
+export const MAX_FOLLOWERS = 1024
+/** How many of them may have one client address, or one /64 network of IPv6: enough for an office behind one proxy. */
+export const MAX_FOLLOWERS_OF_CLIENT = 512
 
-const counts = new WeakMap<Registry, number>()
+/** Who takes a place, and gives it back. */
+export interface Follower {
+  /** The client's address; undefined if nobody can tell, and then all of those count as one client. */
+  address: string | undefined
+  /** Gives the place back when it is aborted. */
+  signal: AbortSignal
+  /** How many threads answer requests: each has an equal part of the places, since connections are spread evenly over them. */
+  threads: number
+}
+
+interface Places {
+  taken: number
+  byClient: Map<string, number>
+}
+
+const places = new WeakMap<Registry, Places>()
 
 /**
  * Takes one of the places of those who wait for changes.
  *
- * @param signal gives the place back when it is aborted
  * @returns what gives it back; again does nothing
- * @throws RegistryError UNAVAILABLE if all are taken
+ * @throws RegistryError UNAVAILABLE if all are taken, or all that one client may have
  */
-export function takePlace(registry: Registry, signal: AbortSignal): () => void {
-  const count = counts.get(registry) ?? 0
-  if (count >= MAX_FOLLOWERS) {
-    throw new RegistryError('UNAVAILABLE', {
-      message: `${count} others are waiting for changes already; try again later, or do without waiting`,
-    })
-  }
-  counts.set(registry, count + 1)
+export function takePlace(registry: Registry, { address, signal, threads }: Follower): () => void {
+  const here = places.get(registry) ?? { taken: 0, byClient: new Map<string, number>() }
+  places.set(registry, here)
+  const client = address === undefined ? '' : networkOf(address)
+  const ofClient = here.byClient.get(client) ?? 0
+  if (here.taken >= Math.ceil(MAX_FOLLOWERS / threads)) throw full(`${MAX_FOLLOWERS} others`)
+  if (ofClient >= Math.ceil(MAX_FOLLOWERS_OF_CLIENT / threads))
+    throw full(`${MAX_FOLLOWERS_OF_CLIENT} others of the same address`)
+  here.taken++
+  here.byClient.set(client, ofClient + 1)
   let isTaken = true
   const giveBack = () => {
-    if (isTaken) counts.set(registry, (counts.get(registry) ?? 1) - 1)
+    if (isTaken) release(here, client)
     isTaken = false
     signal.removeEventListener('abort', giveBack)
   }
   signal.addEventListener('abort', giveBack)
   if (signal.aborted) giveBack()
   return giveBack
+}
+
+function release(here: Places, client: string): void {
+  here.taken--
+  const left = (here.byClient.get(client) ?? 1) - 1
+  if (left === 0) here.byClient.delete(client)
+  else here.byClient.set(client, left)
+}
+
+function full(who: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', {
+    message: `${who} are waiting for changes already; try again later, or do without waiting`,
+  })
+}
+
+/** An IPv4 address, or the first half of an IPv6 one: whoever has one address of that network has all. */
+function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const [head = '', tail = ''] = address.split('::')
+  const before = head === '' ? [] : head.split(':')
+  const after = tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0')
+  return [...before, ...zeros, ...after].slice(0, 4).join(':')
 }
