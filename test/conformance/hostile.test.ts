@@ -159,6 +159,7 @@ const CARELESS: Readonly<Record<string, number>> = {
   'hostile-transfer-coding': 201,
   'hostile-header-space': 202,
   'hostile-no-host': 200,
+  'hostile-connect': 200,
   'hostile-many-headers': 500,
   'hostile-long-header': 200,
   'hostile-dots': 200,
