@@ -189,6 +189,10 @@ const soundDigest =
   /^(?=.{1,255}$)(sha256:[0-9a-f]{64}|blake3:[0-9a-f]{64}|sha512:[0-9a-f]{128}|(?!(sha256|sha512|blake3):)[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+)$/
 
 const isAbsent = (value: unknown) => value === undefined || value === null
+/** A media type without parameters. RFC 6838, section 4.2 */
+const isType = (value: unknown) =>
+  typeof value === 'string' &&
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/.test(value)
 const isText = (value: unknown) => typeof value === 'string'
 
 /** The rules of the contract, one by one. */
@@ -201,8 +205,7 @@ function isSound(body: Fields): boolean {
     (schemaVersion === undefined || schemaVersion === 2) &&
     (isAbsent(body.layers) || isAbsent(body.manifests)) &&
     (isAbsent(mediaType) || mediaType === 'application/x+json') &&
-    (isAbsent(artifactType) || isText(artifactType)) &&
-    (Boolean(artifactType) || isAbsent(ofConfig) || isText(ofConfig)) &&
+    [artifactType, ofConfig].every((type) => isAbsent(type) || type === '' || isType(type)) &&
     [config, subject].every((value) => isAbsent(value) || isDescriptor(value)) &&
     lists.every((list) => isAbsent(list) || (Array.isArray(list) && list.every(isDescriptor))) &&
     (isAbsent(map) ||
