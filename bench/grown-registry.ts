@@ -97,6 +97,7 @@ async function fill(data: string, size: GrownSize, progress: (line: string) => v
     let done = 0
     for (const batch of batchesOf(commandsOf(size))) {
       for (const result of writer.apply([batch])) check(result)
+      writer.rest()
       done += batch.length
       if (done % PROGRESS_COMMANDS === 0) progress(`made ${done} entries of a grown registry`)
       // The bench can be interrupted between two batches.

@@ -14,7 +14,7 @@ import {
 import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
 
 const TOO_LONG =
-  'the path of the admin socket has more than 107 bytes, so there is none, and `stowage collect --now` and `stowage backup` cannot reach this server; name a shorter one with --admin-socket'
+  'the path of the admin socket has more than 107 bytes, so there is none, and `stowage collect --now` cannot reach this server; name a shorter one with --admin-socket'
 
 /**
  * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.

@@ -6,6 +6,7 @@ import type { MetadataStore } from './metadata/metadata-store.ts'
 import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
 import { JournalDamagedError } from './metadata/sqlite/journal.ts'
 import { NewerDataError } from './metadata/sqlite/migrations.ts'
+import { DatabaseDamagedError, findProblem } from './metadata/sqlite/soundness.ts'
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from './metadata/sqlite/store.ts'
 import { type BlobFolder, isMarked, markOf } from './storage/blob-folder.ts'
 import type { BlobStore } from './storage/blob-store.ts'
@@ -32,8 +33,23 @@ export interface DataFolder extends Stores {
   readonly hasBlobs: boolean
   /** The mark by which the folder of blobs is known; see storage/blob-folder.ts. */
   readonly blobsMark: string
+  /**
+   * Goes on with the check of the database if the start had no time for all of it, and looks for the files of blobs: of all of them after a
+   * start that did not follow an orderly end, else of the first thousands.
+   *
+   * @returns what was found; nothing more if the signal is aborted before the end
+   */
+  check(signal: AbortSignal): Promise<FolderFindings>
   /** Files that other users could read until now, such as those of a folder that was not made by us. */
   readonly hidden: readonly string[]
+}
+
+/** What {@link DataFolder.check} found. */
+export interface FolderFindings {
+  /** What is wrong with the database; nothing is if it is undefined. */
+  problem: string | undefined
+  /** How many blobs have lost their files. */
+  lost: number
 }
 
 /** What another thread needs to use a data folder; `metadata.writers` must be transferred to it. */
@@ -103,11 +119,38 @@ async function openLocked(
     hasBlobs,
     blobsMark: markOf({ root: blobsOf(path), identity }),
     share: () => ({ path, identity, metadata: metadata.share() }),
+    async check(signal) {
+      const { soundness } = metadata
+      const problem =
+        soundness === 'in part' ? await findProblem(join(path, 'metadata.sqlite'), signal) : undefined
+      const pages = soundness === 'trusted' ? SAMPLE_PAGES : Number.POSITIVE_INFINITY
+      return { problem, lost: hasBlobs ? await countLost({ metadata, blobs }, pages, signal) : 0 }
+    },
     async close() {
       await metadata.close()
       release()
     },
   }
+}
+
+/** Looks at the file of each blob. One that is not there may have been deleted or pushed again meanwhile, so its place is looked up again. */
+async function countLost(
+  { metadata, blobs }: Pick<Stores, 'metadata' | 'blobs'>,
+  pages: number,
+  signal: AbortSignal,
+): Promise<number> {
+  let lost = 0
+  for (let page = 0, after: number | undefined = 0; page < pages && after !== undefined; page++) {
+    const { stored, next } = await metadata.contents.listStored(after, SAMPLE_PAGE_SIZE)
+    for (const { key, size, digest } of stored) {
+      if (signal.aborted) return lost
+      const found = await blobs.size(key)
+      if (found !== undefined && found >= size) continue
+      if ((await metadata.contents.stored(digest))?.key === key) lost++
+    }
+    after = next
+  }
+  return lost
 }
 
 /** Made from the database's own secret, so that a folder of blobs and the database that names them know each other. */
@@ -171,7 +214,9 @@ function reason(error: unknown): string {
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
   const { code, message, errcode = 0 } = error as NodeJS.ErrnoException & { errcode?: number }
   const isDamaged =
-    error instanceof JournalDamagedError || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)
+    error instanceof JournalDamagedError ||
+    error instanceof DatabaseDamagedError ||
+    [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)
   if (isDamaged)
     return `metadata.sqlite is damaged (${message}); keep a copy of the folder, and restore a backup`
   return REASONS[code ?? ''] ?? message

@@ -70,6 +70,9 @@ export async function startServerHere(config: Config, log: Logger): Promise<Stow
   return await start(config, log, ({ registry, tls }) => serveRegistry({ config, registry, log }, tls))
 }
 
+const DATABASE_DAMAGED =
+  'metadata.sqlite is damaged; stop the server, keep a copy of the folder, and restore a backup'
+
 const BLOBS_ABSENT =
   'none of the blobs is in its folder; is its disk mounted? Until it is back they answer 503. If they are lost for good, make the folder "mark" and start again'
 
@@ -136,6 +139,7 @@ async function openOver(
     throw error
   })
   const stopCounting = repeatCounts(registry, log)
+  const stopChecking = checkFolder(folder, log)
   return {
     front,
     async close() {
@@ -143,9 +147,27 @@ async function openOver(
       await administration?.close()
       await sweeper.stop()
       await stopCounting()
+      await stopChecking()
       await registry.close()
       await folder.close()
     },
+  }
+}
+
+/** Begins to look through the folder, beside all else. @returns what ends that */
+function checkFolder(folder: DataFolder, log: Logger): () => Promise<void> {
+  const ending = new AbortController()
+  const checking = folder.check(ending.signal).then(
+    ({ problem, lost }) => {
+      if (problem !== undefined) log.error({ problem }, DATABASE_DAMAGED)
+      if (lost > 0)
+        log.warn({ lost }, 'blobs have lost their files; they count as unknown until they are pushed again')
+    },
+    (error: unknown) => log.error({ error }, 'the data folder could not be looked through'),
+  )
+  return async () => {
+    ending.abort()
+    await checking
   }
 }
 

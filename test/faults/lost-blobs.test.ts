@@ -220,3 +220,21 @@ test('fault 46: a blob whose whole folder is lost can be pushed again', async (t
   await pushBlob(url, 'app', stored.bytes)
   assert.ok((await bytesOf(await fetch(`${url}/v2/app/blobs/${stored.digest}`))).equals(stored.bytes))
 })
+
+test('fault 46: a start on a folder that has lost files warns how many, and serves', async (t) => {
+  const sandbox = await openSandbox(t)
+  const data = join(sandbox.folder, 'data')
+  const first = await sandbox.serve('data')
+  const [lost, cut, kept] = [
+    await storeBlob(first.url, data),
+    await storeBlob(first.url, data),
+    await storeBlob(first.url, data),
+  ]
+  first.signal('SIGTERM')
+  await first.ended
+  await rm(lost.path)
+  await truncate(cut.path, 10)
+  const second = await sandbox.serve('data')
+  await second.wrote('stderr', /"level":40,.*"lost":2,"msg":"blobs have lost their files/)
+  assert.equal(await statusOf(second.url, 'GET', `app/blobs/${kept.digest}`), 200)
+})

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { databaseSize } from './database-size.ts'
 import { refuseDamagedJournal } from './journal.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { Reserve } from './reserve.ts'
@@ -7,7 +8,7 @@ import { isStoreFailure, primaryCode, SQLITE_BUSY, SQLITE_FULL } from './sqlite-
 
 const BUSY_TIMEOUT_MS = 10_000
 /** A checkpoint costs syncs of its own, so that there is one for each 16 MiB of log; what a crash leaves must be read at the next start. */
-const WRITING = `PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
+const WRITING = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
   PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768`
 
 /**
@@ -22,8 +23,8 @@ export function openForWriting(path: string): DatabaseSync {
   }
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    database.exec(WRITING)
     letShrink(database)
+    database.exec(WRITING)
     migrate(database)
   } catch (error) {
     database.close()
@@ -81,11 +82,11 @@ const INCREMENTAL = 2
  */
 function letShrink(database: DatabaseSync): void {
   const { auto_vacuum: mode } = database.prepare('PRAGMA auto_vacuum').get() ?? {}
+  // To say it again would write it again.
   if (mode === INCREMENTAL) return
-  const size = database
-    .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
-    .get()
-  if (Number(size?.bytes) > MAX_REWRITTEN) return
+  database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+  const size = databaseSize(database)
+  if (size === 0 || size > MAX_REWRITTEN) return
   try {
     database.exec('VACUUM')
   } catch (error) {

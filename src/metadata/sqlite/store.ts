@@ -5,6 +5,7 @@ import type { MetadataStore } from '../metadata-store.ts'
 import { memoizedReads } from './memoized-reads.ts'
 import { openForWriting, openWithReserve } from './opening.ts'
 import { sqliteReads } from './reader.ts'
+import { refuseUnsound, type Soundness } from './soundness.ts'
 import { prepareStatements } from './statements.ts'
 import { Versions } from './versions.ts'
 import { sqliteWriter } from './writer.ts'
@@ -23,6 +24,8 @@ export interface SharedMetadata {
 export interface SqliteMetadata extends MetadataStore {
   /** For one other thread, which must have closed its store before this one is closed. */
   share(): SharedMetadata
+  /** How much of it was looked through before it was opened. */
+  readonly soundness: Soundness
 }
 
 const BUSY_TIMEOUT_MS = 10_000
@@ -33,7 +36,7 @@ const BUSY_TIMEOUT_MS = 10_000
  *
  * @param path of the file
  * @param onWriterDeath is told if the writer's thread died; another takes over by itself
- * @throws NewerDataError if the file was written by a newer version
+ * @throws NewerDataError if the file was written by a newer version, DatabaseDamagedError if it is damaged or torn
  */
 export async function sqliteMetadata({
   path,
@@ -42,6 +45,7 @@ export async function sqliteMetadata({
   path: string
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
+  const soundness = refuseUnsound(path)
   // Only one server has this file, so whoever held an upload is gone.
   const { database } = openWithReserve(path, (opened) =>
     opened.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL'),
@@ -55,6 +59,7 @@ export async function sqliteMetadata({
     return {
       ...store,
       share,
+      soundness,
       async close() {
         await store.close()
         await host.close()

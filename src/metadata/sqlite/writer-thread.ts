@@ -78,6 +78,7 @@ function apply(commits: readonly Commit[]): void {
     else known.push(answer)
   }
   for (const [port, answer] of answers) port.postMessage({ results: answer } satisfies WriterAnswer)
+  writer.rest()
 }
 
 function close(): void {

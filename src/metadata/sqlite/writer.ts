@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome, Outcomes } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
+import { Checkpoints, offersCheckpoints } from './checkpoints.ts'
 import { forgetGarbage } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
@@ -35,6 +36,8 @@ export type CommitResult = { outcomes: Outcome[] } | { error: { message: string;
 export interface Writer {
   /** Does the commands of several callers in one transaction with one sync. */
   apply(batch: readonly (readonly Command[])[]): CommitResult[]
+  /** For a moment in which nobody waits: takes the log into the database if it has become long. */
+  rest(): void
   close(): void
 }
 
@@ -48,62 +51,102 @@ export interface WriterSurroundings {
 }
 
 /** Makes the writer of a database that {@link openForWriting} opened. */
-export function sqliteWriter(opened: DatabaseSync, { path, versions, reserve }: WriterSurroundings): Writer {
-  let database = opened
-  let statements = prepareStatements(database)
+export function sqliteWriter(opened: DatabaseSync, surroundings: WriterSurroundings): Writer {
+  return new SqliteWriter(opened, surroundings)
+}
 
-  const file = fileAt(path)
+class SqliteWriter implements Writer {
+  readonly #surroundings: WriterSurroundings
+  readonly #file: string | undefined
+  #connection: Connection
+
+  constructor(opened: DatabaseSync, surroundings: WriterSurroundings) {
+    this.#surroundings = surroundings
+    this.#file = fileAt(surroundings.path)
+    this.#connection = this.#connect(opened)
+  }
+
+  apply(batch: readonly (readonly Command[])[]): CommitResult[] {
+    const { path, reserve } = this.#surroundings
+    try {
+      if (!this.#connection.database.isOpen) this.#reopen()
+      return applyBatch(this.#connection, batch)
+    } catch (error) {
+      // What this connection believes of its files may be wrong from now on.
+      if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') this.#drop()
+      const failed = batch.map(() => ({ error: describe(error) }))
+      const isFull = primaryCode(error) === SQLITE_FULL
+      return isFull && reserve !== undefined ? this.#freeOnly(batch, failed, reserve) : failed
+    }
+  }
+
+  rest(): void {
+    const { database, checkpoints } = this.#connection
+    try {
+      if (database.isOpen) checkpoints?.takeIfDue()
+    } catch (error) {
+      // Nothing of what was answered depends on it; the next batch finds out what is wrong.
+      if (!isStoreFailure(error)) throw error
+      if (primaryCode(error) === SQLITE_IOERR) this.#drop()
+    }
+  }
+
+  close(): void {
+    const { database, checkpoints } = this.#connection
+    if (!database.isOpen) return
+    checkpoints?.end()
+    database.close()
+  }
+
+  #connect(database: DatabaseSync): Connection {
+    const { path, versions } = this.#surroundings
+    const statements = prepareStatements(database)
+    const isOurs = path !== ':memory:' && offersCheckpoints()
+    return {
+      database,
+      statements,
+      versions,
+      checkpoints: isOurs ? new Checkpoints(database, statements) : undefined,
+    }
+  }
 
   /** A new file in its place would take writes that nobody finds again when the old one is back. */
-  function reopen(): void {
-    if (fileAt(path) !== file) throw new Error(`${path} is gone, or is another file than at the start`)
-    database = openForWriting(path)
+  #reopen(): void {
+    const { path } = this.#surroundings
+    if (fileAt(path) !== this.#file) throw new Error(`${path} is gone, or is another file than at the start`)
+    const database = openForWriting(path)
     try {
       renewLog(database)
+      this.#connection = this.#connect(database)
     } catch (error) {
       database.close()
       throw error
     }
-    statements = prepareStatements(database)
+  }
+
+  #drop(): void {
+    if (this.#connection.database.isOpen) this.#connection.database.close()
   }
 
   /** Does those of a batch that free space, in the space that the reserve gives; the others have failed. */
-  function freeOnly(
+  #freeOnly(
     batch: readonly (readonly Command[])[],
     failed: readonly CommitResult[],
-    lender: Reserve,
+    reserve: Reserve,
   ): CommitResult[] {
     const freeing = batch.filter((commands) => commands.every(({ type }) => FREES_SPACE.has(type)))
     if (freeing.length === 0) return [...failed]
     try {
-      const results = lender.lend(() => {
+      const results = reserve.lend(() => {
         // The log begins anew where that succeeds, and needs no space then.
-        database.exec('PRAGMA wal_checkpoint(PASSIVE)')
-        return applyBatch(database, statements, freeing, versions)
+        this.#connection.checkpoints?.take()
+        return applyBatch(this.#connection, freeing)
       })
       const resultOf = new Map(freeing.map((commands, index) => [commands, results[index]]))
       return batch.map((commands, index) => resultOf.get(commands) ?? (failed[index] as CommitResult))
     } catch {
       return [...failed]
     }
-  }
-
-  return {
-    apply(batch) {
-      try {
-        if (!database.isOpen) reopen()
-        return applyBatch(database, statements, batch, versions)
-      } catch (error) {
-        // What this connection believes of its files may be wrong from now on.
-        if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:' && database.isOpen) database.close()
-        const failed = batch.map(() => ({ error: describe(error) }))
-        const isFull = primaryCode(error) === SQLITE_FULL
-        return isFull && reserve !== undefined ? freeOnly(batch, failed, reserve) : failed
-      }
-    },
-    close() {
-      if (database.isOpen) database.close()
-    },
   }
 }
 
@@ -123,16 +166,23 @@ function fileAt(path: string): string | undefined {
   return found && `${found.dev}/${found.ino}`
 }
 
+interface Connection {
+  database: DatabaseSync
+  statements: Statements
+  checkpoints: Checkpoints | undefined
+  versions: Versions
+}
+
 function applyBatch(
-  database: DatabaseSync,
-  statements: Statements,
+  { database, statements, checkpoints, versions }: Connection,
   batch: readonly (readonly Command[])[],
-  versions: Versions,
 ): CommitResult[] {
   database.exec('BEGIN IMMEDIATE')
   try {
     const results = batch.map((commands) => applyCommands(statements, commands))
+    checkpoints?.mark()
     versions.whileChanging(batch, () => database.exec('COMMIT'))
+    checkpoints?.committed()
     return results
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')

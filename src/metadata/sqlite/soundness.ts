@@ -1,0 +1,205 @@
+import { existsSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseManifest } from '../../oci/manifest.ts'
+import { readJournalMarks, readMarksOfFile } from './checkpoints.ts'
+import { databaseSize } from './database-size.ts'
+import { MIGRATIONS, schemaVersion } from './migrations.ts'
+import { primaryCode, SQLITE_CORRUPT } from './sqlite-error.ts'
+import { prepareStatements, type Row, type Statements } from './statements.ts'
+
+/** The database is damaged, or is put together of copies of different moments. */
+export class DatabaseDamagedError extends Error {
+  override readonly name = 'DatabaseDamagedError'
+}
+
+/** How much is known of a database: nothing spoke against it, it was looked through, or there was no time for all of it. */
+export type Soundness = 'trusted' | 'checked' | 'in part'
+
+const BUSY_TIMEOUT_MS = 10_000
+const PAGE = 1000
+const MIB = 1024 * 1024
+/** What SQLite can look through in about a second: all of it, or all but whether indexes fit their tables. */
+const MAX_INTEGRITY = 64 * MIB
+const MAX_QUICK = 256 * MIB
+/** A start must not take longer than five seconds in all. */
+const PATIENCE_MS = 3_000
+/** Between two steps of some milliseconds, beside what else the thread does. */
+const PAUSE_MS = 20
+
+/**
+ * Refuses a database that cannot be what a server left. It is only read: nothing is changed, not even the log taken in.
+ *
+ * After an orderly end only the marks are looked at. After a crash, or if it may be a copy of a database in use, SQLite checks a small one, and
+ * then it is looked through for whatever names something that is not there, for some seconds at most.
+ *
+ * @returns what there was time for: `trusted` if there was no need to look
+ * @throws DatabaseDamagedError, NewerDataError
+ */
+export function refuseUnsound(path: string, patience = PATIENCE_MS): Soundness {
+  if (!existsSync(path)) return 'trusted'
+  const ofFile = readMarksOfFile(path)
+  if (ofFile?.running && !existsSync(`${path}-wal`))
+    throw new DatabaseDamagedError('its write-ahead log metadata.sqlite-wal is missing')
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  try {
+    schemaVersion(database)
+    const marks = readJournalMarks(database)
+    if (ofFile && marks && (ofFile.number < marks.base || ofFile.number > marks.number))
+      throw new DatabaseDamagedError('it and its write-ahead log are copies of different moments')
+    if (ofFile?.running === false && marks?.running === false) return 'trusted'
+    return refuseUnsoundContent(database, performance.now() + patience) ? 'checked' : 'in part'
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * Looks through a database that is in use, step by step, for what its start had no time for.
+ *
+ * @returns the first problem; undefined if there is none, or the signal was aborted before
+ */
+export async function findProblem(path: string, signal: AbortSignal): Promise<string | undefined> {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  try {
+    for (const [problem] of stepsOfContent(database)) {
+      if (problem !== undefined || signal.aborted) return problem
+      await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {})
+    }
+    return undefined
+  } finally {
+    database.close()
+  }
+}
+
+function refuseUnsoundContent(database: DatabaseSync, deadline: number): boolean {
+  for (const problems of stepsOfCheck(database)) {
+    const [problem] = problems
+    if (problem !== undefined) throw new DatabaseDamagedError(problem)
+    if (performance.now() > deadline) return false
+  }
+  return true
+}
+
+/** The steps of a check, each a part of some milliseconds, except for the first. Each gives the problems that it found. */
+export function* stepsOfCheck(database: DatabaseSync): Generator<string[]> {
+  const bytes = databaseSize(database)
+  if (bytes <= MAX_INTEGRITY) yield integrityProblems(database, 'integrity_check(10)')
+  else if (bytes <= MAX_QUICK) yield integrityProblems(database, 'quick_check(10)')
+  yield* stepsOfContent(database)
+}
+
+/** The steps that look for whatever names something that is not there. */
+export function* stepsOfContent(database: DatabaseSync): Generator<string[]> {
+  // What an older version left is brought to this schema later.
+  if (schemaVersion(database) === MIGRATIONS.length)
+    yield* guarded(stepsOfTables(prepareStatements(database)))
+}
+
+/** What SQLite itself finds. @param check such as `integrity_check(10)` */
+export function integrityProblems(database: DatabaseSync, check: string): string[] {
+  const rows = database.prepare(`PRAGMA ${check}`).all()
+  const texts = rows.map((row) => String(Object.values(row)[0]).replace(/\s+/g, ' '))
+  return texts.filter((text) => text !== 'ok')
+}
+
+/** A page of the database that cannot be understood is a problem like any other, and ends the check. */
+function* guarded(steps: Generator<string[]>): Generator<string[]> {
+  try {
+    yield* steps
+  } catch (error) {
+    if (primaryCode(error) !== SQLITE_CORRUPT) throw error
+    yield [(error as Error).message]
+  }
+}
+
+interface Table {
+  /** The columns by which it is read in pages, each with what comes before all its values. */
+  place: Readonly<Record<string, string | number>>
+  /** Gives `place`, whether a row is `bad`, and what else `describe` needs. */
+  sql: string
+  /** @returns undefined if it is right all the same */
+  describe(row: Row, statements: Statements): string | undefined
+}
+
+const BY_DIGEST = { repository: 0, digest: '' }
+const BY_NAME = { repository: 0, name: '' }
+
+const TABLES: readonly Table[] = [
+  {
+    place: BY_DIGEST,
+    sql: `SELECT t.repository, t.digest, c.digest IS NULL AS bad FROM links t
+      LEFT JOIN contents c ON c.digest = t.digest`,
+    describe: ({ digest }) => `blob ${digest} has no content`,
+  },
+  {
+    place: BY_DIGEST,
+    sql: `SELECT t.repository, t.digest, c.bytes IS NULL AS bad FROM manifests t
+      LEFT JOIN contents c ON c.digest = t.digest`,
+    describe: ({ digest }) => `manifest ${digest} has no content`,
+  },
+  {
+    place: BY_NAME,
+    sql: `SELECT t.repository, t.name, r.id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM manifests m WHERE m.repository = t.repository AND m.digest = t.digest) AND NOT EXISTS
+        (SELECT 1 FROM doomed_tags d WHERE d.repository = t.repository AND d.digest = t.digest) AS bad
+      FROM tags t LEFT JOIN repositories r ON r.id = t.repository`,
+    describe: ({ name }) => `tag ${name} names a manifest that is not there`,
+  },
+  {
+    place: BY_NAME,
+    sql: `SELECT t.repository, t.name, r.id IS NOT NULL AND t.digest IS NOT (
+        SELECT c.new FROM changes c WHERE c.repository = t.repository AND c.subject = t.name
+          AND c.kind IN ('tag-set', 'tag-removed') ORDER BY c.revision DESC LIMIT 1) AS bad
+      FROM tags t LEFT JOIN repositories r ON r.id = t.repository`,
+    describe: ({ name }) => `tag ${name} is not what the change log says`,
+  },
+  {
+    place: { id: 0 },
+    sql: `SELECT t.id, (t.revision > t.pruned AND NOT EXISTS
+        (SELECT 1 FROM changes c WHERE c.repository = t.id AND c.revision = t.revision)) OR EXISTS
+        (SELECT 1 FROM changes c WHERE c.repository = t.id AND c.revision > t.revision) AS bad
+      FROM repositories t`,
+    describe: ({ id }) => `repository ${id} and the change log differ`,
+  },
+  {
+    place: { repository: 0, parent: '', child: '', kind: '' },
+    sql: `SELECT t.repository, t.parent, t.child, t.kind, r.id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM links l WHERE l.repository = t.repository AND l.digest = t.child) AND (t.kind <> 'manifest' OR
+        NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository = t.repository AND m.digest = t.child)) AS bad
+      FROM edges t LEFT JOIN repositories r ON r.id = t.repository`,
+    describe: (row, statements) =>
+      isRequired(statements, row)
+        ? `manifest ${row.parent} names ${row.child}, which is not there`
+        : undefined,
+  },
+]
+
+function* stepsOfTables(statements: Statements): Generator<string[]> {
+  for (const { place, sql, describe } of TABLES) {
+    const columns = Object.keys(place)
+    const names = columns.map((column) => `t.${column}`).join(', ')
+    const page = `${sql} WHERE (${names}) > (${columns.map(() => '?')}) ORDER BY ${names} LIMIT ${PAGE}`
+    let after: Row | undefined = place
+    while (after !== undefined) {
+      const { ...values }: Row = after
+      const rows = statements.all(page, ...columns.map((column) => values[column] ?? null))
+      yield rows.flatMap((row) => (row.bad === 1 ? (describe(row, statements) ?? []) : []))
+      after = rows.length < PAGE ? undefined : rows.at(-1)
+    }
+  }
+}
+
+/** A layer that lies elsewhere need not be here; the manifest itself says so. */
+function isRequired(statements: Statements, { repository, parent, child, kind }: Row): boolean {
+  if (kind !== 'layer') return true
+  const manifest = statements.get(
+    `SELECT m.media_type AS mediaType, c.bytes FROM manifests m JOIN contents c ON c.digest = m.digest
+     WHERE m.repository = ? AND m.digest = ?`,
+    repository ?? null,
+    parent ?? null,
+  )
+  if (!(manifest?.bytes instanceof Uint8Array)) return true
+  const { edges } = parseManifest(manifest.bytes, manifest.mediaType as string)
+  return edges.some(({ digest, required }) => digest === child && required)
+}

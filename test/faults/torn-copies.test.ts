@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { cp, mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assertRefusedToStart } from '../cli/exit.ts'
+import { openSandbox, type Sandbox } from '../cli/program.ts'
+import { bytesOf, descriptorOf, digestOf, manifestOf, pushBlob, pushManifest } from '../content.ts'
+
+const PATIENCE = { timeout: 300_000 }
+const MIB = 1024 * 1024
+
+/** Pushes images until it is told to stop, some at a time, and moves and removes tags and manifests meanwhile. */
+function pushAll(url: string): () => Promise<void> {
+  let isOver = false
+  const push = async (pusher: number) => {
+    const repository = `load/${pusher}`
+    const pushed: string[] = []
+    for (let turn = 0; !isOver; turn++) {
+      const layer = randomBytes(60_000)
+      await pushBlob(url, repository, layer)
+      const manifest = manifestOf({ layers: [descriptorOf(layer)], annotations: { turn: String(turn) } })
+      await pushManifest(url, repository, manifest, `v${turn}`)
+      await pushManifest(url, repository, manifest, 'latest')
+      pushed.push(manifest.digest)
+      const old = turn % 3 === 2 ? pushed.shift() : undefined
+      if (old !== undefined) await fetch(`${url}/v2/${repository}/manifests/${old}`, { method: 'DELETE' })
+    }
+  }
+  const pushers = Promise.all([1, 2, 3, 4].map(push))
+  return async () => {
+    isOver = true
+    await pushers
+  }
+}
+
+/** Copies a file in pieces, as a slow tool does. */
+async function copySlowly(from: string, to: string, milliseconds: number): Promise<void> {
+  const [source, target] = [await open(from, 'r'), await open(to, 'w')]
+  const { size } = await source.stat()
+  const pieces = Math.max(1, Math.ceil(size / MIB))
+  for (let piece = 0; piece < pieces; piece++) {
+    const { buffer, bytesRead } = await source.read(Buffer.alloc(MIB), 0, MIB, piece * MIB)
+    await target.write(buffer, 0, bytesRead, piece * MIB)
+    await sleep(milliseconds / pieces)
+  }
+  await source.close()
+  await target.close()
+}
+
+/** Copies a database and its log one after the other. */
+async function copyTorn(data: string, copy: string, turn: number): Promise<void> {
+  await mkdir(copy)
+  const files = ['metadata.sqlite', 'metadata.sqlite-wal']
+  if (turn % 2 === 1) files.reverse()
+  for (const [index, name] of files.entries()) {
+    if (index === 1) await sleep(500 + 250 * (turn % 6))
+    await copySlowly(join(data, name), join(copy, name), turn % 3 === 0 ? 0 : 1500)
+  }
+  await cp(join(data, 'blobs'), join(copy, 'blobs'), { recursive: true })
+}
+
+/** Fails unless every manifest of a server can be pulled with all that it names. @returns how many there are */
+async function assertWhole(url: string): Promise<number> {
+  const { repositories } = (await (await fetch(`${url}/v2/_catalog`)).json()) as { repositories: string[] }
+  let count = 0
+  for (const repository of repositories) {
+    const { tags } = (await (await fetch(`${url}/v2/${repository}/tags/list?n=10000`)).json()) as {
+      tags: string[]
+    }
+    for (const tag of tags) {
+      const pulled = await fetch(`${url}/v2/${repository}/manifests/${tag}`)
+      assert.equal(pulled.status, 200, `${repository}:${tag}`)
+      const { layers } = (await pulled.json()) as { layers: { digest: string }[] }
+      for (const { digest } of layers) {
+        const bytes = await bytesOf(await fetch(`${url}/v2/${repository}/blobs/${digest}`))
+        assert.equal(digestOf(bytes), digest, `${repository}:${tag}`)
+      }
+      count++
+    }
+  }
+  return count
+}
+
+function assertSound(path: string): void {
+  const database = new DatabaseSync(path, { readOnly: true })
+  assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
+  database.close()
+}
+
+/** Starts on a copy. @returns how many images it has, or undefined if it was refused */
+async function startOn(sandbox: Sandbox, copy: string): Promise<number | undefined> {
+  const program = sandbox.start(['serve', '--listen', '127.0.0.1:0', '--data', copy])
+  const greeting = await program.wrote('stdout', /^Stowage listens on (\S+)\n/).catch(() => undefined)
+  if (greeting === undefined) {
+    assertRefusedToStart(await program.ended, /metadata\.sqlite is damaged .*restore a backup/)
+    return undefined
+  }
+  const count = await assertWhole(greeting[1] ?? '')
+  program.signal('SIGTERM')
+  await program.ended
+  assertSound(join(copy, 'metadata.sqlite'))
+  return count
+}
+
+test(
+  'fault 61: a database and its log that were copied at different moments are refused, or are whole all the same',
+  PATIENCE,
+  async (t) => {
+    const sandbox = await openSandbox(t)
+    const server = await sandbox.serve('data', ['--workers', '2'], { nodeFlags: [] })
+    const stop = pushAll(server.url)
+    const copies = Array.from({ length: 8 }, (_, turn) => join(sandbox.folder, `copy${turn}`))
+    await sleep(3_000)
+    for (const [turn, copy] of copies.entries()) await copyTorn(join(sandbox.folder, 'data'), copy, turn)
+    await stop()
+    server.signal('SIGTERM')
+    await server.ended
+    const found: (number | undefined)[] = []
+    for (const copy of copies) {
+      found.push(await startOn(sandbox, copy))
+      await rm(copy, { recursive: true })
+    }
+    t.diagnostic(`images: ${found.map((count) => count ?? 'refused').join(', ')}`)
+    assert.ok(found.includes(undefined), 'none was refused')
+  },
+)
