@@ -26,6 +26,8 @@ import { uploadMethods, uploadsMethods } from './uploads.ts'
 
 /** Where the app tells what it did. */
 export interface HttpLog {
+  /** Whether anything comes of a line of a level; where it is absent, of each. */
+  isLevelEnabled?(level: 'debug'): boolean
   debug(fields: object, message: string): void
   error(fields: object, message: string): void
 }
@@ -63,11 +65,16 @@ export const METHODS: {
 
 /** The registry's API as one function from request to response. */
 export function createApp(parts: HttpAppParts): HttpApp {
+  const { log } = parts
+  // The id of a request is made when it is asked for, which takes random bytes.
+  const logsRequests = log.isLevelEnabled?.('debug') ?? true
   return async (request) => {
     const started = performance.now()
     const response = await answer(parts, request)
-    const ms = Math.round((performance.now() - started) * 10) / 10
-    parts.log.debug({ ...logFields(request), status: response.status, ms }, 'request')
+    if (logsRequests) {
+      const ms = Math.round((performance.now() - started) * 10) / 10
+      log.debug({ ...logFields(request), status: response.status, ms }, 'request')
+    }
     return withoutBodyOfHead(request.method, response)
   }
 }
