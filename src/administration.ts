@@ -2,19 +2,17 @@ import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import type { Config } from './config.ts'
+import { type Config, MAX_SOCKET_PATH } from './config.ts'
 import {
   AdminError,
   type AdminRequest,
   type AdminRoutes,
   type AdminSocket,
-  MAX_SOCKET_PATH,
   openAdminSocket,
 } from './http/admin-socket.ts'
 import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
 
-const TOO_LONG =
-  'the path of the admin socket has more than 107 bytes, so there is none, and `stowage collect --now` cannot reach this server; name a shorter one with --admin-socket'
+const TOO_LONG = `the path of the admin socket has more than ${MAX_SOCKET_PATH} bytes, so there is none, and \`stowage collect --now\` cannot reach this server; name a shorter one with --admin-socket`
 
 /**
  * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.

@@ -71,8 +71,8 @@ const byteCount = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-/** A Unix socket, whose address has room for no more. */
-const MAX_SOCKET_PATH = 107
+/** How many bytes the path of a Unix socket may have; the system's address has room for no more. */
+export const MAX_SOCKET_PATH = 107
 
 const socketPath = z.string().transform((text, context) => {
   const path = resolve(text)

@@ -27,8 +27,6 @@ export interface AdminSocket {
   close(): Promise<void>
 }
 
-/** What the system's address of a Unix socket has room for, in bytes. */
-export const MAX_SOCKET_PATH = 107
 const MAX_BODY = 64 * 1024
 const OWNER_MODE = 0o600
 const OWNER_ONLY = 0o777 & ~OWNER_MODE
@@ -37,7 +35,7 @@ const OWNER_ONLY = 0o777 & ~OWNER_MODE
  * Listens on a Unix socket for commands such as `stowage collect`, which only the user of the server may connect to. A socket that a dead
  * server left there is replaced, so the caller must know that no other server has it.
  *
- * @param path at most {@link MAX_SOCKET_PATH} bytes
+ * @param path at most 107 bytes, which is what the system's address of a Unix socket has room for
  * @param onProblem is told of failures that are not the caller's
  * @throws the error of listening, such as EADDRINUSE if a file that is not a socket lies there
  */
