@@ -10,7 +10,7 @@ import { type ExtensionParams, extensionMethods, resolveAlias } from './extensio
 import type { Handler, Methods } from './handler.ts'
 import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
 import { manifestMethods } from './manifests.ts'
-import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
+import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
 import { parsePathParameters } from './parameters.ts'
 import {
   COMMON_HEADERS,
@@ -88,7 +88,7 @@ async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpRe
   const { prefix } = request.origin
   const path = removePathPrefix(request.path, prefix)
   if (path === '/') return greeting()
-  if (path === '/livez') return emptyResponse(200)
+  if (path === LIVENESS_PATH) return emptyResponse(200)
   if (path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
   const response = await dispatch(parts, request, path).catch((error: unknown) =>
     failed(parts, request, error),

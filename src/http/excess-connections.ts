@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type ServerOptions, type ServerResp
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import { RegistryError } from '../oci/error.ts'
 import type { AcceptedConnection } from './listener.ts'
+import { LIVENESS_PATH } from './message.ts'
 import type { TlsFiles } from './node.ts'
 import { errorResponse } from './respond.ts'
 
 /** How many connections beyond their limit each thread holds at a time; those that came first make room. */
 export const MAX_EXCESS_CONNECTIONS = 32
 const MAX_AGE_MS = 5_000
-const LIVENESS = '/livez'
 
 const OPTIONS: ServerOptions = {
   headersTimeout: MAX_AGE_MS,
@@ -51,7 +51,7 @@ export function excessConnections(tls: TlsFiles | undefined): ExcessConnections 
 function refuse(request: IncomingMessage, response: ServerResponse): void {
   // What comes of a body is thrown away, since closing at once could take the answer from the client.
   request.resume()
-  if (request.url === LIVENESS) {
+  if (request.url === LIVENESS_PATH) {
     response.writeHead(200, { 'Content-Length': '0', Connection: 'close' }).end()
     return
   }

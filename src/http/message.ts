@@ -1,6 +1,9 @@
 import type { BlobBytes } from '../registry/registry.ts'
 import type { RequestOrigin } from './request-origin.ts'
 
+/** Where supervisors ask whether the process runs; answered also while nothing else is. */
+export const LIVENESS_PATH = '/livez'
+
 /** The peer broke off, or was slower than any useful connection: no failure of the server. */
 export class PeerGoneError extends Error {
   override readonly name = 'PeerGoneError'

@@ -15,7 +15,7 @@ import { BodyMemory } from './body-memory.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type AcceptedConnection, openListener, type Place } from './listener.ts'
-import { type HttpApp, type HttpRequest, type HttpResponse, PeerGoneError } from './message.ts'
+import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { hasBody, RequestBody } from './request-body.ts'
@@ -72,7 +72,6 @@ export interface ListeningServer extends NodeServer {
 
 const MAX_HEADERS = 200
 const BODY_WINDOW_MS = 60_000
-const LIVENESS = '/livez'
 
 /** How many bytes the bodies of a server may hold in memory together, over all of its threads. */
 export const MAX_BODY_MEMORY = 256 * 1024 * 1024
@@ -300,7 +299,7 @@ async function answerOf(
   if (problem !== undefined)
     return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
   // Answers that nobody reads hold memory too.
-  if (delivery.isMemoryScarce() && request.url !== LIVENESS) await delivery.memory.take(0)
+  if (delivery.isMemoryScarce() && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
   return await app(toHttpRequest(exchange, chunks))
 }
 
