@@ -80,7 +80,7 @@ const FAULTS: readonly Fault[] = [
   { code: 'ENOSPC', status: 507, lasts: true, hits: (kind) => !NEEDS_NO_SPACE.includes(kind) },
   { code: 'EDQUOT', status: 507, lasts: false, hits: (kind) => kind === 'write' },
   { code: 'EIO', status: 500, lasts: false, hits: ALL },
-  { code: 'EMFILE', status: 500, lasts: false, hits: (kind) => kind === 'open' },
+  { code: 'EMFILE', status: 503, lasts: false, hits: (kind) => kind === 'open' },
 ]
 
 /** Makes the nth operation of those that a fault hits fail. @returns what tells which that was, if it came to it */
