@@ -6,7 +6,7 @@ export const NO_FIGURES = process.platform !== 'linux' && 'only Linux tells what
 
 const MIB = 1024 * 1024
 const TICKS_PER_SECOND = 100
-const PATIENCE_MS = 200_000
+const PATIENCE_MS = 400_000
 
 /** The memory that a process has in use, in MiB. */
 export async function memoryOf(pid: number): Promise<number> {
