@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { descriptorOf, digestOf, manifestOf, OCI_CONFIG, type TestManifest } from '../content.ts'
 import { type Conversation, converseOften, eachBelow } from './conversation.ts'
 import { startServer } from './start-server.ts'
@@ -86,6 +87,8 @@ test('fault 17: a manifest whose layers are being collected is refused, or compl
   const clients = await converseOften(t, server.url, 2 * LANES)
   const taken = await raceOften(clients, async (race) => {
     await pushBlobs(race)
+    // They are collected from now on in a second, which is the shortest time that can be set.
+    await sleep(900 + 200 * Math.random())
     return await pushManifest(race)
   })
   t.diagnostic(`${taken.length} of ${RACES} manifests were taken`)

@@ -20,9 +20,13 @@ export interface JournalMarks {
 
 /** Reads the marks; undefined if no writer has made them yet. */
 export function readJournalMarks(database: DatabaseSync): JournalMarks | undefined {
-  const exists = database.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'marks'`).get()
+  const exists = database.prepare('PRAGMA table_info(marks)').get()
   if (exists === undefined) return undefined
-  const rows = database.prepare(`SELECT name, value FROM marks WHERE name LIKE 'journal-%'`).all()
+  const rows = database
+    .prepare(
+      `SELECT name, value FROM marks WHERE name IN ('journal-number', 'journal-base', 'journal-running')`,
+    )
+    .all()
   const values = new Map(rows.map(({ name, value }) => [name, Number(value)]))
   const [number, base] = [values.get('journal-number'), values.get('journal-base')]
   if (number === undefined || base === undefined) return undefined
