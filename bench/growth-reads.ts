@@ -50,7 +50,7 @@ const MANIFESTS: readonly GrownRead[] = Object.entries(ORDERS).flatMap(([order, 
   return [
     read(`manifests/${order}-first`, `first 100 manifests, ${order}`, () => list),
     read(`manifests/${order}-middle`, `100 manifests from the middle, ${order}`, (registry) => {
-      return `${list}&cursor=${cursor(`manifests:${order}`, ...middle(registry))}`
+      return `${list}&cursor=${cursor(`manifests:${order}`, ...middle(registry), 'behind', '')}`
     }),
   ]
 })
