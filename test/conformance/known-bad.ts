@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { rawSender } from '../../src/cli/conformance-connection.ts'
 import type { Case } from '../../src/conformance/case.ts'
 import { type Result, runCases } from '../../src/conformance/run.ts'
 import { openSession } from '../../src/conformance/session.ts'
-import type { HttpRequest, HttpResponse } from '../../src/http/message.ts'
+import type { HttpApp, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { parseRoute } from '../../src/oci/route.ts'
 import { type Fault, NO_ORIGIN, openFaulty, sendTo, startFaulty } from './faulty-registry.ts'
 
@@ -21,11 +22,20 @@ export interface KnownBad {
 
 const OPTIONS = { repository: 'test', concurrency: 8 }
 
-/** Holds cases to a good registry, and each of them to a registry that does what it looks for. */
-export function testCases(subject: string, cases: readonly Case[], table: readonly KnownBad[]): void {
+/**
+ * Holds cases to a good registry, and each of them to a registry that does what it looks for.
+ *
+ * @param raw whether the cases need connections of their own
+ */
+export function testCases(
+  subject: string,
+  cases: readonly Case[],
+  table: readonly KnownBad[],
+  { raw = false }: { raw?: boolean } = {},
+): void {
   test(`a good registry passes every case of ${subject}`, async (t) => {
     const origin = await startFaulty(t)
-    const results = await runCases(cases, { ...OPTIONS, origin, send: openSession(origin) })
+    const results = await runOverNetwork(cases, origin)
     assert.deepEqual(results.filter(({ verdict }) => verdict !== 'passed').map(describe), [])
   })
 
@@ -39,9 +49,9 @@ export function testCases(subject: string, cases: readonly Case[], table: readon
 
   for (const { id, does, fault, alsoFails = [] } of table) {
     test(`a registry that ${does} fails ${id}, and no other case of ${subject}`, async (t) => {
-      // Without a network, since there are many faults.
-      const send = sendTo(await openFaulty(t, fault))
-      const results = await runCases(cases, { ...OPTIONS, origin: NO_ORIGIN, send })
+      const results = raw
+        ? await runOverNetwork(cases, await startFaulty(t, fault))
+        : await runInProcess(cases, await openFaulty(t, fault))
       const failed = results.filter(({ verdict }) => verdict === 'failed' || verdict === 'warned')
       assert.deepEqual(
         failed.map((result) => result.case.id).sort(),
@@ -50,6 +60,15 @@ export function testCases(subject: string, cases: readonly Case[], table: readon
       )
     })
   }
+}
+
+async function runOverNetwork(cases: readonly Case[], origin: string): Promise<Result[]> {
+  return await runCases(cases, { ...OPTIONS, origin, send: openSession(origin), sendRaw: rawSender(origin) })
+}
+
+/** Without a network, since there are many faults. */
+async function runInProcess(cases: readonly Case[], app: HttpApp): Promise<Result[]> {
+  return await runCases(cases, { ...OPTIONS, origin: NO_ORIGIN, send: sendTo(app) })
 }
 
 function describe(result: Result): string {

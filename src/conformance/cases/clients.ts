@@ -1,4 +1,5 @@
 import type { Case } from '../case.ts'
+import { clientCutCases } from './client-cuts.ts'
 import { clientListCases } from './client-lists.ts'
 import { clientManifestCases } from './client-manifests.ts'
 import { clientPullCases } from './client-pulls.ts'
@@ -10,6 +11,7 @@ import { clientUploadCases } from './client-uploads.ts'
 export const clientCases: readonly Case[] = [
   ...clientUploadCases,
   ...clientRetryCases,
+  ...clientCutCases,
   ...clientPullCases,
   ...clientManifestCases,
   ...clientListCases,
