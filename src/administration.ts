@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type Config, MAX_SOCKET_PATH } from './config.ts'
+import { folderIdentity } from './data-folder.ts'
 import {
   AdminError,
   type AdminRequest,
@@ -12,7 +13,7 @@ import {
 } from './http/admin-socket.ts'
 import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
 
-const TOO_LONG = `the path of the admin socket has more than ${MAX_SOCKET_PATH} bytes, so there is none, and \`stowage collect --now\` cannot reach this server; name a shorter one with --admin-socket`
+const TOO_LONG = `the path of the admin socket has more than ${MAX_SOCKET_PATH} bytes, so there is none, and neither \`stowage collect --now\` nor \`stowage backup\` can reach this server; name a shorter one with --admin-socket`
 
 /**
  * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.
@@ -29,19 +30,19 @@ export async function openAdministration(
     log.warn({ path }, TOO_LONG)
     return undefined
   }
-  return await openAdminSocket(path, routesOf(sweeper, log), (error) =>
+  return await openAdminSocket(path, routesOf(data, sweeper, log), (error) =>
     log.error({ error }, 'a command on the admin socket failed'),
   )
 }
 
-function routesOf(sweeper: Sweeper, log: Logger): AdminRoutes {
+function routesOf(data: string, sweeper: Sweeper, log: Logger): AdminRoutes {
   return {
     'POST /collect': async (request) => {
       const swept = await sweeper.collect(collectRequest(request))
       log.info(swept, 'collected on request')
       return swept
     },
-    'POST /pin': ({ signal }) => holdPin(sweeper, signal),
+    'POST /pin': (request) => holdPin(data, sweeper, request),
   }
 }
 
@@ -56,11 +57,22 @@ function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?:
   return { tombstones: data.tombstones, ...(data.unused !== undefined && { unused: data.unused }) }
 }
 
-/** Bytes are pinned while the caller is there: one that dies leaves nothing behind. */
-async function* holdPin(sweeper: Sweeper, signal: AbortSignal): AsyncGenerator<unknown> {
-  const release = sweeper.pin()
+const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
+
+/**
+ * Bytes are pinned while the caller is there: one that dies leaves nothing behind. The answer tells which folder this is, so that the caller
+ * knows that it speaks to the right server. One that was pinned by a server before this one says since when.
+ */
+async function* holdPin(
+  data: string,
+  sweeper: Sweeper,
+  { body, signal }: AdminRequest,
+): AsyncGenerator<unknown> {
+  const request = pinSchema.safeParse(body ?? {})
+  if (!request.success) throw new AdminError('the request is malformed: since must be a time in milliseconds')
+  const release = sweeper.pin(request.data.since)
   try {
-    yield { pinned: true }
+    yield { pinned: true, folder: await folderIdentity(data) }
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
   } finally {
     release()

@@ -11,28 +11,42 @@ export function adminSocketOf(data: string): string {
 /** No server listens there. */
 export class NoServerError extends UsageError {}
 
+/** What a running server is asked for. */
+export interface AdminQuestion {
+  /** Method and path, such as `POST /collect`. */
+  route: string
+  /** Sent as JSON. */
+  body?: unknown
+  /** Ends the request. */
+  signal?: AbortSignal
+}
+
 /**
  * Asks a running server for something.
  *
  * @param socket the path of its admin socket
- * @param route method and path, such as `POST /collect`
  * @returns the values that it answers with, as they come; usually one
  * @throws NoServerError if none runs, UsageError with its own words if it refuses
  */
-export async function* askServer(socket: string, route: string, body?: unknown): AsyncGenerator<unknown> {
-  const answer = await send(socket, route, body)
-  for await (const line of createInterface({ input: answer })) {
-    const value: unknown = JSON.parse(line)
-    if (answer.statusCode !== 200) throw new UsageError((value as { error: string }).error)
-    yield value
+export async function* askServer(socket: string, question: AdminQuestion): AsyncGenerator<unknown> {
+  const answer = await send(socket, question)
+  try {
+    for await (const line of createInterface({ input: answer })) {
+      const value: unknown = JSON.parse(line)
+      if (answer.statusCode !== 200) throw new UsageError((value as { error: string }).error)
+      yield value
+    }
+  } finally {
+    answer.destroy()
   }
 }
 
-function send(socketPath: string, route: string, body: unknown): Promise<IncomingMessage> {
+function send(socketPath: string, { route, body, signal }: AdminQuestion): Promise<IncomingMessage> {
   const [method = '', path = ''] = route.split(' ')
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path }, resolve)
-    sent.once('error', (error: NodeJS.ErrnoException) => {
+    const sent = request({ socketPath, method, path, ...(signal && { signal }) }, resolve)
+    // Also after the answer has begun: then whoever reads it sees its end.
+    sent.on('error', (error: NodeJS.ErrnoException) => {
       reject(problemOf(error, socketPath))
     })
     sent.end(body === undefined ? undefined : JSON.stringify(body))

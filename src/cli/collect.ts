@@ -46,7 +46,7 @@ async function collect(options: CollectOptions): Promise<void> {
     throw new UsageError('--unused must be 1h or more: a push that is under way may be about to use a blob')
   const socket = options.adminSocket ?? adminSocketOf(options.data)
   const body = { tombstones: options.tombstones === true, ...(unused !== undefined && { unused }) }
-  for await (const value of askServer(socket, 'POST /collect', body)) {
+  for await (const value of askServer(socket, { route: 'POST /collect', body })) {
     const text = options.json ? JSON.stringify(value) : describe(value as Collected)
     process.stdout.write(`${text}\n`)
   }

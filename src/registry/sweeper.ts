@@ -21,8 +21,13 @@ export interface CollectRequest {
 export interface Sweeper {
   /** Sweeps when the round that is under way is over, with what a request adds. */
   collect(request: CollectRequest): Promise<Swept>
-  /** Keeps the bytes of all that is unlinked from now on. @returns what ends that */
-  pin(): () => void
+  /**
+   * Keeps the bytes of all that is unlinked from now on.
+   *
+   * @param since keeps what was unlinked since then as well, if it is still there; milliseconds since the epoch
+   * @returns what ends that
+   */
+  pin(since?: number): () => void
   /** Sweeps no more, and waits for the round that is under way. */
   stop(): Promise<void>
 }
@@ -81,8 +86,8 @@ export function startSweeper(
   timer.unref()
   return {
     collect,
-    pin() {
-      const pin = { since: Date.now() }
+    pin(since = Number.POSITIVE_INFINITY) {
+      const pin = { since: Math.min(since, Date.now()) }
       pins.add(pin)
       return () => void pins.delete(pin)
     },

@@ -20,6 +20,9 @@ interface Watched {
   prefix: string
 }
 
+/** What commands on the same machine ask for on the admin socket, which is no part of the API. */
+const ADMINISTRATION = ['POST /collect', 'POST /pin']
+
 const watchedByPort = new Map<number, Watched>()
 let misfitsOfProgram: string[] | undefined
 
@@ -28,7 +31,7 @@ subscribe('http.server.response.created', (message) => {
   const { request, response } = message as Exchange
   const watched = watchedByPort.get(request.socket.localPort ?? 0)
   const misfits = watched?.misfits ?? misfitsOfProgram
-  if (misfits === undefined) return
+  if (misfits === undefined || ADMINISTRATION.includes(`${request.method} ${request.url}`)) return
   const recorded = record(response)
   response.once('close', () => {
     if (!response.headersSent) return
