@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exposedFiles, ForeignFileError, hideFromOthers, refuseForeignFiles } from './folder-access.ts'
 import type { MetadataStore } from './metadata/metadata-store.ts'
@@ -7,6 +7,7 @@ import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
 import { JournalDamagedError } from './metadata/sqlite/journal.ts'
 import { NewerDataError } from './metadata/sqlite/migrations.ts'
 import { DatabaseDamagedError, findProblem } from './metadata/sqlite/soundness.ts'
+import { primaryCode, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB } from './metadata/sqlite/sqlite-error.ts'
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from './metadata/sqlite/store.ts'
 import { type BlobFolder, isMarked, markOf } from './storage/blob-folder.ts'
 import type { BlobStore } from './storage/blob-store.ts'
@@ -71,12 +72,13 @@ export async function openDataFolder(
   path: string,
   onWriterDeath: (error: unknown) => void = () => {},
 ): Promise<DataFolder> {
+  await refuseUnfinished(path)
   try {
     // What is in it, such as the key that authenticates uploads, is no other user's business.
     await refuseForeignFiles(path)
     const exposed = await exposedFiles(path)
     await makeFolder(path, 0o700)
-    const lock = lockFolder(join(path, 'lock.sqlite'))
+    const lock = lockFolder(lockOf(path))
     try {
       const opened = await openLocked(path, onWriterDeath, lock.release)
       await hideFromOthers(path)
@@ -86,7 +88,9 @@ export async function openDataFolder(
       throw error
     }
   } catch (error) {
-    throw new DataFolderError(`data folder ${path} cannot be used: ${reason(error)}`, { cause: error })
+    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
+      cause: error,
+    })
   }
 }
 
@@ -96,8 +100,36 @@ export function joinDataFolder({ path, identity, metadata: shared }: SharedFolde
   return { metadata, blobs: blobStoreAt({ root: blobsOf(path), identity }), close: () => metadata.close() }
 }
 
-function blobsOf(path: string): string {
+/** The folder of blobs of a data folder. */
+export function blobsOf(path: string): string {
   return join(path, 'blobs')
+}
+
+/** The database of a data folder. */
+export function databaseOf(path: string): string {
+  return join(path, 'metadata.sqlite')
+}
+
+/** The file that claims a data folder; see {@link lockFolder}. */
+export function lockOf(path: string): string {
+  return join(path, 'lock.sqlite')
+}
+
+/** The file that a backup has until it is whole. */
+export function unfinishedMarkOf(path: string): string {
+  return join(path, 'unfinished-backup')
+}
+
+/** Refuses a backup that was cut in the middle. @throws DataFolderError */
+export async function refuseUnfinished(path: string): Promise<void> {
+  if (await isThere(unfinishedMarkOf(path)))
+    throw new DataFolderError(`${path} is an unfinished backup: delete it and make another`)
+}
+
+/** What a data folder is known by, whatever path leads to it. */
+export async function folderIdentity(path: string): Promise<string> {
+  const { dev, ino } = await stat(path)
+  return `${dev}:${ino}`
 }
 
 async function openLocked(
@@ -105,8 +137,8 @@ async function openLocked(
   onWriterDeath: (error: unknown) => void,
   release: () => void,
 ): Promise<Omit<DataFolder, 'hidden'>> {
-  const metadata = await sqliteMetadata({ path: join(path, 'metadata.sqlite'), onWriterDeath })
-  const identity = identityOf(metadata)
+  const metadata = await sqliteMetadata({ path: databaseOf(path), onWriterDeath })
+  const identity = identityOf(metadata.secret)
   const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity }).catch(
     async (error: unknown) => {
       await metadata.close()
@@ -121,8 +153,7 @@ async function openLocked(
     share: () => ({ path, identity, metadata: metadata.share() }),
     async check(signal) {
       const { soundness } = metadata
-      const problem =
-        soundness === 'in part' ? await findProblem(join(path, 'metadata.sqlite'), signal) : undefined
+      const problem = soundness === 'in part' ? await findProblem(databaseOf(path), signal) : undefined
       const pages = soundness === 'trusted' ? SAMPLE_PAGES : Number.POSITIVE_INFINITY
       return { problem, lost: hasBlobs ? await countLost({ metadata, blobs }, pages, signal) : 0 }
     },
@@ -153,8 +184,8 @@ async function countLost(
   return lost
 }
 
-/** Made from the database's own secret, so that a folder of blobs and the database that names them know each other. */
-function identityOf({ secret }: MetadataStore): string {
+/** The identity of a folder of blobs: made from the database's own secret, so that both know each other. */
+export function identityOf(secret: Uint8Array): string {
   return createHash('sha256').update('stowage folder of blobs').update(secret).digest('hex').slice(0, 32)
 }
 
@@ -204,20 +235,21 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'it is a file',
   ENOENT: 'the system refuses to make it there',
   ENOSPC: 'there is no space left',
+  EDQUOT: 'the quota is used up',
 }
 
-const SQLITE_CORRUPT = 11
-const SQLITE_NOTADB = 26
-
-function reason(error: unknown): string {
+/** Why a data folder cannot be used, in a part of a line. */
+export function describeProblem(error: unknown): string {
   if (error instanceof FolderInUseError || error instanceof ForeignFileError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
-  const { code, message, errcode = 0 } = error as NodeJS.ErrnoException & { errcode?: number }
+  const { code, message } = error as NodeJS.ErrnoException
+  const result = primaryCode(error)
   const isDamaged =
     error instanceof JournalDamagedError ||
     error instanceof DatabaseDamagedError ||
-    [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)
+    result === SQLITE_CORRUPT ||
+    result === SQLITE_NOTADB
   if (isDamaged)
     return `metadata.sqlite is damaged (${message}); keep a copy of the folder, and restore a backup`
-  return REASONS[code ?? ''] ?? message
+  return REASONS[result === SQLITE_FULL ? 'ENOSPC' : (code ?? '')] ?? message
 }

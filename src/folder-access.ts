@@ -19,10 +19,18 @@ const PERMISSIONS = 0o7777
  * @throws ForeignFileError naming the file, its owner and its mode
  */
 export async function refuseForeignFiles(folder: string): Promise<void> {
-  const { R_OK, W_OK, X_OK } = constants
-  await refuseUnless(folder, 'it', R_OK | W_OK | X_OK)
-  for (const name of DATABASES) await refuseUnless(join(folder, name), name, R_OK | W_OK)
-  await refuseUnless(join(folder, 'blobs'), 'blobs', R_OK | W_OK | X_OK)
+  await refuseForeign(folder, constants.R_OK | constants.W_OK)
+}
+
+/** Refuses a folder that this user may not read, or in which this user may not read a file of the registry. Only looks. @throws ForeignFileError */
+export async function refuseUnreadableFiles(folder: string): Promise<void> {
+  await refuseForeign(folder, constants.R_OK)
+}
+
+async function refuseForeign(folder: string, wanted: number): Promise<void> {
+  await refuseUnless(folder, 'it', wanted | constants.X_OK)
+  for (const name of DATABASES) await refuseUnless(join(folder, name), name, wanted)
+  await refuseUnless(join(folder, 'blobs'), 'blobs', wanted | constants.X_OK)
 }
 
 async function refuseUnless(path: string, name: string, wanted: number): Promise<void> {
@@ -37,7 +45,7 @@ async function refuseUnless(path: string, name: string, wanted: number): Promise
     if (code !== 'EACCES' || found === undefined) throw error
     const mode = (found.mode & PERMISSIONS).toString(8).padStart(4, '0')
     throw new ForeignFileError(
-      `this user may not write to it: ${name} belongs to user ${found.uid} with mode ${mode}, and this process runs as user ${process.geteuid?.()}`,
+      `this user may not ${(wanted & constants.W_OK) === 0 ? 'read' : 'write to'} it: ${name} belongs to user ${found.uid} with mode ${mode}, and this process runs as user ${process.geteuid?.()}`,
     )
   }
 }

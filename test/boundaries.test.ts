@@ -45,8 +45,13 @@ const RULES: Readonly<Record<string, Rule>> = {
     node: true,
   },
   conformance: { folders: ['oci', 'client'], node: false },
+  maintenance: {
+    folders: ['oci', 'storage', 'metadata', 'registry'],
+    files: ['src/data-folder.ts', 'src/folder-access.ts'],
+    node: true,
+  },
   cli: {
-    folders: ['oci', 'client', 'conformance'],
+    folders: ['oci', 'client', 'conformance', 'maintenance'],
     files: [
       'src/server.ts',
       'src/config.ts',
@@ -105,7 +110,7 @@ const TOP: Readonly<Record<string, Rule>> = {
 /** A file that puts parts together. */
 function composition(...files: string[]): Rule {
   return {
-    folders: Object.keys(RULES).filter((folder) => folder !== 'cli'),
+    folders: Object.keys(RULES).filter((folder) => folder !== 'cli' && folder !== 'maintenance'),
     files: ['src/config.ts', 'src/data-folder.ts', ...files],
     packageTypes: ['pino'],
     node: true,

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { DataFolderError } from '../data-folder.ts'
+import { backupCommand } from './backup.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
+import { checkCommand } from './check.ts'
 import { collectCommand } from './collect.ts'
 import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
@@ -15,6 +17,8 @@ const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')
   .version(readVersion(), '-v, --version', 'print the version')
   .addCommand(serveCommand())
+  .addCommand(backupCommand())
+  .addCommand(checkCommand())
   .addCommand(collectCommand())
   .addCommand(conformanceCommand())
 

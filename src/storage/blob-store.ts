@@ -77,9 +77,14 @@ export interface BlobStore {
 const KEY = /^[0-9a-f]{32}$/
 const STATE = /^1:(\d{1,15})$/
 
+/** Whether a text has the form of a key. */
+export function isKey(text: string): boolean {
+  return KEY.test(text)
+}
+
 /** For drivers: refuses what isn't a key. @throws TypeError */
 export function checkKey(key: BlobKey): void {
-  if (!KEY.test(key)) throw new TypeError('a blob key has 32 lower-case hexadecimal digits')
+  if (!isKey(key)) throw new TypeError('a blob key has 32 lower-case hexadecimal digits')
 }
 
 /** For drivers that need to know no more than how much was written: the state that says so. */

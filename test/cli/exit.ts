@@ -9,3 +9,11 @@ export function assertRefusedToStart({ code, stdout, stderr }: Exit, problem: Re
   assert.match(stderr, problem)
   assert.doesNotMatch(stderr, /Error:|expected string/, 'words for programmers')
 }
+
+/** Fails unless a command told its problem in one clear line, and nothing else, and ended with a code. */
+export function assertToldProblem({ code, stdout, stderr }: Exit, wanted: number, problem: RegExp): void {
+  assert.equal(`${code} ${stdout}`, `${wanted} `, stderr)
+  assert.match(stderr, /^stowage: [^\n]+\n$/)
+  assert.match(stderr, problem)
+  assert.doesNotMatch(stderr, /Error:/, 'words for programmers')
+}

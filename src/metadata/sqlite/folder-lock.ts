@@ -21,7 +21,7 @@ export function lockFolder(path: string): { release(): void } {
   } catch (error) {
     database.close()
     if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_BUSY) throw error
-    throw new FolderInUseError('another server is using it')
+    throw new FolderInUseError('another server is using it, or a backup of it is being made')
   }
   return { release: () => database.close() }
 }

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseManifest } from '../../oci/manifest.ts'
-import { readJournalMarks, readMarksOfFile } from './checkpoints.ts'
+import { type JournalMarks, readJournalMarks, readMarksOfFile } from './checkpoints.ts'
 import { databaseSize } from './database-size.ts'
+import { JournalDamagedError, refuseDamagedJournal } from './journal.ts'
 import { MIGRATIONS, schemaVersion } from './migrations.ts'
 import { primaryCode, SQLITE_CORRUPT } from './sqlite-error.ts'
 import { prepareStatements, type Row, type Statements } from './statements.ts'
@@ -16,6 +17,8 @@ export class DatabaseDamagedError extends Error {
 /** How much is known of a database: nothing spoke against it, it was looked through, or there was no time for all of it. */
 export type Soundness = 'trusted' | 'checked' | 'in part'
 
+const LOG_MISSING = 'its write-ahead log metadata.sqlite-wal is missing'
+const TORN = 'it and its write-ahead log are copies of different moments'
 const BUSY_TIMEOUT_MS = 10_000
 const PAGE = 1000
 const MIB = 1024 * 1024
@@ -39,19 +42,55 @@ const PAUSE_MS = 20
 export function refuseUnsound(path: string, patience = PATIENCE_MS): Soundness {
   if (!existsSync(path)) return 'trusted'
   const ofFile = readMarksOfFile(path)
-  if (ofFile?.running && !existsSync(`${path}-wal`))
-    throw new DatabaseDamagedError('its write-ahead log metadata.sqlite-wal is missing')
+  if (isLogMissing(path, ofFile)) throw new DatabaseDamagedError(LOG_MISSING)
   const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
   try {
     schemaVersion(database)
     const marks = readJournalMarks(database)
-    if (ofFile && marks && (ofFile.number < marks.base || ofFile.number > marks.number))
-      throw new DatabaseDamagedError('it and its write-ahead log are copies of different moments')
+    if (isTorn(ofFile, marks)) throw new DatabaseDamagedError(TORN)
     if (ofFile?.running === false && marks?.running === false) return 'trusted'
     return refuseUnsoundContent(database, performance.now() + patience) ? 'checked' : 'in part'
   } finally {
     database.close()
   }
+}
+
+function isLogMissing(path: string, ofFile: JournalMarks | undefined): boolean {
+  return ofFile?.running === true && !existsSync(`${path}-wal`)
+}
+
+function isTorn(ofFile: JournalMarks | undefined, marks: JournalMarks | undefined): boolean {
+  if (ofFile === undefined || marks === undefined) return false
+  return ofFile.number < marks.base || ofFile.number > marks.number
+}
+
+/**
+ * Looks once for what tells that a database and its log are not of one moment, or that its log is damaged. A server that has it open
+ * may change both between two looks, so that only what is found again and again is true.
+ *
+ * @param database a connection to it
+ */
+export function problemOfJournal(path: string, database: DatabaseSync): string | undefined {
+  const ofFile = readMarksOfFile(path)
+  if (isLogMissing(path, ofFile)) return LOG_MISSING
+  if (isTorn(ofFile, readJournalMarks(database))) return TORN
+  try {
+    refuseDamagedJournal(path)
+    return undefined
+  } catch (error) {
+    if (error instanceof JournalDamagedError) return error.message
+    throw error
+  }
+}
+
+/** The steps of a check that has time: all that SQLite finds, then whatever names something that is not there. */
+export function* stepsOfFullCheck(database: DatabaseSync): Generator<string[]> {
+  yield* guarded(stepsOfIntegrity(database))
+  yield* stepsOfContent(database)
+}
+
+function* stepsOfIntegrity(database: DatabaseSync): Generator<string[]> {
+  yield integrityProblems(database, 'integrity_check(100)')
 }
 
 /**

@@ -1,0 +1,50 @@
+import { constants } from 'node:fs'
+import { access, chown, stat } from 'node:fs/promises'
+import { DataFolderError, describeProblem, lockOf } from '../data-folder.ts'
+import { refuseForeignFiles, refuseUnreadableFiles } from '../folder-access.ts'
+import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
+
+/**
+ * Keeps servers from starting on a data folder. On a file system that is read-only, where no server can start, nothing needs to be done.
+ *
+ * @returns what ends that; undefined if a server has it, or another claim
+ * @throws DataFolderError if this user may not claim it
+ */
+export async function claimStopped(path: string): Promise<(() => void) | undefined> {
+  try {
+    if (await isReadOnly(path)) {
+      await refuseUnreadableFiles(path)
+      return () => {}
+    }
+    await refuseForeignFiles(path)
+    const { release } = lockFolder(lockOf(path))
+    await giveToOwner(path)
+    return release
+  } catch (error) {
+    if (error instanceof FolderInUseError) return undefined
+    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+async function isReadOnly(path: string): Promise<boolean> {
+  const error = await access(path, constants.W_OK).catch((cause: NodeJS.ErrnoException) => cause)
+  return error?.code === 'EROFS'
+}
+
+/** A lock that root made must not keep the server's user out. */
+async function giveToOwner(path: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = await stat(path)
+  await chown(lockOf(path), uid, gid)
+}
+
+/** Refuses a data folder that this user may not read; only looks. @throws DataFolderError */
+export async function refuseUnreadable(path: string): Promise<void> {
+  await refuseUnreadableFiles(path).catch((error: unknown) => {
+    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
+      cause: error,
+    })
+  })
+}

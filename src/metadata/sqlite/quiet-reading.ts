@@ -1,0 +1,102 @@
+import { statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+
+/** A database cannot be read without leaving a file beside it that its owner could not use. */
+export class UnreadableDatabaseError extends Error {
+  override readonly name = 'UnreadableDatabaseError'
+}
+
+const BUSY_TIMEOUT_MS = 10_000
+const MAX_ATTEMPTS = 20
+const PAUSE_MS = 250
+
+/** What tells a database file that was written to since from one that was not. */
+interface Stamp {
+  /** Whether there is a log, so that a server has the database or has crashed. */
+  hasLog: boolean
+  file: string
+}
+
+/**
+ * Reads a database that a server may have open, may open at any moment, or has left for good, and changes nothing.
+ *
+ * Where there is no write-ahead log, opening it in the usual way would make one. So it is opened as a file that never changes, which
+ * needs neither a log nor a lock; if it has changed all the same when everything is read, a server was started, and it is read again.
+ *
+ * @param read is called once more for each such change, with another connection
+ * @throws UnreadableDatabaseError, the error of SQLite, or what `read` throws
+ */
+export async function readQuietly<T>(
+  path: string,
+  read: (database: DatabaseSync) => T | Promise<T>,
+): Promise<T> {
+  return await readAndUse(path, read, (found) => found)
+}
+
+/**
+ * As {@link readQuietly}, for what is too much to be kept without the connection.
+ *
+ * @param use is called with what was read once it is known to be right, while the connection is still open
+ */
+export async function readAndUse<Read, Used>(
+  path: string,
+  read: (database: DatabaseSync) => Read | Promise<Read>,
+  use: (found: Read) => Used | Promise<Used>,
+): Promise<Used> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const before = stampOf(path)
+    const database = open(path, before)
+    try {
+      const found = await outcomeOf(() => read(database))
+      // A server that has it keeps what is read right by its log.
+      if (before.hasLog || before.file === stampOf(path).file) return await use(found())
+    } finally {
+      database.close()
+    }
+    await sleep(PAUSE_MS)
+  }
+  throw new UnreadableDatabaseError('it changes all the time')
+}
+
+/** What a step gives, or throws, once it is asked for. */
+async function outcomeOf<T>(step: () => T | Promise<T>): Promise<() => T> {
+  try {
+    const value = await step()
+    return () => value
+  } catch (error) {
+    return () => {
+      throw error
+    }
+  }
+}
+
+function open(path: string, { hasLog }: Stamp): DatabaseSync {
+  if (hasLog) {
+    refuseForeignIndex(path)
+    return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+  }
+  const url = pathToFileURL(path)
+  url.searchParams.set('immutable', '1')
+  return new DatabaseSync(url, { readOnly: true })
+}
+
+/** The index of a log is made by whoever reads it first. SQLite gives it to the owner of the database only if root makes it. */
+function refuseForeignIndex(path: string): void {
+  if (statSync(`${path}-shm`, { throwIfNoEntry: false }) !== undefined) return
+  const user = process.geteuid?.()
+  const { uid } = statSync(path)
+  if (user === undefined || user === 0 || user === uid) return
+  throw new UnreadableDatabaseError(
+    `to read its write-ahead log would leave a file of user ${user} beside it; only user ${uid} and root may`,
+  )
+}
+
+function stampOf(path: string): Stamp {
+  const found = statSync(path, { bigint: true })
+  const hasLog = ['-wal', '-journal'].some(
+    (suffix) => (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0) > 0,
+  )
+  return { hasLog, file: `${hasLog} ${found.ino} ${found.size} ${found.mtimeNs}` }
+}

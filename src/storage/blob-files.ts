@@ -1,0 +1,79 @@
+import { constants } from 'node:fs'
+import { copyFile, lstat, open, opendir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BlobKey, checkKey, isKey } from './blob-store.ts'
+
+/** What lies in the folder of a blob store. */
+export interface FoundFile {
+  path: string
+  /** The key of a blob; absent if it is not a file that a blob store makes, such as a link or another name. */
+  key?: BlobKey
+}
+
+const FOLDER = /^[0-9a-f]{2}$/
+const MARK = /^identity-[0-9a-f]{32}$/
+const FILE_MODE = 0o600
+
+/** Where the bytes of a blob lie. @throws TypeError if the key is not one */
+export function pathOfBlob(root: string, key: BlobKey): string {
+  checkKey(key)
+  return join(root, key.slice(0, 2), key)
+}
+
+/**
+ * Walks through all files of a blob store, in no order. For commands that look after a data folder; no request lists it.
+ *
+ * Links are not followed, except for the root itself, which may lie on another disk.
+ */
+export async function* listBlobFiles(root: string): AsyncGenerator<FoundFile> {
+  for await (const { name, ...entry } of entriesOf(root)) {
+    const path = join(root, name)
+    if (FOLDER.test(name) && entry.isFolder) yield* listFolder(path, name)
+    else if (!MARK.test(name) || !entry.isFolder) yield { path }
+  }
+}
+
+async function* listFolder(folder: string, prefix: string): AsyncGenerator<FoundFile> {
+  for await (const { name, isFile } of entriesOf(folder)) {
+    const path = join(folder, name)
+    yield isFile && isKey(name) && name.startsWith(prefix) ? { path, key: name } : { path }
+  }
+}
+
+/** Some file systems do not tell with a name what it is. */
+async function* entriesOf(
+  folder: string,
+): AsyncGenerator<{ name: string; isFile: boolean; isFolder: boolean }> {
+  for await (const entry of await opendir(folder)) {
+    const isKnown = entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()
+    const found = isKnown ? entry : await lstat(join(folder, entry.name)).catch(() => undefined)
+    if (found !== undefined) yield { name: entry.name, isFile: found.isFile(), isFolder: found.isDirectory() }
+  }
+}
+
+/**
+ * Copies a blob's file, sharing its blocks where the file system can, and makes the bytes of the copy durable. Its name is durable once
+ * the folder is synced.
+ *
+ * @returns the size of the copy
+ */
+export async function copyBlobFile(from: string, to: string): Promise<number> {
+  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  const file = await open(to, 'r')
+  try {
+    await file.chmod(FILE_MODE)
+    await file.datasync()
+    return (await file.stat()).size
+  } finally {
+    await file.close()
+  }
+}
+
+/** Looks at a regular file; a link is not followed. @returns undefined if there is none */
+export async function statFile(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return found?.isFile() ? found : undefined
+}
