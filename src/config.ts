@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { readCgroupLimits } from './cgroup.ts'
 import { type AddressRange, parseAddressRange } from './ip-address.ts'
@@ -23,11 +23,42 @@ export const SPARSE_INDEXES = ['refuse', 'allow'] as const
 /** How files are sent. */
 export const ZERO_COPY = ['auto', 'off'] as const
 
-const address = z.string().transform((text, context) => {
+/** How many bytes the path of a Unix socket may have; the system's address has room for no more. */
+export const MAX_SOCKET_PATH = 107
+
+const UNIX = 'unix:'
+
+const listen = z.string().transform((text, context) => {
+  if (text.startsWith(UNIX)) return readSocketFile(text.slice(UNIX.length), context)
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text)
   const port = Number(match?.[3])
   if (match !== null && port <= 65_535) return { host: match[1] ?? (match[2] || '::'), port }
-  context.addIssue({ code: 'custom', message: 'must be <host>:<port>, such as 127.0.0.1:5000 or [::1]:5000' })
+  const message =
+    'must be <host>:<port>, such as 127.0.0.1:5000 or [::1]:5000, or unix:<path>, such as unix:/run/stowage/stowage.sock'
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+})
+
+function readSocketFile(text: string, context: z.RefinementCtx): { path: string } {
+  const refuse = (message: string) => {
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
+  const path = resolve(text)
+  const length = Buffer.byteLength(path)
+  if (text === '' || text.endsWith('/') || text.includes('\0'))
+    return refuse('must name a file after unix:, such as unix:/run/stowage/stowage.sock')
+  if (text.startsWith('@'))
+    return refuse('cannot be an abstract socket: anybody on this machine could connect')
+  if (length <= MAX_SOCKET_PATH) return { path }
+  return refuse(
+    `has a path of ${length} bytes, and the system allows ${MAX_SOCKET_PATH} for a socket; choose a shorter one, such as unix:/run/stowage/stowage.sock`,
+  )
+}
+
+const socketMode = z.string().transform((text, context) => {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
+  context.addIssue({ code: 'custom', message: 'must be the mode of a file in octal, such as 0660' })
   return z.NEVER
 })
 
@@ -70,9 +101,6 @@ const byteCount = z.string().transform((text, context) => {
   context.addIssue({ code: 'custom', message: 'must be a number of bytes, such as 5000000000, 500M or 5G' })
   return z.NEVER
 })
-
-/** How many bytes the path of a Unix socket may have; the system's address has room for no more. */
-export const MAX_SOCKET_PATH = 107
 
 const socketPath = z.string().transform((text, context) => {
   const path = resolve(text)
@@ -173,9 +201,15 @@ const allowedHosts = z.string().transform((text, context): readonly string[] => 
   return z.NEVER
 })
 
+/** Why an address that other machines reach needs `--allow-anonymous`. */
+export const OPEN_TO_ANYBODY =
+  'is not an address of this machine alone, and there are no accounts yet: anybody who reaches it could push and delete. ' +
+  'Say --allow-anonymous if that is what you want'
+
 const schema = z
   .object({
-    listen: address,
+    listen,
+    socketMode,
     data: z
       .string()
       .min(1, 'must name a folder')
@@ -205,12 +239,11 @@ const schema = z
     if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
       context.addIssue({ code: 'custom', path: ['tlsCert'], message: 'and --tls-key must be given together' })
     }
-    if (!isLoopback(settings.listen.host) && !settings.allowAnonymous) {
-      const message =
-        'is not an address of this machine alone, and there are no accounts yet: anybody who reaches it could push and delete. ' +
-        'Say --allow-anonymous if that is what you want'
-      context.addIssue({ code: 'custom', path: ['listen'], message })
-    }
+    const { listen: place, data, adminSocket = join(data, 'admin.sock') } = settings
+    if ('host' in place && !isLoopback(place.host) && !settings.allowAnonymous)
+      context.addIssue({ code: 'custom', path: ['listen'], message: OPEN_TO_ANYBODY })
+    if ('path' in place && place.path === adminSocket)
+      context.addIssue({ code: 'custom', path: ['listen'], message: 'and --admin-socket are the same file' })
     const { maxConnections: most, workers: count } = settings
     if (most !== undefined && most > filesFor(count)) {
       const message = `needs more than the ${openFilesLimit()} open files that this process may have; raise ulimit -n`
@@ -231,6 +264,7 @@ export type Settings = z.input<typeof schema>
 /** What stands where a setting is not given. */
 export const DEFAULTS = {
   listen: '127.0.0.1:5000',
+  socketMode: '0660',
   data: './data',
   logLevel: 'info',
   allowAnonymous: false,

@@ -2,9 +2,11 @@ import type { Logger } from 'pino'
 import { hasLessThan, openAdministration } from './administration.ts'
 import { type Config, ConfigError } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
-import { type AcceptedConnection, type Listener, openListener } from './http/listener.ts'
+import type { AcceptedConnection, Listener } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
+import { openAdoption } from './http/unix-connection.ts'
+import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
 import { repeatCounts } from './registry/counter.ts'
@@ -18,8 +20,10 @@ export type { ListenError } from './http/listener.ts'
 
 /** A running server. */
 export interface StowageServer {
-  /** Where it listens, such as `http://127.0.0.1:5000`. */
+  /** Where it listens, such as `http://127.0.0.1:5000` or `unix:/run/stowage/stowage.sock`; the first of {@link urls}. */
   readonly url: string
+  /** All places where it listens: sockets that were passed to the process may be several. */
+  readonly urls: readonly string[]
   /** Whether files are sent inside of the kernel. */
   readonly hasZeroCopy: boolean
   /** Reads again what can be read again while it runs: the certificate and its key. */
@@ -49,25 +53,35 @@ interface Ground {
   registry: Registry
   losses: LossCounters
   tls: TlsFiles | undefined
+  listener: Listener
 }
 
 /**
  * Starts a server whose requests are answered by worker threads, which this thread keeps alive.
  *
- * @throws ConfigError if the TLS files can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
+ * @param inherited descriptors of listening sockets that were passed to this process; if there are any, they are used instead of `--listen`
+ * @throws ConfigError if the TLS files, the Unix socket or an inherited one can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(
   config: Config,
-  { log, output }: { log: Logger; output: LogOutput },
+  { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
-  return await start(config, log, ({ folder, losses, tls }) =>
-    WorkerHost.start({ config, folder, losses, log, logOutput: output, tls }, config.workers),
-  )
+  return await start({ config, log, inherited }, async (ground) => {
+    const { folder, losses, tls, listener } = ground
+    if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
+      return await WorkerHost.start({ config, folder, losses, log, logOutput: output, tls }, config.workers)
+    log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
+    return await serveHere(config, log, ground)
+  })
 }
 
 /** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
 export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
-  return await start(config, log, ({ registry, tls }) => serveRegistry({ config, registry, log }, tls))
+  return await start({ config, log, inherited: [] }, (ground) => serveHere(config, log, ground))
+}
+
+async function serveHere(config: Config, log: Logger, { registry, tls }: Ground): Promise<Front> {
+  return await serveRegistry({ config, registry, log }, tls)
 }
 
 const DATABASE_DAMAGED =
@@ -77,23 +91,22 @@ const BLOBS_ABSENT =
   'none of the blobs is in its folder; is its disk mounted? Until it is back they answer 503. If they are lost for good, make the folder "mark" and start again'
 
 async function start(
-  config: Config,
-  log: Logger,
+  { config, log, inherited }: { config: Config; log: Logger; inherited: readonly number[] },
   openFront: (ground: Ground) => Promise<Front>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
   // Before the folder, which must stay as it was if the address is taken.
-  const listener = await openListener(config.listen)
+  const { listener, urls } = await openListening(config, { inherited, log })
   try {
-    tellOfFallback(config, listener, log)
-    const { front, close } = await openOver({ config, log, tls }, openFront)
+    const { front, close } = await openOver({ config, log, tls, listener }, openFront)
     listener.deliverTo((connection) => {
       front.take(connection, { isExcess: front.connectionCount() >= config.maxConnections })
     })
     const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => front.setTls(files), log)
     return {
-      url: urlOf(config, listener),
+      url: urls[0] ?? '',
+      urls,
       hasZeroCopy: front.hasZeroCopy,
       reload: async () => await watched?.check(),
       async close() {
@@ -116,7 +129,7 @@ async function start(
 
 /** Opens the data folder, and what answers requests over it. */
 async function openOver(
-  { config, log, tls }: { config: Config; log: Logger; tls: TlsFiles | undefined },
+  { config, log, tls, listener }: Pick<Ground, 'tls' | 'listener'> & { config: Config; log: Logger },
   openFront: (ground: Ground) => Promise<Front>,
 ): Promise<{ front: Front; close(): Promise<void> }> {
   const folder = await openDataFolder(config.data, (error) =>
@@ -127,7 +140,7 @@ async function openOver(
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
   const registry = registryOf(folder, { config, log, losses })
-  const front = await openFront({ folder, registry, losses, tls }).catch(async (error: unknown) => {
+  const front = await openFront({ folder, registry, losses, tls, listener }).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
@@ -171,11 +184,6 @@ function checkFolder(folder: DataFolder, log: Logger): () => Promise<void> {
   }
 }
 
-function tellOfFallback({ listen: { host } }: Config, { addresses }: Listener, log: Logger): void {
-  if (addresses.includes(host) || host !== '::') return
-  log.warn({ addresses }, 'this system has no IPv6; only IPv4 connections are accepted')
-}
-
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
   return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey }
 }
@@ -198,11 +206,4 @@ function watch(
     },
     onProblem: (error) => log.warn({ error }, 'the TLS files cannot be used; the old ones stay'),
   })
-}
-
-function urlOf({ listen, tlsCert }: Config, { addresses, port }: Listener): string {
-  // What listens everywhere may have had to do without IPv6.
-  const host = listen.host === '::' ? (addresses[0] ?? '::') : listen.host
-  const name = host.includes(':') ? `[${host}]` : host
-  return `${tlsCert === undefined ? 'http' : 'https'}://${name}:${port}`
 }

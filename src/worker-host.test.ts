@@ -18,7 +18,7 @@ const HANG = { timeout: 60_000 }
 
 async function startWorkers(t: TestContext, count: number): Promise<{ host: WorkerHost; port: number }> {
   const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', data: await temporaryFolder(t) })
-  const listener = await openListener(config.listen)
+  const listener = await openListener({ host: '127.0.0.1', port: 0 })
   const folder = await openDataFolder(join(config.data, 'data'))
   const log = pino({ level: 'silent' })
   const logOutput = new LogOutput(2)
@@ -31,7 +31,7 @@ async function startWorkers(t: TestContext, count: number): Promise<{ host: Work
     await host.close()
     await folder.close()
   })
-  return { host, port: listener.port }
+  return { host, port: listener.addresses[0]?.port ?? 0 }
 }
 
 async function open(port: number): Promise<Socket> {

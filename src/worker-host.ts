@@ -4,7 +4,7 @@ import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { sharedWriters } from './registry/upload-writers.ts'
 import { WorkerPlace, type WorkerSurroundings } from './worker-place.ts'
-import type { WorkerOrder } from './worker-thread.ts'
+import type { OrderToAll } from './worker-thread.ts'
 
 /** What is held for workers that are being replaced; the system refuses many more by itself, since they are not accepted in time. */
 const MAX_WAITING = 1024
@@ -87,7 +87,7 @@ export class WorkerHost {
     this.#tell('cut')
   }
 
-  #tell(order: Exclude<WorkerOrder, { connection: unknown }>): void {
+  #tell(order: OrderToAll): void {
     for (const place of this.#places) place.tell(order)
   }
 

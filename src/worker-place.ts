@@ -5,10 +5,11 @@ import type { Config } from './config.ts'
 import type { DataFolder } from './data-folder.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
+import { adoptableDescriptor } from './http/unix-connection.ts'
 import type { LogOutput } from './log-output.ts'
 import type { LossCounters } from './registry/blob-presence.ts'
 import { forgetWriters, type SharedWriters } from './registry/upload-writers.ts'
-import type { WorkerData, WorkerNews, WorkerOrder } from './worker-thread.ts'
+import type { OrderToAll, WorkerData, WorkerNews, WorkerOrder, WorkerReport } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5_000
@@ -44,6 +45,8 @@ export class WorkerPlace {
   #started = 0
   #pause = FIRST_PAUSE_MS
   #restart: NodeJS.Timeout | undefined
+  /** Connections that the worker is about to adopt, by their descriptors. */
+  readonly #lent = new Map<number, AcceptedConnection>()
 
   /** @param onOpen is called whenever a worker here is ready for connections */
   constructor(surroundings: Readonly<WorkerSurroundings>, inHost: PlaceInHost, onOpen: () => void) {
@@ -79,6 +82,7 @@ export class WorkerPlace {
     })
     const news = await Promise.race([firstNews(worker), this.#ended])
     if (news === undefined) throw cause
+    worker.on('message', ({ adopted }: WorkerReport) => this.#giveUp(adopted))
     this.#answers = true
     this.#onOpen()
     return news
@@ -87,10 +91,15 @@ export class WorkerPlace {
   /** Lets the worker answer a connection. */
   take(connection: AcceptedConnection, options = { isExcess: false }): void {
     Atomics.add(this.#connections, 0, 1)
-    this.#worker?.postMessage({ connection, ...options } satisfies WorkerOrder, [connection])
+    const descriptor = adoptableDescriptor(connection)
+    if (descriptor === undefined)
+      return void this.#worker?.postMessage({ connection, ...options } satisfies WorkerOrder, [connection])
+    // It stays open here until the worker has it, so that its descriptor can't stand for something else by then.
+    this.#lent.set(descriptor, connection)
+    this.#worker?.postMessage({ descriptor, ...options } satisfies WorkerOrder)
   }
 
-  tell(order: Exclude<WorkerOrder, { connection: unknown }>): void {
+  tell(order: OrderToAll): void {
     this.#worker?.postMessage(order)
   }
 
@@ -124,7 +133,14 @@ export class WorkerPlace {
     return this.#worker
   }
 
+  /** Closes a connection here, which the worker keeps open if it has adopted it. */
+  #giveUp(descriptor: number): void {
+    this.#lent.get(descriptor)?.destroy()
+    this.#lent.delete(descriptor)
+  }
+
   async #ends(holder: string, cause: unknown): Promise<void> {
+    for (const descriptor of this.#lent.keys()) this.#giveUp(descriptor)
     const answered = this.#answers
     this.#worker = undefined
     this.#answers = false

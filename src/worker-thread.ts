@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { joinDataFolder, type SharedFolder } from './data-folder.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
+import { openAdoption } from './http/unix-connection.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
@@ -30,19 +31,28 @@ export interface WorkerData {
 }
 
 /**
- * What a worker is told: to answer a connection, which must be transferred to it; to take another certificate; to fail its readiness
+ * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to take another certificate; to fail its readiness
  * probe; to finish; or to end what has not finished.
  */
 export type WorkerOrder =
   | { connection: AcceptedConnection; isExcess: boolean }
+  | { descriptor: number; isExcess: boolean }
   | { tls: TlsFiles }
   | 'withdraw'
   | 'close'
   | 'cut'
 
-/** What a worker tells: that it answers, and how. */
+/** An order that concerns no connection. */
+export type OrderToAll = Exclude<WorkerOrder, { isExcess: boolean }>
+
+/** What a worker tells first: that it answers, and how. */
 export interface WorkerNews {
   hasZeroCopy: boolean
+}
+
+/** What a worker tells later: that it adopted a connection. */
+export interface WorkerReport {
+  adopted: number
 }
 
 const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHosts, connections } =
@@ -59,16 +69,28 @@ const registry = registryOf(stores, {
   writers: new UploadWriters(writers, place),
 })
 const server = await serveRegistry({ config, registry, log, threads: config.workers, loggedHosts }, tls)
+const adopt = await openAdoption()
 
 parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'withdraw') return server.withdraw()
   if (order === 'cut') return server.cut()
   if (order === 'close') return void close()
   if ('tls' in order) return server.setTls(order.tls)
-  order.connection.once('close', () => Atomics.sub(connections, 0, 1))
-  server.take(order.connection, order)
+  take('connection' in order ? order.connection : adopted(order.descriptor), order)
 })
 parentPort?.postMessage({ hasZeroCopy: server.hasZeroCopy } satisfies WorkerNews)
+
+function take(connection: AcceptedConnection | undefined, options: { isExcess: boolean }): void {
+  if (connection === undefined) return void Atomics.sub(connections, 0, 1)
+  connection.once('close', () => Atomics.sub(connections, 0, 1))
+  server.take(connection, options)
+}
+
+function adopted(descriptor: number): AcceptedConnection | undefined {
+  const connection = adopt?.(descriptor)
+  parentPort?.postMessage({ adopted: descriptor } satisfies WorkerReport)
+  return connection
+}
 
 async function close(): Promise<void> {
   await server.close()

@@ -27,7 +27,12 @@ const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
 /** In the order of the help. */
 const SETTINGS: readonly Option[] = [
-  setting('--listen <host:port>', 'address to listen on').default(DEFAULTS.listen),
+  setting('--listen <place>', 'where to listen: <host>:<port>, or unix:<path> for a Unix socket').default(
+    DEFAULTS.listen,
+  ),
+  setting('--socket-mode <mode>', 'who may connect to the Unix socket: the mode of its file').default(
+    DEFAULTS.socketMode,
+  ),
   setting('--data <folder>', 'folder that holds everything; made if absent').default(DEFAULTS.data),
   setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
   new Option(
@@ -135,7 +140,7 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   })
   const facts = {
     version: readVersion(),
-    address: server.url,
+    address: server.urls.join(', '),
     folder: config.data,
     settings: changed(settings),
   }
@@ -160,6 +165,10 @@ function isOn(flag: string | boolean | undefined, variable: string): boolean {
 }
 
 function listenProblem(error: unknown, { listen }: Config): unknown {
+  return 'host' in listen ? addressProblem(error, listen) : error
+}
+
+function addressProblem(error: unknown, listen: { host: string; port: number }): unknown {
   // A name can stand for several addresses; the error tells which it was.
   const { code, syscall, address = listen.host, port = listen.port } = error as ListenError
   const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
@@ -172,16 +181,22 @@ function listenProblem(error: unknown, { listen }: Config): unknown {
   return new UsageError(`${address} is not an address of this machine: ${code}`)
 }
 
-function greet({ url, hasZeroCopy }: StowageServer, { data, workers }: Config): void {
-  // What listens everywhere is pushed to here.
-  const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
+function greet({ url, urls, hasZeroCopy }: StowageServer, { data, workers }: Config): void {
   const lines = [
-    `Stowage listens on ${url}`,
+    ...urls.map((each) => `Stowage listens on ${each}`),
     `Data is in ${data}`,
     `Answered by ${workers === 1 ? 'one thread' : `${workers} threads`}; files are sent ${hasZeroCopy ? 'by the kernel' : 'by reading them'}`,
-    `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`,
+    invitation(url),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function invitation(url: string): string {
+  const [, path] = /^unix:(.*)$/.exec(url) ?? []
+  if (path !== undefined) return `Ask it:  curl --unix-socket ${path} http://localhost/v2/`
+  // What listens everywhere is pushed to here.
+  const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
+  return `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`
 }
 
 /** An exception that nobody caught ends the process, after the log has said so. A greeting that cannot be written ends nothing. */

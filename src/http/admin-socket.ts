@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { isMainThread } from 'node:worker_threads'
+import { forOwner } from './unix-listener.ts'
 
 /** A request of a command on this machine that speaks to a running server. */
 export interface AdminRequest {
@@ -29,7 +29,6 @@ export interface AdminSocket {
 
 const MAX_BODY = 64 * 1024
 const OWNER_MODE = 0o600
-const OWNER_ONLY = 0o777 & ~OWNER_MODE
 
 /**
  * Listens on a Unix socket for commands such as `stowage collect`, which only the user of the server may connect to. A socket that a dead
@@ -51,14 +50,7 @@ export async function openAdminSocket(
       refuse(response, error)
     })
   })
-  // Only the main thread may set the mask of the process; the folder that the socket lies in is the owner's as well.
-  const mask = isMainThread ? process.umask(OWNER_ONLY) : undefined
-  try {
-    // The socket is made in this call already.
-    server.listen(path)
-  } finally {
-    if (mask !== undefined) process.umask(mask)
-  }
+  forOwner(() => server.listen(path))
   await new Promise<void>((resolve, reject) => server.once('listening', resolve).once('error', reject))
   chmodSync(path, OWNER_MODE)
   return {

@@ -1,20 +1,21 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 
-/** A connection of which nothing was read yet; it can be transferred to another thread. */
+/** A connection of which nothing was read yet, so that it can be handed to another thread. */
 export type AcceptedConnection = Socket
 
 /** Where to listen: an IP address of this machine or a name that stands for some, and a port; 0 takes any that is free. */
-export interface Place {
+export interface NetworkPlace {
   host: string
   port: number
 }
 
 /** What accepts connections, and does nothing else with them. */
 export interface Listener {
-  readonly port: number
-  /** The IP addresses that are listened on. */
-  readonly addresses: readonly string[]
+  /** The IP addresses that are listened on, with their ports. */
+  readonly addresses: readonly NetworkPlace[]
+  /** The paths of the Unix sockets that are listened on. */
+  readonly socketFiles: readonly string[]
   /** From now on all connections go there; those that came before go at once. */
   deliverTo(take: (connection: AcceptedConnection) => void): void
   /** Accepts no more connections, and drops those that were not delivered. */
@@ -41,7 +42,7 @@ const LOCALHOST = ['127.0.0.1', '::1']
  *
  * @throws ListenError of the system, such as EADDRINUSE, or of the look-up of a name
  */
-export async function openListener({ host, port }: Place): Promise<Listener> {
+export async function openListener({ host, port }: NetworkPlace): Promise<Listener> {
   const addresses = await addressesOf(host)
   const delivery = new Delivery()
   for (let left = TRIES; ; left--) {
@@ -87,12 +88,12 @@ async function listenOnAll(
   return servers
 }
 
-async function listenOn(place: Place, delivery: Delivery): Promise<Server> {
+async function listenOn(place: NetworkPlace, delivery: Delivery): Promise<Server> {
   try {
-    return await started(place, delivery)
+    return await startListening(place, delivery)
   } catch (error) {
     if (place.host !== EVERYWHERE.ipv6 || !isAbsent(error)) throw error
-    return await started({ ...place, host: EVERYWHERE.ipv4 }, delivery)
+    return await startListening({ ...place, host: EVERYWHERE.ipv4 }, delivery)
   }
 }
 
@@ -100,8 +101,16 @@ function isAbsent(error: unknown): boolean {
   return ABSENT.includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
-function started(place: Place, delivery: Delivery): Promise<Server> {
-  // As an HTTP server has them. Nothing may be read of a connection before it is delivered, or it can't be transferred.
+/**
+ * Listens at a place or on an inherited descriptor.
+ *
+ * @throws the error of the system
+ */
+export function startListening(
+  place: NetworkPlace | { path: string } | { fd: number },
+  delivery: Delivery,
+): Promise<Server> {
+  // As an HTTP server has them. Nothing may be read of a connection before it is delivered, or it can't be handed to another thread.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
   server.on('connection', (connection) => delivery.take(connection))
   return new Promise((resolve, reject) => {
@@ -114,18 +123,24 @@ function started(place: Place, delivery: Delivery): Promise<Server> {
 }
 
 function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
+  return placeOf(server)?.port ?? 0
 }
 
-function listenerOf(servers: Server[], delivery: Delivery): Listener {
-  const addresses = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.address : ''
-  })
+/** The address that a server listens on; undefined if that is a Unix socket. */
+function placeOf(server: Server): NetworkPlace | undefined {
+  const bound = server.address()
+  return typeof bound === 'object' && bound !== null ? { host: bound.address, port: bound.port } : undefined
+}
+
+/** Makes one listener of servers that deliver in the same way. @param socketFiles the paths of those that are Unix sockets */
+export function listenerOf(
+  servers: readonly Server[],
+  delivery: Delivery,
+  socketFiles: readonly string[] = [],
+): Listener {
   return {
-    port: servers.map(portOf)[0] ?? 0,
-    addresses,
+    addresses: servers.map(placeOf).filter((place) => place !== undefined),
+    socketFiles,
     deliverTo: (take) => delivery.begin(take),
     close() {
       for (const server of servers) server.close()
@@ -135,7 +150,7 @@ function listenerOf(servers: Server[], delivery: Delivery): Listener {
 }
 
 /** Brings connections to whoever answers them, once somebody does. */
-class Delivery {
+export class Delivery {
   #waiting: AcceptedConnection[] = []
   #take: (connection: AcceptedConnection) => void = (connection) => void this.#waiting.push(connection)
 

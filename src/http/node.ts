@@ -14,7 +14,7 @@ import type { HttpLog } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
-import { type AcceptedConnection, openListener, type Place } from './listener.ts'
+import { type AcceptedConnection, type NetworkPlace, openListener } from './listener.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
@@ -28,6 +28,7 @@ import {
 } from './request-origin.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { type Delivery, sendBody, sendEarly } from './transfer.ts'
+import { isUnixConnection } from './unix-connection.ts'
 import { ignoreUpgrades } from './upgrade.ts'
 import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
@@ -67,7 +68,7 @@ export interface NodeServer {
 
 /** A server that listens by itself. */
 export interface ListeningServer extends NodeServer {
-  readonly address: Place
+  readonly address: NetworkPlace
 }
 
 const MAX_HEADERS = 200
@@ -93,13 +94,16 @@ const OPTIONS: ServerOptions = {
  *
  * @throws the error of listening, such as EADDRINUSE
  */
-export async function listen(app: HttpApp, options: NodeServerOptions & Place): Promise<ListeningServer> {
+export async function listen(
+  app: HttpApp,
+  options: NodeServerOptions & NetworkPlace,
+): Promise<ListeningServer> {
   const listener = await openListener(options)
   const server = await nodeServer(app, options)
   listener.deliverTo((connection) => server.take(connection))
   return {
     ...server,
-    address: { host: options.host, port: listener.port },
+    address: { host: options.host, port: listener.addresses[0]?.port ?? 0 },
     close() {
       listener.close()
       return server.close()
@@ -361,9 +365,10 @@ function toHttpRequest(
 }
 
 function connectionOf(socket: Socket): Connection {
-  // A connection that is gone has no addresses either, and must not be trusted as one over a Unix socket may be.
-  const isUnixSocket = socket.localAddress === undefined && !socket.destroyed
-  return { peer: isUnixSocket ? 'unix' : socket.remoteAddress, isEncrypted: 'encrypted' in socket }
+  return {
+    peer: isUnixConnection(socket) ? 'unix' : socket.remoteAddress,
+    isEncrypted: 'encrypted' in socket,
+  }
 }
 
 function goneSignal(response: ServerResponse): AbortSignal {

@@ -14,6 +14,9 @@ const WATCH = ['--import', new URL('../api/watch-program.ts', import.meta.url).h
 /** Node keeps here what it compiled, so that programs start in half the time. */
 const CODE_CACHE = join(tmpdir(), 'stowage-test-code')
 
+/** It ends with a command to try. */
+const GREETING = /^Stowage listens on (\S+)\n(?:.*\n)*(?:Push an image|Ask it): .*\n/
+
 /** How a program ended, and all that it wrote. */
 export interface Exit {
   code: number | null
@@ -97,7 +100,7 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
         // So that a test can ask that nothing went wrong: then it wrote nothing.
         env: { STOWAGE_LOG_LEVEL: 'warn', ...surroundings.env },
       })
-      const greeting = await program.wrote('stdout', /^Stowage listens on (\S+)\n(?:.*\n)*.*push \S+\n/)
+      const greeting = await program.wrote('stdout', GREETING)
       return { ...program, url: greeting[1] ?? '' }
     },
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { assertRefusedToStart } from '../cli/exit.ts'
 import { type Exit, openSandbox, type Program, type Sandbox } from '../cli/program.ts'
+import { askSocket } from '../cli/socket-client.ts'
 import { freePort } from '../clients/free-port.ts'
 import { pushImage } from '../content.ts'
 
@@ -11,7 +13,7 @@ const HANG = { timeout: 60_000 }
 /** Starts a server, and waits until it serves or ended. */
 async function outcome(sandbox: Sandbox, args: string[]): Promise<{ program: Program; exit?: Exit }> {
   const program = sandbox.start(['serve', '--allow-anonymous', '--workers', '2', ...args])
-  const greeting = program.wrote('stdout', /push \S+\n/).catch(() => undefined)
+  const greeting = program.wrote('stdout', /^(?:Push an image|Ask it): .*\n/m).catch(() => undefined)
   const first = await Promise.race([program.ended, greeting])
   return first !== undefined && 'code' in first ? { program, exit: first } : { program }
 }
@@ -40,3 +42,28 @@ for (const [one, other] of [
     },
   )
 }
+
+test(
+  'fault 51: of two servers that start at once on one Unix socket, which a dead server left, one is refused',
+  HANG,
+  async (t) => {
+    const sandbox = await openSandbox(t)
+    const path = join(sandbox.folder, 'stowage.sock')
+    const listen = ['--listen', `unix:${path}`]
+    const dead = await sandbox.serve('dead', listen)
+    dead.signal('SIGKILL')
+    await dead.ended
+    for (let round = 0; round < 3; round++) {
+      const started = await Promise.all([
+        outcome(sandbox, [...listen, '--data', 'one']),
+        outcome(sandbox, [...listen, '--data', 'other']),
+      ])
+      const refused = started.flatMap(({ exit }) => (exit === undefined ? [] : [exit]))
+      assert.equal(refused.length, 1)
+      if (refused[0] !== undefined) assertRefusedToStart(refused[0], /stowage\.sock is taken: another/)
+      assert.equal((await askSocket(path, '/v2/')).status, 200)
+      for (const { program } of started) program.signal('SIGKILL')
+      await Promise.all(started.map(({ program }) => program.ended))
+    }
+  },
+)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { BlockList, isIP } from 'node:net'
+import { resolve } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Config, ConfigError, DEFAULTS, NEVER, parseConfig, type Settings } from '../../src/config.ts'
@@ -90,6 +91,43 @@ test('an address to listen on is a host and a port, or refused by the name of it
   })
 })
 
+test('the path of a Unix socket is made absolute, or refused with the reason', () => {
+  for (const [text, path] of [
+    ['unix:/run/stowage.sock', '/run/stowage.sock'],
+    ['unix:///run/stowage.sock', '/run/stowage.sock'],
+    ['unix:stowage.sock', resolve('stowage.sock')],
+    [`unix:/${'d'.repeat(106)}`, `/${'d'.repeat(106)}`],
+  ] as const) {
+    const found = read({ listen: text })
+    assert.deepEqual(typeof found === 'string' ? found : found.listen, { path })
+  }
+  for (const [text, problem] of [
+    [`unix:/${'d'.repeat(107)}`, /has a path of 108 bytes, and the system allows 107 for a socket/],
+    [`unix:/${'é'.repeat(54)}`, /has a path of 109 bytes/],
+    ['unix:@stowage', /cannot be an abstract socket/],
+    ['unix:\0stowage', /must name a file after unix:/],
+    ['unix:', /must name a file after unix:/],
+    ['unix:/run/', /must name a file after unix:/],
+    ['unix:data/admin.sock', /and --admin-socket are the same file/],
+  ] as const) {
+    const found = read({ listen: text, data: 'data' })
+    assert.match(typeof found === 'string' ? found : JSON.stringify(found.listen), problem)
+  }
+})
+
+test('the mode of a Unix socket is three octal digits', () => {
+  for (const [text, mode] of [
+    ['0660', 0o660],
+    ['600', 0o600],
+    ['0777', 0o777],
+  ] as const) {
+    const found = read({ socketMode: text })
+    assert.equal(typeof found === 'string' ? found : found.socketMode, mode)
+  }
+  for (const text of ['', '0', '60', '0888', '1660', '0o660', '-660', 'rw-rw----'])
+    assert.match(String(read({ socketMode: text })), /^--socket-mode must be the mode of a file in octal/)
+})
+
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
@@ -98,6 +136,7 @@ test('nobody but this machine is let in unless that was said', () => {
   holds(near(addresses, '0123456789:[]abf.lo'), (text) => {
     const found = read({ listen: text })
     if (typeof found === 'string') return
+    assert.ok('host' in found.listen)
     const { host } = found.listen
     assert.ok(isLoopback(host))
     const family = isIP(host)

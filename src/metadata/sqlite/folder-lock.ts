@@ -8,7 +8,7 @@ export class FolderInUseError extends Error {
 const SQLITE_BUSY = 5
 
 /**
- * Claims a data folder for this process by a transaction that is held open. The operating system lets go of it when the process
+ * Claims a data folder, or a Unix socket, for this process by a transaction that is held open. The operating system lets go of it when the process
  * ends, however it ends.
  *
  * @param path of the lock's own small database; nothing else may open it

@@ -1,0 +1,94 @@
+import type { Logger } from 'pino'
+import { type Config, ConfigError, OPEN_TO_ANYBODY } from './config.ts'
+import { InheritedSocketError, openInheritedListener } from './http/inherited-listener.ts'
+import { type Listener, type NetworkPlace, openListener } from './http/listener.ts'
+import { openUnixListener, SocketFileError } from './http/unix-listener.ts'
+import { isLoopback } from './loopback.ts'
+import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
+
+/** What a server listens with, and where clients reach it. */
+export interface Listening {
+  listener: Listener
+  /** Such as `http://127.0.0.1:5000` or `unix:/run/stowage/stowage.sock`. */
+  urls: readonly string[]
+}
+
+/**
+ * Listens where `--listen` says, or on sockets that were passed to this process.
+ *
+ * @param inherited descriptors of those sockets; if there are any, `--listen` is not used
+ * @throws ConfigError if a Unix socket or an inherited one can't be used, or the error of listening, such as EADDRINUSE
+ */
+export async function openListening(
+  config: Config,
+  { inherited, log }: { inherited: readonly number[]; log: Logger },
+): Promise<Listening> {
+  try {
+    return inherited.length > 0 ? await openInherited(config, inherited) : await openOwn(config, log)
+  } catch (cause) {
+    const isExpected = cause instanceof SocketFileError || cause instanceof InheritedSocketError
+    throw isExpected ? new ConfigError(cause.message, { cause }) : cause
+  }
+}
+
+async function openOwn(config: Config, log: Logger): Promise<Listening> {
+  const { listen } = config
+  if ('path' in listen) {
+    const { path } = listen
+    const file = { path, mode: config.socketMode, claim: () => claimSocket(path) }
+    return { listener: await openUnixListener(file), urls: [unixUrl(path)] }
+  }
+  const listener = await openListener(listen)
+  tellOfFallback(listen, listener, log)
+  return { listener, urls: [urlOf(config, askedPlace(listen, listener))] }
+}
+
+async function openInherited(config: Config, descriptors: readonly number[]): Promise<Listening> {
+  const listener = await openInheritedListener(descriptors)
+  const { addresses, socketFiles } = listener
+  const open = addresses.find(({ host }) => !isLoopback(host))
+  if (open !== undefined && !config.allowAnonymous) {
+    listener.close()
+    const message = `${authorityOf(open)}, which was passed to this process, ${OPEN_TO_ANYBODY}`
+    throw new InheritedSocketError(message)
+  }
+  return {
+    listener,
+    urls: [...addresses.map((place) => urlOf(config, place)), ...socketFiles.map(unixUrl)],
+  }
+}
+
+function claimSocket(path: string): { release(): void } {
+  const lock = `${path}.lock`
+  try {
+    return lockFolder(lock)
+  } catch (cause) {
+    if (cause instanceof FolderInUseError)
+      throw new SocketFileError(`${path} is taken: another server listens there`, { cause })
+    throw new SocketFileError(`${lock} cannot be used: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function tellOfFallback({ host }: NetworkPlace, { addresses }: Listener, log: Logger): void {
+  const hosts = addresses.map((place) => place.host)
+  if (hosts.includes(host) || host !== '::') return
+  log.warn({ addresses: hosts }, 'this system has no IPv6; only IPv4 connections are accepted')
+}
+
+/** What was asked for, which may be a name, with the port that was found; what listens everywhere may have had to do without IPv6. */
+function askedPlace({ host }: NetworkPlace, { addresses }: Listener): NetworkPlace {
+  const [first] = addresses
+  return { host: host === '::' ? (first?.host ?? host) : host, port: first?.port ?? 0 }
+}
+
+function urlOf({ tlsCert }: Config, place: NetworkPlace): string {
+  return `${tlsCert === undefined ? 'http' : 'https'}://${authorityOf(place)}`
+}
+
+function unixUrl(path: string): string {
+  return `unix:${path}`
+}
+
+function authorityOf({ host, port }: NetworkPlace): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
