@@ -7,6 +7,11 @@ import { Reserve } from './reserve.ts'
 import { isStoreFailure, primaryCode, SQLITE_BUSY, SQLITE_FULL } from './sqlite-error.ts'
 
 const BUSY_TIMEOUT_MS = 10_000
+/**
+ * For every connection. SQLite would keep what it may have to undo, and what it sorts, in files of a temporary folder, and a container whose root
+ * cannot be written has none. What is undone are the pages that one command changes; lists come in order from an index.
+ */
+export const WITHOUT_TEMPORARY_FILES = 'PRAGMA temp_store = MEMORY'
 /** A checkpoint costs syncs of its own, so that there is one for each 16 MiB of log; what a crash leaves must be read at the next start. */
 const WRITING = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
   PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768`
@@ -23,6 +28,7 @@ export function openForWriting(path: string): DatabaseSync {
   }
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
+    database.exec(WITHOUT_TEMPORARY_FILES)
     letShrink(database)
     database.exec(WRITING)
     migrate(database)

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { memoizedReads } from './memoized-reads.ts'
-import { openForWriting, openWithReserve } from './opening.ts'
+import { openForWriting, openWithReserve, WITHOUT_TEMPORARY_FILES } from './opening.ts'
 import { sqliteReads } from './reader.ts'
 import { refuseUnsound, type Soundness } from './soundness.ts'
 import { prepareStatements } from './statements.ts'
@@ -105,7 +105,7 @@ export function memoryMetadata(): MetadataStore {
 }
 
 /** A page of a list touches some hundred leaves of large trees, which the 2 MiB that SQLite takes do not hold; each worker has this. */
-const READING = 'PRAGMA cache_size = -8192'
+const READING = `${WITHOUT_TEMPORARY_FILES}; PRAGMA cache_size = -8192`
 
 function openForReading(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
