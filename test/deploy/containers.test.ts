@@ -4,15 +4,21 @@ import { chown, mkdir, readdir, readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { layoutTree } from '../clients/content-tree.ts'
 import { freePort } from '../clients/free-port.ts'
-import { imageLayout } from '../clients/image.ts'
 import { wholeFile } from '../whole-file.ts'
 import { IMAGE, openContainerStore } from './container-store.ts'
+import { becomesReady, pull, push, repeatUntilDone } from './running-container.ts'
 
 const PROJECT = join(import.meta.dirname, '../..')
-/** As Kubernetes' restricted profile has it. */
-const CONFINED = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
+/** As Kubernetes' restricted profile has it. Podman would give a container that is read-only folders for temporary files; others do not. */
+const CONFINED = [
+  '--read-only',
+  '--read-only-tmpfs=false',
+  '--cap-drop',
+  'ALL',
+  '--security-opt',
+  'no-new-privileges',
+]
 const MAX_ADDED_BYTES = 40 * 1024 * 1024
 
 const store = await openContainerStore()
@@ -36,28 +42,8 @@ async function start(volume: string, options: readonly string[] = []): Promise<C
   const flags = ['--detach', '--name', name, ...CONFINED, '--volume', `${volume}:/data`, '--env', address]
   await podman('run', ...flags, ...options, IMAGE, '--allow-anonymous')
   const host = `127.0.0.1:${port}`
-  await ready(host, name)
+  await becomesReady(store, { name, host })
   return { name, host }
-}
-
-async function ready(host: string, name: string): Promise<void> {
-  await repeatUntilDone(async () => {
-    const answer = await fetch(`http://${host}/readyz`)
-    assert.ok(answer.ok, await podman('logs', name))
-  })
-}
-
-/** Repeats what fails until it succeeds, for 30 seconds at most. */
-async function repeatUntilDone(attempt: () => Promise<unknown>, pauseMs = 100): Promise<void> {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    try {
-      return void (await attempt())
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-    }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
-  }
 }
 
 /** Stops a container as docker and Kubernetes do. @returns its exit code */
@@ -66,32 +52,6 @@ async function stop({ name }: Pick<Container, 'name'>): Promise<number> {
   const code = await podman('inspect', '--format', '{{.State.ExitCode}}', name)
   await podman('rm', name)
   return Number(code)
-}
-
-/** Pushes an image with skopeo. @returns the digests of all that is in it */
-async function push(host: string, reference: string): Promise<string[]> {
-  const layout = join(folder, randomUUID())
-  await mkdir(layout)
-  await imageLayout(layout)
-  await run('skopeo', [
-    'copy',
-    '--dest-tls-verify=false',
-    `oci:${layout}:latest`,
-    `docker://${host}/${reference}`,
-  ])
-  return await layoutTree(layout, 'latest')
-}
-
-/** Pulls an image with skopeo. @returns the digests of all that is in it */
-async function pull(host: string, reference: string): Promise<string[]> {
-  const layout = join(folder, randomUUID())
-  await run('skopeo', [
-    'copy',
-    '--src-tls-verify=false',
-    `docker://${host}/${reference}`,
-    `oci:${layout}:latest`,
-  ])
-  return await layoutTree(layout, 'latest')
 }
 
 interface LockedPackage {
@@ -178,11 +138,11 @@ for (const [who, options] of [
   }, async () => {
     const volume = `data-${randomUUID()}`
     const first = await start(volume, options)
-    const pushed = await push(first.host, 'team/app:v1')
-    assert.deepEqual(await pull(first.host, 'team/app:v1'), pushed)
+    const pushed = await push(store, first.host)
+    assert.deepEqual(await pull(store, first.host), pushed)
     assert.equal(await stop(first), 0)
     const second = await start(volume, options)
-    assert.deepEqual(await pull(second.host, 'team/app:v1'), pushed)
+    assert.deepEqual(await pull(store, second.host), pushed)
     assert.equal(await stop(second), 0)
   })
 }
@@ -192,8 +152,8 @@ test('any user pushes and pulls with data in a folder of that user', { skip }, a
   await mkdir(data, { mode: 0o700 })
   await chown(data, 4711, 4711)
   const container = await start(data, ['--user', '4711:4711'])
-  const pushed = await push(container.host, 'team/app:v1')
-  assert.deepEqual(await pull(container.host, 'team/app:v1'), pushed)
+  const pushed = await push(store, container.host)
+  assert.deepEqual(await pull(store, container.host), pushed)
   assert.equal(await stop(container), 0)
 })
 
@@ -204,16 +164,16 @@ test('a server that is told to stop while it starts, as the first process of its
   const address = `STOWAGE_LISTEN=127.0.0.1:${await freePort()}`
   await podman('run', '--detach', '--name', name, ...CONFINED, '--env', address, IMAGE)
   const pid = await podman('inspect', '--format', '{{.State.Pid}}', name)
-  // Until Node.js runs the first statement of the program, the kernel keeps the signal from the first process of a container.
-  await repeatUntilDone(async () => assert.ok(await catchesStop(pid)), 1)
+  // What the first process of a container is told before Node.js runs the program's first statement is lost; `--init` mends that.
+  await repeatUntilDone(async () => assert.ok(await hasHandlers(pid)), 1)
   assert.equal(await stop({ name }), 0)
 })
 
-/** Whether a process has a handler for SIGTERM. */
-async function catchesStop(pid: string): Promise<boolean> {
+/** Whether a process has set its handlers. SIGHUP is the last of them; Node.js itself has one for SIGTERM, which ends it. */
+async function hasHandlers(pid: string): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const caught = BigInt(`0x${/^SigCgt:\s*(\w+)$/m.exec(status)?.[1]}`)
-  return (caught & (1n << BigInt(constants.signals.SIGTERM - 1))) !== 0n
+  return (caught & (1n << BigInt(constants.signals.SIGHUP - 1))) !== 0n
 }
 
 test('the health check of the image succeeds while the server answers, and fails where nothing does', {
