@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { hasLessThan, openAdministration } from './administration.ts'
 import { type Config, ConfigError } from './config.ts'
 import { type DataFolder, openDataFolder } from './data-folder.ts'
+import { HealthMonitor } from './health.ts'
 import type { AcceptedConnection, Listener } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
@@ -52,6 +53,7 @@ interface Ground {
   folder: DataFolder
   registry: Registry
   losses: LossCounters
+  health: HealthMonitor
   tls: TlsFiles | undefined
   listener: Listener
 }
@@ -67,9 +69,10 @@ export async function startServer(
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
   return await start({ config, log, inherited }, async (ground) => {
-    const { folder, losses, tls, listener } = ground
+    const { folder, losses, health, tls, listener } = ground
+    const surroundings = { config, folder, losses, health, log, logOutput: output, tls }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
-      return await WorkerHost.start({ config, folder, losses, log, logOutput: output, tls }, config.workers)
+      return await WorkerHost.start(surroundings, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
     return await serveHere(config, log, ground)
   })
@@ -80,8 +83,8 @@ export async function startServerHere(config: Config, log: Logger): Promise<Stow
   return await start({ config, log, inherited: [] }, (ground) => serveHere(config, log, ground))
 }
 
-async function serveHere(config: Config, log: Logger, { registry, tls }: Ground): Promise<Front> {
-  return await serveRegistry({ config, registry, log }, tls)
+async function serveHere(config: Config, log: Logger, { registry, health, tls }: Ground): Promise<Front> {
+  return await serveRegistry({ config, registry, log, checkHealth: () => health.check() }, tls)
 }
 
 const DATABASE_DAMAGED =
@@ -140,7 +143,9 @@ async function openOver(
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
   const registry = registryOf(folder, { config, log, losses })
-  const front = await openFront({ folder, registry, losses, tls, listener }).catch(async (error: unknown) => {
+  const health = new HealthMonitor(registry.probes, log)
+  const ground = { folder, registry, losses, health, tls, listener }
+  const front = await openFront(ground).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })

@@ -5,6 +5,7 @@ import type { Stores } from './data-folder.ts'
 import { type Extension, withoutDrafts } from './extensions/extension.ts'
 import { ociExtension } from './extensions/oci.ts'
 import { stowageExtension } from './extensions/stowage/stowage.ts'
+import { type Health, logChange } from './health.ts'
 import { hostCheck } from './http/allowed-hosts.ts'
 import { createApp } from './http/app.ts'
 import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
@@ -80,6 +81,8 @@ export interface Serving {
   config: Config
   registry: Registry
   log: Logger
+  /** What probes have found of the storage. */
+  checkHealth(): Promise<Health>
   /** How many threads serve the same; one if absent. What is bounded for all of them is divided by that. */
   threads?: number
   /** Where all threads remember what hosts were logged. */
@@ -88,10 +91,11 @@ export interface Serving {
 
 /** Answers requests on this thread, on the connections that it is given. */
 export async function serveRegistry(
-  { config, registry, log, threads = 1, loggedHosts }: Serving,
+  { config, registry, log, checkHealth, threads = 1, loggedHosts }: Serving,
   tls: TlsFiles | undefined,
 ): Promise<RegistryServer> {
   let withdrawn = false
+  const probeMetadata = metadataProbe(registry, log)
   const app = createApp({
     registry,
     extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
@@ -103,7 +107,12 @@ export async function serveRegistry(
       log,
       ...(loggedHosts && { logged: loggedHosts }),
     }),
-    isReady: async () => !withdrawn && (await answers(registry)),
+    async isReady(need) {
+      if (withdrawn || !(await probeMetadata())) return false
+      const { reads, writes } = await checkHealth()
+      // It may have begun to stop meanwhile.
+      return !withdrawn && reads === undefined && (need === 'read' || writes === undefined)
+    },
     log,
   })
   const node = await nodeServer(app, {
@@ -133,10 +142,16 @@ function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config)
   })
 }
 
-/** Whether the metadata store can be read. */
-async function answers(registry: Registry): Promise<boolean> {
-  return await registry.repositories.list('', 1).then(
-    () => true,
-    () => false,
-  )
+/** Tells whether the metadata store can be read on this thread. */
+function metadataProbe({ repositories }: Registry, log: Logger): () => Promise<boolean> {
+  let before: string | undefined
+  return async () => {
+    const now = await repositories.list('', 1).then(
+      () => undefined,
+      ({ message }: Error) => message,
+    )
+    logChange(log, 'reads', { before, now })
+    before = now
+    return now === undefined
+  }
 }

@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { temporaryFolder } from '../test/stowage.ts'
 import { DEFAULTS, parseConfig } from './config.ts'
 import { openDataFolder } from './data-folder.ts'
+import { HealthMonitor } from './health.ts'
 import { openListener } from './http/listener.ts'
 import { LogOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
@@ -23,7 +24,12 @@ async function startWorkers(t: TestContext, count: number): Promise<{ host: Work
   const log = pino({ level: 'silent' })
   const logOutput = new LogOutput(2)
   const losses = new LossCounters()
-  const host = await WorkerHost.start({ config, folder, losses, log, logOutput, tls: undefined }, count)
+  const nothing = async () => {}
+  const health = new HealthMonitor({ blobs: nothing, writes: nothing }, log)
+  const host = await WorkerHost.start(
+    { config, folder, losses, health, log, logOutput, tls: undefined },
+    count,
+  )
   listener.deliverTo((connection) => host.take(connection))
   t.after(async () => {
     listener.close()

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { DataFolder } from './data-folder.ts'
+import type { HealthMonitor } from './health.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { adoptableDescriptor } from './http/unix-connection.ts'
@@ -19,6 +20,7 @@ const GOOD_AGE_MS = 60_000
 export interface WorkerSurroundings {
   config: Config
   folder: DataFolder
+  health: HealthMonitor
   losses: LossCounters
   log: Logger
   logOutput: LogOutput
@@ -82,7 +84,7 @@ export class WorkerPlace {
     })
     const news = await Promise.race([firstNews(worker), this.#ended])
     if (news === undefined) throw cause
-    worker.on('message', ({ adopted }: WorkerReport) => this.#giveUp(adopted))
+    worker.on('message', (report: WorkerReport) => this.#hear(worker, report))
     this.#answers = true
     this.#onOpen()
     return news
@@ -108,6 +110,16 @@ export class WorkerPlace {
     clearTimeout(this.#restart)
     this.tell('close')
     await this.#ended
+  }
+
+  #hear(worker: Worker, report: WorkerReport): void {
+    if (report === 'health') void this.#tellHealth(worker)
+    else this.#giveUp(report.adopted)
+  }
+
+  async #tellHealth(worker: Worker): Promise<void> {
+    const health = await this.#surroundings.health.check()
+    worker.postMessage({ health } satisfies WorkerOrder)
   }
 
   #startWorker(holder: string): Worker {

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
 import type { Config } from './config.ts'
 import { joinDataFolder, type SharedFolder } from './data-folder.ts'
+import type { Health } from './health.ts'
 import type { AcceptedConnection } from './http/listener.ts'
 import type { TlsFiles } from './http/node.ts'
 import { openAdoption } from './http/unix-connection.ts'
@@ -31,13 +32,14 @@ export interface WorkerData {
 }
 
 /**
- * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to take another certificate; to fail its readiness
- * probe; to finish; or to end what has not finished.
+ * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to take another certificate; how the
+ * storage is, which it has asked for; to fail its readiness probe; to finish; or to end what has not finished.
  */
 export type WorkerOrder =
   | { connection: AcceptedConnection; isExcess: boolean }
   | { descriptor: number; isExcess: boolean }
   | { tls: TlsFiles }
+  | { health: Health }
   | 'withdraw'
   | 'close'
   | 'cut'
@@ -50,10 +52,8 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-/** What a worker tells later: that it adopted a connection. */
-export interface WorkerReport {
-  adopted: number
-}
+/** What a worker tells later: that it adopted a connection, or asks: how the storage is. */
+export type WorkerReport = { adopted: number } | 'health'
 
 const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHosts, connections } =
   workerData as WorkerData
@@ -68,7 +68,11 @@ const registry = registryOf(stores, {
   losses: new LossCounters(losses),
   writers: new UploadWriters(writers, place),
 })
-const server = await serveRegistry({ config, registry, log, threads: config.workers, loggedHosts }, tls)
+let asked: PromiseWithResolvers<Health> | undefined
+const server = await serveRegistry(
+  { config, registry, log, checkHealth, threads: config.workers, loggedHosts },
+  tls,
+)
 const adopt = await openAdoption()
 
 parentPort?.on('message', (order: WorkerOrder) => {
@@ -76,6 +80,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'cut') return server.cut()
   if (order === 'close') return void close()
   if ('tls' in order) return server.setTls(order.tls)
+  if ('health' in order) return tellHealth(order.health)
   take('connection' in order ? order.connection : adopted(order.descriptor), order)
 })
 parentPort?.postMessage({ hasZeroCopy: server.hasZeroCopy } satisfies WorkerNews)
@@ -90,6 +95,20 @@ function adopted(descriptor: number): AcceptedConnection | undefined {
   const connection = adopt?.(descriptor)
   parentPort?.postMessage({ adopted: descriptor } satisfies WorkerReport)
   return connection
+}
+
+/** Asks once for all that ask at the same time. */
+function checkHealth(): Promise<Health> {
+  if (asked === undefined) {
+    asked = Promise.withResolvers()
+    parentPort?.postMessage('health' satisfies WorkerReport)
+  }
+  return asked.promise
+}
+
+function tellHealth(health: Health): void {
+  asked?.resolve(health)
+  asked = undefined
 }
 
 async function close(): Promise<void> {

@@ -42,8 +42,8 @@ export interface HttpAppParts {
   threads?: number
   /** Milliseconds since the epoch. */
   clock(): number
-  /** Whether requests can be answered; false while the server shuts down. */
-  isReady(): Promise<boolean>
+  /** Whether reads, or also writes, can be done; false while the server shuts down. */
+  isReady(need: 'read' | 'write'): Promise<boolean>
   log: HttpLog
 }
 
@@ -89,13 +89,25 @@ async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpRe
   const path = removePathPrefix(request.path, prefix)
   if (path === '/') return greeting()
   if (path === LIVENESS_PATH) return emptyResponse(200)
-  if (path === '/readyz') return emptyResponse((await parts.isReady()) ? 200 : 503)
+  if (path === '/readyz') return await readiness(parts, request)
   const response = await dispatch(parts, request, path).catch((error: unknown) =>
     failed(parts, request, error),
   )
   response.headers['Cache-Control'] ??= UNCACHED
   Object.assign(response.headers, COMMON_HEADERS)
   return prefix === '' ? response : withPathPrefix(response, prefix)
+}
+
+/** @see PROBES */
+async function readiness({ isReady }: HttpAppParts, { query }: HttpRequest): Promise<HttpResponse> {
+  const needs = query.getAll('for')
+  if (needs.some((need) => need !== 'write')) {
+    const message = 'for must be write; without it the probe is for reads'
+    return errorResponse(new RegistryError('PARAMETER_INVALID', { message }))
+  }
+  if (await isReady(needs.length > 0 ? 'write' : 'read')) return emptyResponse(200)
+  const message = 'the registry is not ready; its log says why'
+  return errorResponse(new RegistryError('UNAVAILABLE', { message }))
 }
 
 /** For load balancers that probe the root, and for people who open it in a browser. */

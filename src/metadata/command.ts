@@ -221,6 +221,13 @@ export interface ForgetGarbage {
   keys: readonly string[]
 }
 
+/** Records the key under which bytes are about to be written only to see whether that can be done: it is queued for deletion at once. */
+export interface ReserveProbe {
+  type: 'reserveProbe'
+  key: string
+  at: number
+}
+
 /** Gives space that the store does not use back to the file system. */
 export interface ShrinkStore {
   type: 'shrinkStore'
@@ -254,6 +261,7 @@ export type Command =
   | DropDeletedRepositories
   | SaveCounts
   | ForgetGarbage
+  | ReserveProbe
   | ShrinkStore
 
 /** What each command answers; a `result` that says why not has changed nothing. */
@@ -296,6 +304,7 @@ export interface Outcomes extends UploadOutcomes {
   dropDeletedRepositories: { result: 'done'; count: number; more: boolean }
   saveCounts: { result: 'done' }
   forgetGarbage: { result: 'done' }
+  reserveProbe: { result: 'done' }
   /** So many pages were given back. */
   shrinkStore: { result: 'done'; count: number; more: boolean }
 }

@@ -330,11 +330,18 @@ export const OPERATIONS = {
 const ready: Operation = {
   id: 'ready',
   summary: 'Tell whether requests can be answered',
-  answers: {
-    200: { description: 'They can.' },
-    503: { description: 'They cannot: the server is shutting down, or its metadata cannot be read.' },
+  description:
+    'Without a parameter, whether reads can be answered: 503 while the server shuts down, while the metadata or the blobs cannot be read, ' +
+    'and when the disk has not answered for 10 seconds. With `for=write` also while writes cannot be done: the disk is full or ' +
+    'read-only, or the database cannot be written. What is told may be a second old. The log has the cause.',
+  query: {
+    for: {
+      description: 'Ask for writes as well: a transaction is committed, and a file is written.',
+      schema: { type: 'string', enum: ['write'] },
+    },
   },
-  errors: [],
+  answers: { 200: { description: 'They can.' } },
+  errors: ['PARAMETER_INVALID'],
 }
 
 const live: Operation = {

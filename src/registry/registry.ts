@@ -52,6 +52,7 @@ import {
   undeleteManifest,
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
+import { type Probes, probesOf } from './probes.ts'
 import { PullLog } from './pulls.ts'
 import { type Uploads, uploadsOf } from './push-blob.ts'
 import { nameUnknown } from './repositories.ts'
@@ -77,6 +78,7 @@ export type {
   ManifestSort,
   Page,
   PastTagsPage,
+  Probes,
   ReferrersQuery,
   RepositoryDeletion,
   RepositoryEntry,
@@ -151,6 +153,7 @@ export interface Registry {
   readonly history: History
   readonly changes: Changes
   readonly contents: Contents
+  readonly probes: Probes
   /** One round of the sweeper; see sweep.ts. */
   sweep(signal: AbortSignal, options?: SweepOptions): Promise<Swept>
   /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
@@ -189,6 +192,8 @@ export function localRegistry(given: RegistryParts): Registry {
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
       manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
+    // Not those that are watched, which would count the file of a probe as lost.
+    probes: probesOf(given),
     sweep: (signal, options) => sweep(parts, signal, options),
     count: (signal) => countRepositories(parts, signal),
     async close() {

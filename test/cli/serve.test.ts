@@ -86,11 +86,16 @@ test('a server greets with its address, its data folder and a push line, and its
   const sandbox = await openSandbox(t)
   const server = await sandbox.serve('data', ['--workers', '2', '--zero-copy', 'off'])
   const { port } = new URL(server.url)
-  for (const probe of ['livez', 'readyz']) {
+  for (const probe of ['livez', 'readyz', 'readyz?for=write']) {
     for (const method of ['GET', 'HEAD']) {
       const answer = await fetch(`${server.url}/${probe}`, { method })
       assert.equal(`${answer.status} ${await answer.text()}`, '200 ', `${method} ${probe}`)
     }
+  }
+  for (const unknown of ['', 'read', 'write&for=read']) {
+    const answer = await fetch(`${server.url}/readyz?for=${unknown}`)
+    assert.equal(answer.status, 400, unknown)
+    assert.match(await answer.text(), /for must be write/)
   }
   server.signal('SIGTERM')
   const { stdout, stderr } = await server.ended

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { ContentPlace, ForgetGarbage, Outcome } from '../command.ts'
+import type { ContentPlace, ForgetGarbage, Outcome, ReserveProbe } from '../command.ts'
 import type { Statements } from './statements.ts'
 
 /** Queues a key of the blob store for deletion. */
@@ -63,5 +63,16 @@ export function dropUnheldContent(statements: Statements, digest: Digest, at: nu
 /** @see ForgetGarbage */
 export function forgetGarbage(statements: Statements, { keys }: ForgetGarbage): Outcome<ForgetGarbage> {
   for (const key of keys) statements.run('DELETE FROM garbage WHERE key = ?', key)
+  return { result: 'done' }
+}
+
+/** @see ReserveProbe */
+export function reserveProbe(statements: Statements, { key, at }: ReserveProbe): Outcome<ReserveProbe> {
+  // A row that changes each time, so that there is something to commit.
+  statements.run(
+    'INSERT INTO garbage (key, queued) VALUES (?, ?) ON CONFLICT DO UPDATE SET queued = excluded.queued',
+    key,
+    at,
+  )
   return { result: 'done' }
 }

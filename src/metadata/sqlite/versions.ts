@@ -70,6 +70,7 @@ const UNSEEN: ReadonlySet<Command['type']> = new Set([
   'endUpload',
   'expireUploads',
   'forgetGarbage',
+  'reserveProbe',
   'recordPulls',
   'describeManifests',
   'saveCounts',

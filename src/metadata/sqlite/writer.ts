@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Command, Outcome, Outcomes } from '../command.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
 import { Checkpoints, offersCheckpoints } from './checkpoints.ts'
-import { forgetGarbage } from './contents.ts'
+import { forgetGarbage, reserveProbe } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
 import { expireDeleted, undeleteManifest } from './graves.ts'
@@ -265,6 +265,7 @@ const HANDLERS: Handlers = {
   dropDeletedRepositories,
   saveCounts,
   forgetGarbage,
+  reserveProbe,
   shrinkStore,
 }
 
