@@ -42,7 +42,7 @@ function routesOf(data: string, sweeper: Sweeper, log: Logger): AdminRoutes {
       log.info(swept, 'collected on request')
       return swept
     },
-    'POST /pin': (request) => holdPin(data, sweeper, request),
+    'POST /pin': (request) => holdPin({ data, sweeper, log }, request),
   }
 }
 
@@ -64,18 +64,19 @@ const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
  * knows that it speaks to the right server. One that was pinned by a server before this one says since when.
  */
 async function* holdPin(
-  data: string,
-  sweeper: Sweeper,
+  { data, sweeper, log }: { data: string; sweeper: Sweeper; log: Logger },
   { body, signal }: AdminRequest,
 ): AsyncGenerator<unknown> {
   const request = pinSchema.safeParse(body ?? {})
   if (!request.success) throw new AdminError('the request is malformed: since must be a time in milliseconds')
   const release = sweeper.pin(request.data.since)
+  log.info('a backup is being made; the files of blobs that are deleted stay until it ends')
   try {
     yield { pinned: true, folder: await folderIdentity(data) }
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
   } finally {
     release()
+    log.info('the backup has ended')
   }
 }
 

@@ -1,25 +1,7 @@
-import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { DEFAULTS } from '../config.ts'
-import { DataFolderError, describeProblem, refuseUnfinished } from '../data-folder.ts'
-import { type CheckedBlobs, type CheckReport, checkFolder } from '../maintenance/check.ts'
-import { refuseUnreadable } from '../maintenance/claim.ts'
-import { describeLost, type LostBlob } from '../maintenance/lost-blob.ts'
-import type { Orphans } from '../maintenance/orphans.ts'
-import { requireDataFolder } from './backup.ts'
-import { formatBytes } from './bytes.ts'
-import { openProgress, type Progress } from './progress.ts'
+import type { CheckOptions } from './check-run.ts'
 import { USAGE } from './usage-error.ts'
-
-interface CheckOptions {
-  data: string
-  full?: boolean
-  deleteOrphans?: boolean
-  json?: boolean
-}
-
-/** So many problems are told in JSON; lines have no such limit. */
-const MAX_TOLD = 100
 
 /** `stowage check`: looks whether a data folder or a backup is whole. */
 export function checkCommand(): Command {
@@ -31,96 +13,11 @@ export function checkCommand(): Command {
     .option('--json', 'tell the result as JSON')
     .addHelpText('after', '\nEnds with 0 if all is sound, 1 if it is not, 2 if there is nothing to check.')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE))
-    .action(check)
+    .action(runLoaded)
 }
 
-async function check(options: CheckOptions): Promise<void> {
-  const data = resolve(options.data)
-  await requireDataFolder(data)
-  await refuseUnfinished(data)
-  await refuseUnreadable(data)
-  const isFull = options.full === true
-  const progress = openProgress()
-  const started = performance.now()
-  const told: Told = { database: [], blobs: [] }
-  const say = sayer(options, progress)
-  const report = await checkFolder({
-    data,
-    isFull,
-    deletesOrphans: options.deleteOrphans === true,
-    onDatabaseProblem(problem) {
-      if (told.database.length < MAX_TOLD) told.database.push(problem)
-      say(`metadata.sqlite: ${problem}`)
-    },
-    onLost(lost) {
-      if (told.blobs.length < MAX_TOLD) told.blobs.push(lost)
-      say(describeLost(lost))
-    },
-    onProgress: (checked) => progress.show(() => describeBlobs(checked)),
-  })
-    .catch((error: unknown) => {
-      throw new DataFolderError(`${data} cannot be checked: ${describeProblem(error)}`, { cause: error })
-    })
-    .finally(() => progress.close())
-  const seconds = (performance.now() - started) / 1000
-  const text = options.json ? asJson(report, told, { data, isFull, seconds }) : describe(report, isFull)
-  process.stdout.write(`${text}\n`)
-  if (!report.isSound) process.exitCode = 1
-}
-
-interface Told {
-  database: string[]
-  blobs: LostBlob[]
-}
-
-/** Problems are what one asks for, so they go to the standard output. */
-function sayer({ json }: CheckOptions, progress: Progress): (line: string) => void {
-  return (line) => {
-    if (json) return
-    progress.close()
-    process.stdout.write(`${line}\n`)
-  }
-}
-
-function asJson(
-  { isSound, databaseProblems, blobs, bytes, lost, orphans }: CheckReport,
-  told: Told,
-  facts: { data: string; isFull: boolean; seconds: number },
-): string {
-  return JSON.stringify({
-    sound: isSound,
-    data: facts.data,
-    full: facts.isFull,
-    seconds: facts.seconds,
-    database: { problems: databaseProblems, examples: told.database },
-    blobs: { whole: blobs, bytes, lost, examples: told.blobs },
-    orphans: orphans ?? null,
-  })
-}
-
-function describe(report: CheckReport, isFull: boolean): string {
-  const { isSound, databaseProblems, lost, orphans } = report
-  const how = isFull ? 'hashed' : 'there and of the right size'
-  return [
-    `database: ${databaseProblems === 0 ? 'sound' : count(databaseProblems, 'problem')}`,
-    `blobs: ${describeBlobs(report)} ${how}${lost === 0 ? '' : `, ${lost} lost`}`,
-    `orphans: ${orphans ? describeOrphans(orphans) : 'not looked for, since the database or the folder of blobs is not sound'}`,
-    isSound ? 'sound' : 'not sound',
-  ].join('\n')
-}
-
-function describeBlobs({ blobs, bytes }: CheckedBlobs): string {
-  return `${count(blobs, 'blob')} with ${formatBytes(bytes)}`
-}
-
-function describeOrphans({ files, bytes, young, deleted, freed, foreign }: Orphans): string {
-  const parts = [files === 0 ? 'none' : `${count(files, 'file')} with ${formatBytes(bytes)}`]
-  if (young > 0) parts.push(`${young} younger than an hour`)
-  if (deleted > 0) parts.push(`${deleted} deleted, which freed ${formatBytes(freed)}`)
-  if (foreign > 0) parts.push(`${count(foreign, 'other file')} that no registry made`)
-  return parts.join(', ')
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
+/** Loaded only for this command, so that a server starts without it. */
+async function runLoaded(options: CheckOptions): Promise<void> {
+  const { runCheck } = await import('./check-run.ts')
+  await runCheck(options)
 }

@@ -1,0 +1,84 @@
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { databaseOf, refuseUnfinished } from '../data-folder.ts'
+import {
+  type Backup,
+  BackupError,
+  BackupTargetError,
+  type Copied,
+  makeBackup,
+} from '../maintenance/backup.ts'
+import { describeLost } from '../maintenance/lost-blob.ts'
+import { adminSocketOf } from './admin-client.ts'
+import { formatBytes } from './bytes.ts'
+import { holdFolder } from './folder-hold.ts'
+import { openProgress } from './progress.ts'
+import { USAGE, UsageError } from './usage-error.ts'
+
+/** What `stowage backup` is told. */
+export interface BackupOptions {
+  to: string
+  data: string
+  adminSocket?: string
+  json?: boolean
+}
+
+/** Makes a backup, and tells of it. @throws UsageError */
+export async function runBackup(options: BackupOptions): Promise<void> {
+  const [data, to] = [resolve(options.data), resolve(options.to)]
+  await requireDataFolder(data)
+  await refuseUnfinished(data)
+  // Only its owner may read what is made.
+  process.umask(0o077)
+  const started = performance.now()
+  const progress = openProgress()
+  const hold = await holdFolder(data, options.adminSocket ?? adminSocketOf(data))
+  try {
+    const backup = await makeBackup({
+      data,
+      to,
+      isServed: hold.isServed,
+      onLost: (lost) => progress.say(`not in the backup: ${describeLost(lost)}`),
+      onProgress: (copied) => progress.show(() => describeCopied(copied)),
+    })
+    tell(backup, { to, seconds: (performance.now() - started) / 1000, isJson: options.json === true })
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error
+    throw new UsageError(error.message, error instanceof BackupTargetError ? USAGE : 1)
+  } finally {
+    progress.close()
+    hold.release()
+  }
+}
+
+/** Refuses what is not a data folder. @throws UsageError */
+export async function requireDataFolder(data: string): Promise<void> {
+  const found = await stat(databaseOf(data)).catch((error: NodeJS.ErrnoException) => error.code)
+  if (found === 'ENOENT' || found === 'ENOTDIR')
+    throw new UsageError(`${data} is not a data folder: there is no metadata.sqlite in it`, USAGE)
+}
+
+function tell(
+  backup: Backup,
+  { to, seconds, isJson }: { to: string; seconds: number; isJson: boolean },
+): void {
+  const { lost } = backup
+  const text = isJson ? JSON.stringify({ to, ...backup, seconds }) : describe(backup, to, seconds)
+  process.stdout.write(`${text}\n`)
+  if (lost === 0) return
+  process.stderr.write(
+    `stowage: ${lost} ${lost === 1 ? 'blob is' : 'blobs are'} not in the backup; push them again, then make another\n`,
+  )
+  process.exitCode = 1
+}
+
+function describe(backup: Backup, to: string, seconds: number): string {
+  const { databaseBytes, uploads } = backup
+  const left =
+    uploads === 0 ? '' : `; ${uploads} open ${uploads === 1 ? 'upload is' : 'uploads are'} not in it`
+  return `backed up ${describeCopied(backup)} and a database of ${formatBytes(databaseBytes)} to ${to} in ${seconds.toFixed(1)} s${left}`
+}
+
+function describeCopied({ blobs, bytes }: Copied): string {
+  return `${blobs} ${blobs === 1 ? 'blob' : 'blobs'} with ${formatBytes(bytes)}`
+}

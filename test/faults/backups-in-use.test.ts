@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assertRefusedToStart, assertToldProblem } from '../cli/exit.ts'
+import { openSandbox, type Program, type Sandbox, type ServingProgram } from '../cli/program.ts'
+import { assertSound } from '../cli/served-images.ts'
+import { descriptorOf, manifestOf, pushBlob, pushManifest } from '../content.ts'
+import { assertAllWhole, assertPullsWhole, type PushedImage, pushRandomImage } from '../images.ts'
+import { storedFiles } from '../protocol/refusal.ts'
+import { loopDisk } from '../suites/small-disk.ts'
+
+const PATIENCE = { timeout: 300_000 }
+/** What is deleted goes with the next collection: only a pin keeps its files. */
+const FLAGS = ['--workers', '2', '--keep-deleted', '0', '--log-level', 'info']
+const ROOT_ONLY = process.getuid?.() === 0 ? false : 'only root may mount a disk'
+
+interface Story {
+  sandbox: Sandbox
+  server: ServingProgram
+  data: string
+}
+
+async function begin(t: TestContext): Promise<Story> {
+  const sandbox = await openSandbox(t)
+  const data = join(sandbox.folder, 'data')
+  return { sandbox, data, server: await serve(sandbox) }
+}
+
+async function serve(sandbox: Sandbox): Promise<ServingProgram> {
+  return await sandbox.serve('data', FLAGS, { nodeFlags: [] })
+}
+
+async function stop(server: Program): Promise<void> {
+  server.signal('SIGTERM')
+  assert.equal((await server.ended).code, 0)
+}
+
+async function pushMany(url: string, repository: string, count: number): Promise<PushedImage[]> {
+  const tags = Array.from({ length: count }, (_, index) => `v${index}`)
+  const pushed: PushedImage[] = []
+  for (const tag of tags) pushed.push(await pushRandomImage(url, repository, tag))
+  return pushed
+}
+
+/** Starts a backup whose copies take so long that much happens meanwhile, and waits until it copies blobs. */
+async function beginBackup({ sandbox }: Story, to: string): Promise<Program> {
+  const preload = new URL('./slow-copies.ts', import.meta.url)
+  const backup = sandbox.start(['backup', '--to', to, '--data', 'data'], {
+    env: {
+      STOWAGE_TEST_COPY_MS: '300',
+      NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${preload}`,
+    },
+  })
+  await isCopying(join(sandbox.folder, to), backup)
+  return backup
+}
+
+async function isCopying(folder: string, backup: Program): Promise<void> {
+  let hasEnded = false
+  void backup.ended.then(() => {
+    hasEnded = true
+  })
+  while ((await storedFiles(folder).catch(() => [])).length === 0) {
+    assert.ok(!hasEnded, JSON.stringify(hasEnded && (await backup.ended)))
+    await sleep(20)
+  }
+}
+
+/** Deletes images with their layers, and has the server delete at once what it deletes later by itself. */
+async function deleteAll({ sandbox, server }: Story, images: PushedImage[]): Promise<void> {
+  for (const { repository, digest, layer } of images) {
+    for (const path of [`manifests/${digest}`, `blobs/${layer}`]) {
+      const deleted = await fetch(`${server.url}/v2/${repository}/${path}`, { method: 'DELETE' })
+      assert.equal(deleted.status, 202, path)
+    }
+  }
+  await collect(sandbox)
+}
+
+async function collect(sandbox: Sandbox): Promise<void> {
+  const { code, stderr } = await sandbox.run(['collect', '--now', '--tombstones', '--data', 'data'])
+  assert.equal(code, 0, stderr)
+}
+
+async function assertEndedWell(backup: Program): Promise<void> {
+  const { code, stderr } = await backup.ended
+  assert.equal(`${code} ${stderr}`, '0 ')
+}
+
+/** Serves a backup. @returns how many images it has, all of which are whole */
+async function assertBackupHas(sandbox: Sandbox, folder: string, images: PushedImage[]): Promise<number> {
+  await assertSound(sandbox, folder)
+  const server = await sandbox.serve(folder, [], { nodeFlags: [] })
+  for (const { repository, tag, digest } of images) {
+    await assertPullsWhole(server.url, repository, digest)
+    await assertPullsWhole(server.url, repository, tag)
+  }
+  const count = await assertAllWhole(server.url)
+  await stop(server)
+  return count
+}
+
+/** Pushes images that share layers, and deletes some, until it is told to end. */
+function pushOn(url: string): () => Promise<number> {
+  let isOver = false
+  const push = async (pusher: number) => {
+    const repository = `load/${pusher}`
+    const pushed: string[] = []
+    let count = 0
+    for (; !isOver; count++) {
+      const layer = randomBytes(100_000)
+      await pushBlob(url, repository, layer)
+      const manifest = manifestOf({
+        layers: [descriptorOf(layer)],
+        annotations: { turn: String(count) },
+      })
+      assert.equal((await pushManifest(url, repository, manifest, `v${count}`)).status, 201)
+      pushed.push(manifest.digest)
+      const old = count % 3 === 2 ? pushed.shift() : undefined
+      if (old !== undefined) await fetch(`${url}/v2/${repository}/manifests/${old}`, { method: 'DELETE' })
+    }
+    return count
+  }
+  const pushers = Promise.all([1, 2, 3].map(push))
+  return async () => {
+    isOver = true
+    return (await pushers).reduce((sum, count) => sum + count, 0)
+  }
+}
+
+test(
+  'fault 62: a backup under load has every image that was acknowledged before it began, also if it was deleted meanwhile',
+  PATIENCE,
+  async (t) => {
+    const story = await begin(t)
+    const { sandbox, server } = story
+    const kept = await pushMany(server.url, 'kept', 20)
+    const doomed = await pushMany(server.url, 'doomed', 40)
+    const stopPushing = pushOn(server.url)
+    const backup = await beginBackup(story, 'backup')
+    await deleteAll(story, doomed)
+    await assertEndedWell(backup)
+    t.diagnostic(`${await stopPushing()} images were pushed meanwhile`)
+    await collect(sandbox)
+    const count = await assertBackupHas(sandbox, 'backup', [...kept, ...doomed])
+    t.diagnostic(`the backup has ${count} images`)
+    await assertSound(sandbox, 'data')
+    await stop(server)
+  },
+)
+
+test(
+  'fault 62: what a backup kept goes when it has ended, or was killed, and a killed one is refused',
+  PATIENCE,
+  async (t) => {
+    const story = await begin(t)
+    const { sandbox, server, data } = story
+    const kept = await pushMany(server.url, 'kept', 4)
+    const doomed = await pushMany(server.url, 'doomed', 40)
+    const backup = await beginBackup(story, 'backup')
+    await deleteAll(story, doomed)
+    assert.equal((await storedFiles(data)).length, 44, 'the files of what was deleted are kept')
+    backup.signal('SIGKILL')
+    assert.equal((await backup.ended).signal, 'SIGKILL')
+    await server.wrote('stderr', /the backup has ended/)
+    await collect(sandbox)
+    assert.equal((await storedFiles(data)).length, 4)
+
+    const unfinished = /backup is an unfinished backup: delete it and make another/
+    assertRefusedToStart(
+      await sandbox.run(['serve', '--listen', '127.0.0.1:0', '--data', 'backup']),
+      unfinished,
+    )
+    assertToldProblem(await sandbox.run(['check', '--data', 'backup']), 1, unfinished)
+    for (const { digest } of kept) await assertPullsWhole(server.url, 'kept', digest)
+  },
+)
+
+test(
+  'fault 62: a backup goes on while its server is stopped and started, and keeps what is deleted then',
+  PATIENCE,
+  async (t) => {
+    const story = await begin(t)
+    const { sandbox, server } = story
+    const doomed = await pushMany(server.url, 'doomed', 100)
+    const backup = await beginBackup(story, 'backup')
+    await stop(server)
+    const next = await serve(sandbox)
+    await next.wrote('stderr', /a backup is being made/)
+    await deleteAll({ ...story, server: next }, doomed)
+    await assertEndedWell(backup)
+    assert.equal(await assertBackupHas(sandbox, 'backup', doomed), 100)
+  },
+)
+
+test('fault 62: no server starts on a stopped folder while it is backed up', PATIENCE, async (t) => {
+  const story = await begin(t)
+  const { sandbox, server } = story
+  const images = await pushMany(server.url, 'app', 30)
+  await stop(server)
+  const backup = await beginBackup(story, 'backup')
+  const refused = await sandbox.run(['serve', '--listen', '127.0.0.1:0', '--data', 'data'])
+  assertRefusedToStart(refused, /another server is using it, or a backup of it is being made/)
+  await assertEndedWell(backup)
+  await assertBackupHas(sandbox, 'backup', images)
+  await stop(await serve(sandbox))
+})
+
+test('fault 62: a backup that fills its disk is told in one line, and leaves nothing there', {
+  ...PATIENCE,
+  skip: ROOT_ONLY,
+}, async (t) => {
+  const { sandbox, server } = await begin(t)
+  const disk = await loopDisk(t, 16)
+  for (let turn = 0; turn < 20; turn++) await pushBlob(server.url, 'app', randomBytes(1_000_000))
+  for (const to of [join(disk, 'backup'), join(disk, 'lost+found')]) {
+    const exit = await sandbox.run(['backup', '--to', to, '--data', 'data'])
+    assertToldProblem(exit, 1, /data cannot be backed up to \S+: there is no space left/)
+    assert.deepEqual(await readdir(disk), ['lost+found'])
+    assert.deepEqual(await readdir(join(disk, 'lost+found')), [])
+  }
+})
