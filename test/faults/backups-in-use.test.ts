@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -45,17 +45,30 @@ async function pushMany(url: string, repository: string, count: number): Promise
   return pushed
 }
 
-/** Starts a backup whose copies take so long that much happens meanwhile, and waits until it copies blobs. */
-async function beginBackup({ sandbox }: Story, to: string): Promise<Program> {
-  const preload = new URL('./slow-copies.ts', import.meta.url)
-  const backup = sandbox.start(['backup', '--to', to, '--data', 'data'], {
+interface HeldBackup extends Program {
+  /** Lets it copy the rest, and waits until it has ended without a complaint. */
+  finish(): Promise<void>
+}
+
+/** Starts a backup that copies a few blobs and then waits. */
+async function beginBackup({ sandbox }: Story): Promise<HeldBackup> {
+  const preload = new URL('./held-copies.ts', import.meta.url)
+  const gate = join(sandbox.folder, 'gate')
+  const backup = sandbox.start(['backup', '--to', 'backup', '--data', 'data'], {
     env: {
-      STOWAGE_TEST_COPY_MS: '300',
+      STOWAGE_TEST_GATE: gate,
       NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${preload}`,
     },
   })
-  await isCopying(join(sandbox.folder, to), backup)
-  return backup
+  await isCopying(join(sandbox.folder, 'backup'), backup)
+  return {
+    ...backup,
+    async finish() {
+      await writeFile(gate, '')
+      const { code, stderr } = await backup.ended
+      assert.equal(`${code} ${stderr}`, '0 ')
+    },
+  }
 }
 
 async function isCopying(folder: string, backup: Program): Promise<void> {
@@ -83,11 +96,6 @@ async function deleteAll({ sandbox, server }: Story, images: PushedImage[]): Pro
 async function collect(sandbox: Sandbox): Promise<void> {
   const { code, stderr } = await sandbox.run(['collect', '--now', '--tombstones', '--data', 'data'])
   assert.equal(code, 0, stderr)
-}
-
-async function assertEndedWell(backup: Program): Promise<void> {
-  const { code, stderr } = await backup.ended
-  assert.equal(`${code} ${stderr}`, '0 ')
 }
 
 /** Serves a backup. @returns how many images it has, all of which are whole */
@@ -140,9 +148,9 @@ test(
     const kept = await pushMany(server.url, 'kept', 20)
     const doomed = await pushMany(server.url, 'doomed', 40)
     const stopPushing = pushOn(server.url)
-    const backup = await beginBackup(story, 'backup')
+    const backup = await beginBackup(story)
     await deleteAll(story, doomed)
-    await assertEndedWell(backup)
+    await backup.finish()
     t.diagnostic(`${await stopPushing()} images were pushed meanwhile`)
     await collect(sandbox)
     const count = await assertBackupHas(sandbox, 'backup', [...kept, ...doomed])
@@ -160,7 +168,7 @@ test(
     const { sandbox, server, data } = story
     const kept = await pushMany(server.url, 'kept', 4)
     const doomed = await pushMany(server.url, 'doomed', 40)
-    const backup = await beginBackup(story, 'backup')
+    const backup = await beginBackup(story)
     await deleteAll(story, doomed)
     assert.equal((await storedFiles(data)).length, 44, 'the files of what was deleted are kept')
     backup.signal('SIGKILL')
@@ -185,26 +193,26 @@ test(
   async (t) => {
     const story = await begin(t)
     const { sandbox, server } = story
-    const doomed = await pushMany(server.url, 'doomed', 100)
-    const backup = await beginBackup(story, 'backup')
+    const doomed = await pushMany(server.url, 'doomed', 20)
+    const backup = await beginBackup(story)
     await stop(server)
     const next = await serve(sandbox)
     await next.wrote('stderr', /a backup is being made/)
     await deleteAll({ ...story, server: next }, doomed)
-    await assertEndedWell(backup)
-    assert.equal(await assertBackupHas(sandbox, 'backup', doomed), 100)
+    await backup.finish()
+    assert.equal(await assertBackupHas(sandbox, 'backup', doomed), 20)
   },
 )
 
 test('fault 62: no server starts on a stopped folder while it is backed up', PATIENCE, async (t) => {
   const story = await begin(t)
   const { sandbox, server } = story
-  const images = await pushMany(server.url, 'app', 30)
+  const images = await pushMany(server.url, 'app', 10)
   await stop(server)
-  const backup = await beginBackup(story, 'backup')
+  const backup = await beginBackup(story)
   const refused = await sandbox.run(['serve', '--listen', '127.0.0.1:0', '--data', 'data'])
   assertRefusedToStart(refused, /another server is using it, or a backup of it is being made/)
-  await assertEndedWell(backup)
+  await backup.finish()
   await assertBackupHas(sandbox, 'backup', images)
   await stop(await serve(sandbox))
 })
