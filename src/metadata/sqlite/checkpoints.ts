@@ -73,6 +73,7 @@ export class Checkpoints {
     const { frames, takenIn } = this.#log()
     this.#mayBegin = frames === takenIn
     this.#commitMarks(true)
+    this.#takeInIfPossible()
   }
 
   /** For the transaction that is open. {@link Checkpoints.committed} must follow once it was committed. */
@@ -105,6 +106,16 @@ export class Checkpoints {
       this.#commitMarks(false)
     } catch (error) {
       // The next start looks through the database then, as after a crash.
+      if (!isStoreFailure(error)) throw error
+    }
+  }
+
+  /** The file itself says from the start on that a server has it, so that a copy of it without its log is known for what it is. */
+  #takeInIfPossible(): void {
+    try {
+      this.#takeIn()
+    } catch (error) {
+      // On a full disk the log stays as it is.
       if (!isStoreFailure(error)) throw error
     }
   }
