@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { assertRefusedToStart, assertToldProblem } from '../cli/exit.ts'
 import { openSandbox, type Program, type Sandbox, type ServingProgram } from '../cli/program.ts'
 import { assertSound } from '../cli/served-images.ts'
-import { descriptorOf, manifestOf, pushBlob, pushManifest } from '../content.ts'
+import { pushBlob } from '../content.ts'
 import { assertAllWhole, assertPullsWhole, type PushedImage, pushRandomImage } from '../images.ts'
 import { storedFiles } from '../protocol/refusal.ts'
 import { loopDisk } from '../suites/small-disk.ts'
+import { pushOn } from './push-load.ts'
 
 const PATIENCE = { timeout: 300_000 }
 /** What is deleted goes with the next collection: only a pin keeps its files. */
@@ -109,34 +110,6 @@ async function assertBackupHas(sandbox: Sandbox, folder: string, images: PushedI
   const count = await assertAllWhole(server.url)
   await stop(server)
   return count
-}
-
-/** Pushes images that share layers, and deletes some, until it is told to end. */
-function pushOn(url: string): () => Promise<number> {
-  let isOver = false
-  const push = async (pusher: number) => {
-    const repository = `load/${pusher}`
-    const pushed: string[] = []
-    let count = 0
-    for (; !isOver; count++) {
-      const layer = randomBytes(100_000)
-      await pushBlob(url, repository, layer)
-      const manifest = manifestOf({
-        layers: [descriptorOf(layer)],
-        annotations: { turn: String(count) },
-      })
-      assert.equal((await pushManifest(url, repository, manifest, `v${count}`)).status, 201)
-      pushed.push(manifest.digest)
-      const old = count % 3 === 2 ? pushed.shift() : undefined
-      if (old !== undefined) await fetch(`${url}/v2/${repository}/manifests/${old}`, { method: 'DELETE' })
-    }
-    return count
-  }
-  const pushers = Promise.all([1, 2, 3].map(push))
-  return async () => {
-    isOver = true
-    return (await pushers).reduce((sum, count) => sum + count, 0)
-  }
 }
 
 test(

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { cp, mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -7,34 +6,11 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertRefusedToStart } from '../cli/exit.ts'
 import { openSandbox, type Sandbox } from '../cli/program.ts'
-import { bytesOf, descriptorOf, digestOf, manifestOf, pushBlob, pushManifest } from '../content.ts'
+import { assertAllWhole } from '../images.ts'
+import { pushOn } from './push-load.ts'
 
 const PATIENCE = { timeout: 300_000 }
 const MIB = 1024 * 1024
-
-/** Pushes images until it is told to stop, some at a time, and moves and removes tags and manifests meanwhile. */
-function pushAll(url: string): () => Promise<void> {
-  let isOver = false
-  const push = async (pusher: number) => {
-    const repository = `load/${pusher}`
-    const pushed: string[] = []
-    for (let turn = 0; !isOver; turn++) {
-      const layer = randomBytes(60_000)
-      await pushBlob(url, repository, layer)
-      const manifest = manifestOf({ layers: [descriptorOf(layer)], annotations: { turn: String(turn) } })
-      await pushManifest(url, repository, manifest, `v${turn}`)
-      await pushManifest(url, repository, manifest, 'latest')
-      pushed.push(manifest.digest)
-      const old = turn % 3 === 2 ? pushed.shift() : undefined
-      if (old !== undefined) await fetch(`${url}/v2/${repository}/manifests/${old}`, { method: 'DELETE' })
-    }
-  }
-  const pushers = Promise.all([1, 2, 3, 4].map(push))
-  return async () => {
-    isOver = true
-    await pushers
-  }
-}
 
 /** Copies a file in pieces, as a slow tool does. */
 async function copySlowly(from: string, to: string, milliseconds: number): Promise<void> {
@@ -62,28 +38,6 @@ async function copyTorn(data: string, copy: string, turn: number): Promise<void>
   await cp(join(data, 'blobs'), join(copy, 'blobs'), { recursive: true })
 }
 
-/** Fails unless every manifest of a server can be pulled with all that it names. @returns how many there are */
-async function assertWhole(url: string): Promise<number> {
-  const { repositories } = (await (await fetch(`${url}/v2/_catalog`)).json()) as { repositories: string[] }
-  let count = 0
-  for (const repository of repositories) {
-    const { tags } = (await (await fetch(`${url}/v2/${repository}/tags/list?n=10000`)).json()) as {
-      tags: string[]
-    }
-    for (const tag of tags) {
-      const pulled = await fetch(`${url}/v2/${repository}/manifests/${tag}`)
-      assert.equal(pulled.status, 200, `${repository}:${tag}`)
-      const { layers } = (await pulled.json()) as { layers: { digest: string }[] }
-      for (const { digest } of layers) {
-        const bytes = await bytesOf(await fetch(`${url}/v2/${repository}/blobs/${digest}`))
-        assert.equal(digestOf(bytes), digest, `${repository}:${tag}`)
-      }
-      count++
-    }
-  }
-  return count
-}
-
 function assertSound(path: string): void {
   const database = new DatabaseSync(path, { readOnly: true })
   assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
@@ -98,7 +52,7 @@ async function startOn(sandbox: Sandbox, copy: string): Promise<number | undefin
     assertRefusedToStart(await program.ended, /metadata\.sqlite is damaged .*restore a backup/)
     return undefined
   }
-  const count = await assertWhole(greeting[1] ?? '')
+  const count = await assertAllWhole(greeting[1] ?? '')
   program.signal('SIGTERM')
   await program.ended
   assertSound(join(copy, 'metadata.sqlite'))
@@ -111,7 +65,7 @@ test(
   async (t) => {
     const sandbox = await openSandbox(t)
     const server = await sandbox.serve('data', ['--workers', '2'], { nodeFlags: [] })
-    const stop = pushAll(server.url)
+    const stop = pushOn(server.url, 60_000)
     const copies = Array.from({ length: 8 }, (_, turn) => join(sandbox.folder, `copy${turn}`))
     await sleep(3_000)
     for (const [turn, copy] of copies.entries()) await copyTorn(join(sandbox.folder, 'data'), copy, turn)
