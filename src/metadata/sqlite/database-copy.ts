@@ -4,6 +4,7 @@ import { readJournalMarks } from './checkpoints.ts'
 import { databaseSize } from './database-size.ts'
 import { refuseDamagedJournal } from './journal.ts'
 import { schemaVersion } from './migrations.ts'
+import { WITHOUT_TEMPORARY_FILES } from './opening.ts'
 import { refuseUnsound } from './soundness.ts'
 
 /** What a copy of a database is, once it was made ready to be served. */
@@ -59,6 +60,7 @@ export function copyStopped(from: string, to: string): void {
 export function settleCopy(path: string): DatabaseCopy {
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
+    database.exec(WITHOUT_TEMPORARY_FILES)
     database.exec('PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE')
     const { changes } = database.prepare('DELETE FROM uploads').run()
     database.exec('DELETE FROM garbage')

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { WITHOUT_TEMPORARY_FILES } from './opening.ts'
 
 /** A database cannot be read without leaving a file beside it that its owner could not use. */
 export class UnreadableDatabaseError extends Error {
@@ -73,10 +74,17 @@ async function outcomeOf<T>(step: () => T | Promise<T>): Promise<() => T> {
 }
 
 function open(path: string, { hasLog }: Stamp): DatabaseSync {
-  if (hasLog) {
-    refuseForeignIndex(path)
-    return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
-  }
+  const database = hasLog ? openWithLog(path) : openAsIs(path)
+  database.exec(WITHOUT_TEMPORARY_FILES)
+  return database
+}
+
+function openWithLog(path: string): DatabaseSync {
+  refuseForeignIndex(path)
+  return new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+}
+
+function openAsIs(path: string): DatabaseSync {
   const url = pathToFileURL(path)
   url.searchParams.set('immutable', '1')
   return new DatabaseSync(url, { readOnly: true })

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Digest } from '../../oci/digest.ts'
 import type { StoredContent } from '../metadata-store.ts'
@@ -58,7 +59,13 @@ const KEYS_OF_FIRST_SCHEMA = `SELECT key FROM contents WHERE key IS NOT NULL UNI
 const NEXT_KEYS = 'UNION ALL SELECT next_key FROM uploads WHERE next_key IS NOT NULL'
 const FIRST_WITH_NEXT_KEYS = 3
 
-/** A list of keys that SQLite keeps in a temporary file of its own, however long it gets, beside a database that is only read. */
+/** Where SQLite puts temporary files. */
+const TEMPORARY_FOLDERS = [process.env.SQLITE_TMPDIR, process.env.TMPDIR, '/var/tmp', '/usr/tmp', '/tmp']
+
+/**
+ * A list of keys beside a database that is only read. SQLite keeps it in a temporary file, so that memory does not grow with it; in a container that
+ * has no folder for that, a million keys take some 60 MB of memory.
+ */
 export class KeyList {
   readonly #statements: Statements
   readonly #named: string
@@ -67,6 +74,7 @@ export class KeyList {
     this.#statements = prepareStatements(database)
     const hasNextKeys = schemaVersion(database) >= FIRST_WITH_NEXT_KEYS
     this.#named = hasNextKeys ? `${KEYS_OF_FIRST_SCHEMA} ${NEXT_KEYS}` : KEYS_OF_FIRST_SCHEMA
+    database.exec(`PRAGMA temp_store = ${TEMPORARY_FOLDERS.some(canBeWritten) ? 'FILE' : 'MEMORY'}`)
     database.exec('CREATE TEMP TABLE listed_keys (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID')
   }
 
@@ -87,5 +95,14 @@ export class KeyList {
       limit,
     )
     return rows.map(({ key }) => String(key))
+  }
+}
+
+function canBeWritten(folder: string | undefined): boolean {
+  try {
+    if (folder !== undefined) accessSync(folder, constants.W_OK | constants.X_OK)
+    return folder !== undefined
+  } catch {
+    return false
   }
 }
