@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { copyFile, lstat, open, opendir } from 'node:fs/promises'
+import { copyFile, lstat, open, opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BlobKey, checkKey, isKey } from './blob-store.ts'
 
@@ -52,17 +52,19 @@ async function* entriesOf(
 }
 
 /**
- * Copies a blob's file, sharing its blocks where the file system can, and makes the bytes of the copy durable. Its name is durable once
- * the folder is synced.
+ * Copies a blob's file with its times, by which other tools see that it is the same, sharing its blocks where the file system can, and makes
+ * the bytes of the copy durable. Its name is durable once the folder is synced.
  *
  * @returns the size of the copy
  */
 export async function copyBlobFile(from: string, to: string): Promise<number> {
   await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  const { atime, mtime } = await stat(from)
   const file = await open(to, 'r')
   try {
     await file.chmod(FILE_MODE)
-    await file.datasync()
+    await file.utimes(atime, mtime)
+    await file.sync()
     return (await file.stat()).size
   } finally {
     await file.close()

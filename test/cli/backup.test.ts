@@ -22,7 +22,12 @@ test('a backup of a running server is a folder that can be served, without what 
   assert.deepEqual((await readdir(backup)).sort(), ['blobs', 'metadata.sqlite'])
   for (const name of ['', 'blobs', 'metadata.sqlite'])
     assert.equal((await stat(join(backup, name))).mode & 0o077, 0, name)
-  assert.equal((await storedFiles(backup)).length, 2)
+  const files = await storedFiles(backup)
+  assert.equal(files.length, 2)
+  for (const key of files) {
+    const [copy, original] = [backup, data].map((folder) => stat(join(folder, 'blobs', key.slice(0, 2), key)))
+    assert.equal(Math.floor((await copy)?.mtimeMs ?? 0), Math.floor((await original)?.mtimeMs ?? 1))
+  }
   assert.equal((await storedFiles(data)).length, 3)
   await assertSound(sandbox, 'copies/backup')
   await assertServes(sandbox, 'copies/backup', images)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { assertRefusedToStart, assertToldProblem } from '../cli/exit.ts'
 import { assertServes, assertSound, serveImages } from '../cli/served-images.ts'
 import { LAYER_SIZE } from '../images.ts'
@@ -113,4 +115,32 @@ test('fault 62: an unfinished backup is not served, checked or copied', async (t
     2,
     /has an unfinished backup/,
   )
+})
+
+/** The script of the page for operators, with the folders of a sandbox. */
+async function nightlyScript(folder: string): Promise<string> {
+  const page = await readFile(new URL('../../docs/operations/backup.md', import.meta.url), 'utf8')
+  const script = /```sh\n(#!\/bin\/sh\n[^`]+)```/.exec(page)?.[1] ?? ''
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  return script
+    .replaceAll('/var/lib/stowage', join(folder, 'data'))
+    .replaceAll('/srv/backup', join(folder, 'nightly'))
+    .replaceAll('\nstowage ', `\n'${process.execPath}' --disable-warning=ExperimentalWarning '${main}' `)
+}
+
+test('fault 62: the script of the page on backups keeps the last seven, and none of them goes for one that is not good', async (t) => {
+  const { sandbox, images, data } = await serveImages(t)
+  const nightly = join(sandbox.folder, 'nightly')
+  for (let day = 10; day < 19; day++) await mkdir(join(nightly, `2026-01-${day}T031000`), { recursive: true })
+  const script = join(sandbox.folder, 'script')
+  await writeFile(script, await nightlyScript(sandbox.folder))
+  execFileSync('sh', [script], { stdio: 'pipe' })
+  const kept = (await readdir(nightly)).sort()
+  assert.equal(kept.length, 7)
+  assert.equal(kept[0], '2026-01-13T031000')
+  const [lost = ''] = await storedFiles(data)
+  await rm(join(data, 'blobs', lost.slice(0, 2), lost))
+  assert.throws(() => execFileSync('sh', [script], { stdio: 'pipe' }))
+  assert.deepEqual((await readdir(nightly)).sort().slice(0, 7), kept)
+  await assertServes(sandbox, `nightly/${kept[6]}`, images)
 })
