@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
+import { readCgroupLimits } from './cgroup.ts'
 import type { Config } from './config.ts'
 import type { Stores } from './data-folder.ts'
 import { type Extension, withoutDrafts } from './extensions/extension.ts'
@@ -119,7 +120,7 @@ export async function serveRegistry(
     tls,
     zeroCopy: config.zeroCopy,
     readOrigin: readerOf(config),
-    bodyMemory: MAX_BODY_MEMORY / threads,
+    bodyMemory: bodyMemory() / threads,
     log,
   })
   return {
@@ -132,6 +133,12 @@ export async function serveRegistry(
       await node.close()
     },
   }
+}
+
+/** How many bytes all bodies may hold together: no more than a quarter of what the control group grants to all. */
+function bodyMemory(): number {
+  const { memory = Number.POSITIVE_INFINITY } = readCgroupLimits()
+  return Math.min(MAX_BODY_MEMORY, memory / 4)
 }
 
 function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config): OriginReader {

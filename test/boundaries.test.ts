@@ -88,7 +88,7 @@ const TOP: Readonly<Record<string, Rule>> = {
     node: true,
   },
   'src/health.ts': composition(),
-  'src/serving.ts': composition('src/health.ts', 'src/loopback.ts', 'src/ip-address.ts'),
+  'src/serving.ts': composition('src/cgroup.ts', 'src/health.ts', 'src/loopback.ts', 'src/ip-address.ts'),
   'src/worker-thread.ts': composition(
     'src/health.ts',
     'src/serving.ts',

@@ -12,6 +12,7 @@ import { type ErrorId, RegistryError } from '../oci/error.ts'
 import { type AnswerWatch, answerWatch } from './answer-watch.ts'
 import type { HttpLog } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
+import { BufferPool } from './buffer-pool.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type AcceptedConnection, type NetworkPlace, openListener } from './listener.ts'
@@ -27,7 +28,7 @@ import {
   type RequestOrigin,
 } from './request-origin.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
-import { type Delivery, sendBody, sendEarly } from './transfer.ts'
+import { CHUNK_SIZE, type Delivery, sendBody, sendEarly } from './transfer.ts'
 import { isUnixConnection } from './unix-connection.ts'
 import { ignoreUpgrades } from './upgrade.ts'
 import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
@@ -76,6 +77,9 @@ const BODY_WINDOW_MS = 60_000
 
 /** How many bytes the bodies of a server may hold in memory together, over all of its threads. */
 export const MAX_BODY_MEMORY = 256 * 1024 * 1024
+
+/** Files are read with one buffer for so much of the memory of bodies. */
+const MEMORY_OF_A_BUFFER = 16 * CHUNK_SIZE
 
 const OPTIONS: ServerOptions = {
   // Refused here, with an error body.
@@ -216,7 +220,7 @@ async function emptied(connections: ReadonlySet<Socket>, turns: ConnectionTurns)
 }
 
 /** What bodies are received and sent with, and bounded by. */
-interface Bodies extends Pick<Delivery, 'zeroCopy'> {
+interface Bodies extends Pick<Delivery, 'zeroCopy' | 'buffers'> {
   memory: BodyMemory
   watchBody: ProgressWatch
   watchAnswer: AnswerWatch
@@ -225,6 +229,7 @@ interface Bodies extends Pick<Delivery, 'zeroCopy'> {
 async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promise<Bodies> {
   return {
     memory: new BodyMemory(memory),
+    buffers: new BufferPool(Math.ceil(memory / MEMORY_OF_A_BUFFER), CHUNK_SIZE),
     watchBody: new ProgressWatch(BODY_WINDOW_MS),
     watchAnswer: await answerWatch(),
     zeroCopy,
@@ -233,7 +238,7 @@ async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promi
 
 /** Takes what arrives of a request's body from now on, also while the request waits for its turn. */
 function openExchange(
-  { memory, watchAnswer: watch, zeroCopy }: Bodies,
+  { memory, watchAnswer: watch, ...means }: Bodies,
   request: IncomingMessage,
   response: ServerResponse,
 ): Pick<Exchange, 'delivery' | 'body'> {
@@ -244,7 +249,7 @@ function openExchange(
   })
   response.once('close', () => share.giveBack())
   return {
-    delivery: { response, zeroCopy, watch, memory: share, isMemoryScarce: () => memory.isScarce },
+    delivery: { ...means, response, watch, memory: share, isMemoryScarce: () => memory.isScarce },
     body: hasBody(request) ? new RequestBody(request, share) : undefined,
   }
 }

@@ -2,12 +2,16 @@ import type { ServerResponse } from 'node:http'
 import type { FileSlice } from '../registry/registry.ts'
 import type { AnswerWatch } from './answer-watch.ts'
 import type { MemoryShare } from './body-memory.ts'
+import type { BufferPool } from './buffer-pool.ts'
 import { type HttpBody, PeerGoneError } from './message.ts'
 import type { RequestBody } from './request-body.ts'
 import type { ZeroCopy } from './zero-copy.ts'
 
-const CHUNK_SIZE = 1024 * 1024
-const UNBLOCKING_SIZE = 64 * 1024
+/** How much is sent at a time. */
+export const CHUNK_SIZE = 1024 * 1024
+const SCARCE_CHUNK_SIZE = 64 * 1024
+/** So much, written in the ordinary way, finds out when a full connection takes more. */
+const UNBLOCKING_SIZE = 16 * 1024
 const MAX_TEXT = 16 * 1024
 const TOO_SHORT = 'a stored file ends before its length'
 const MAX_DRAINED_MS = 30_000
@@ -18,6 +22,8 @@ export interface Delivery {
   response: ServerResponse
   /** For files, where it is offered. */
   zeroCopy: ZeroCopy | undefined
+  /** For bringing what is only on the disk into the memory of the system. */
+  buffers: BufferPool
   /** Cuts a client that takes next to nothing. */
   watch: AnswerWatch
   /** What is held for this answer. */
@@ -58,33 +64,47 @@ function endWith(response: ServerResponse, bytes: Uint8Array): void {
 async function sendFile(delivery: Delivery, file: FileSlice): Promise<void> {
   const { response, zeroCopy } = delivery
   try {
-    if (zeroCopy?.offers(response, file)) await sendInside(response, file, zeroCopy)
+    if (zeroCopy?.offers(response, file)) await sendInside(delivery, file, zeroCopy)
     else await sendByReading(delivery, file)
   } finally {
     await file.close()
   }
 }
 
-/** Lets the kernel send, and reads only what is on the disk alone, or to learn when a full connection takes more. */
-async function sendInside(response: ServerResponse, file: FileSlice, zeroCopy: ZeroCopy): Promise<void> {
+/**
+ * Lets the kernel send. What is only on the disk is read first, so that the system has it in memory. A transfer holds no more than a small
+ * buffer of its own, for what is written in the ordinary way: when the connection is full, or the system forgot at once what was read.
+ */
+async function sendInside(delivery: Delivery, file: FileSlice, zeroCopy: ZeroCopy): Promise<void> {
+  const { response, buffers, memory } = delivery
   response.flushHeaders()
   if (response.socket?.writableLength !== 0) await write(response, new Uint8Array())
+  let own: Buffer | undefined
+  let readAt = -1
   for (let at = 0; at < file.length; ) {
     const position = file.start + at
     const length = Math.min(CHUNK_SIZE, file.length - at)
     if (response.destroyed) throw new PeerGoneError('the client broke off')
     const step = await zeroCopy.step(response, file, { position, length })
-    const size = step === 'full' ? Math.min(UNBLOCKING_SIZE, length) : length
-    at += typeof step === 'number' ? step : await sendChunk(response, file, { position, size })
+    if (typeof step === 'number') {
+      at += step
+    } else if (step === 'cold' && readAt !== at) {
+      await buffers.use((buffer) => file.read(buffer.subarray(0, length), position))
+      readAt = at
+    } else {
+      if (own === undefined) memory.add(UNBLOCKING_SIZE)
+      own ??= Buffer.allocUnsafeSlow(UNBLOCKING_SIZE)
+      at += await sendChunk(response, file, position, own.subarray(0, length))
+    }
   }
 }
 
 async function sendChunk(
   response: ServerResponse,
   file: FileSlice,
-  { position, size }: { position: number; size: number },
+  position: number,
+  buffer: Buffer,
 ): Promise<number> {
-  const buffer = Buffer.allocUnsafeSlow(size)
   const read = await file.read(buffer, position)
   if (read === 0) throw new Error(TOO_SHORT)
   await write(response, buffer.subarray(0, read))
@@ -94,7 +114,7 @@ async function sendChunk(
 /** Reads a megabyte while the one before is being sent; less where memory is scarce. */
 async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void> {
   const { response, memory } = delivery
-  const size = Math.min(delivery.isMemoryScarce() ? UNBLOCKING_SIZE : CHUNK_SIZE, file.length)
+  const size = Math.min(delivery.isMemoryScarce() ? SCARCE_CHUNK_SIZE : CHUNK_SIZE, file.length)
   memory.add(2 * size)
   const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(size))
   let sent: Promise<void> = Promise.resolve()
