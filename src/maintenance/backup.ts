@@ -1,4 +1,4 @@
-import { chmod, open, readdir, realpath, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, realpath, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { blobsOf, databaseOf, describeProblem, identityOf, unfinishedMarkOf } from '../data-folder.ts'
@@ -69,19 +69,47 @@ export async function makeBackup(request: BackupRequest): Promise<Backup> {
     () => true,
     () => false,
   )
+  const fail = (error: unknown): never => {
+    throw new BackupError(`${data} cannot be backed up to ${to}: ${describeProblem(error)}`, { cause: error })
+  }
+  await makeFolder(to, FOLDER_MODE).catch(fail)
+  try {
+    await makeMark(to)
+  } catch (error) {
+    // Without the mark, nothing in there is ours.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new BackupTargetError(`another backup is being made in ${to}`, { cause: error })
+    if (error instanceof BackupTargetError) throw error
+    if (!wasThere) await rmdir(to).catch(() => {})
+    return fail(error)
+  }
   try {
     return await fill(request)
   } catch (error) {
     await discard(to, wasThere)
-    throw new BackupError(`${data} cannot be backed up to ${to}: ${describeProblem(error)}`, { cause: error })
+    return fail(error)
+  }
+}
+
+async function makeMark(to: string): Promise<void> {
+  const mark = unfinishedMarkOf(to)
+  const file = await open(mark, 'wx', FILE_MODE)
+  try {
+    await file.writeFile(EXPLANATION)
+    await file.sync()
+    await syncFolder(to)
+    // Another backup may have been finished since the folder was looked at.
+    if ((await readdir(to)).length > 1) throw new BackupTargetError(`${to} is not empty any more`)
+  } catch (error) {
+    await unlink(mark).catch(() => {})
+    throw error
+  } finally {
+    await file.close()
   }
 }
 
 async function fill(request: BackupRequest): Promise<Backup> {
   const { data, to, isServed } = request
-  await makeFolder(to, FOLDER_MODE)
-  await writeFile(unfinishedMarkOf(to), EXPLANATION, { flag: 'wx', mode: FILE_MODE, flush: true })
-  await syncFolder(to)
   const database = databaseOf(to)
   if (isServed) await copyRunning(databaseOf(data), database)
   else copyStopped(databaseOf(data), database)

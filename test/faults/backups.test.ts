@@ -117,6 +117,18 @@ test('fault 62: an unfinished backup is not served, checked or copied', async (t
   )
 })
 
+test('fault 62: of backups that are made in one folder at once, one is whole, and the others touch nothing of it', async (t) => {
+  const { sandbox, images } = await serveImages(t)
+  const backUp = () => sandbox.run(['backup', '--to', 'backup', '--data', 'data'])
+  const exits = await Promise.all([backUp(), backUp(), backUp()])
+  const refused = exits.filter(({ code }) => code !== 0)
+  assert.equal(refused.length, 2)
+  for (const exit of refused)
+    assertToldProblem(exit, 2, /another backup is being made in|has an unfinished backup|is not empty/)
+  await assertSound(sandbox, 'backup')
+  await assertServes(sandbox, 'backup', images)
+})
+
 /** The script of the page for operators, with the folders of a sandbox. */
 async function nightlyScript(folder: string): Promise<string> {
   const page = await readFile(new URL('../../docs/operations/backup.md', import.meta.url), 'utf8')

@@ -63,8 +63,8 @@ const FIRST_WITH_NEXT_KEYS = 3
 const TEMPORARY_FOLDERS = [process.env.SQLITE_TMPDIR, process.env.TMPDIR, '/var/tmp', '/usr/tmp', '/tmp']
 
 /**
- * A list of keys beside a database that is only read. SQLite keeps it in a temporary file, so that memory does not grow with it; in a container that
- * has no folder for that, a million keys take some 60 MB of memory.
+ * A list of keys beside a database that is only read. SQLite keeps it in a temporary file, so that memory does not grow with it; only in a
+ * container that has no folder for that, it is kept in memory.
  */
 export class KeyList {
   readonly #statements: Statements
