@@ -9,6 +9,7 @@ import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from '.
 import { openAdoption } from './http/unix-connection.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
+import { WRITER_STOPPED } from './metadata/sqlite/writer-client.ts'
 import { LossCounters } from './registry/blob-presence.ts'
 import { repeatCounts } from './registry/counter.ts'
 import type { Registry } from './registry/registry.ts'
@@ -27,6 +28,12 @@ export interface StowageServer {
   readonly urls: readonly string[]
   /** Whether files are sent inside of the kernel. */
   readonly hasZeroCopy: boolean
+  /**
+   * Resolves once every thread that answers requests, and the one that writes the metadata, has answered; not while one of them hangs.
+   *
+   * @throws CommitError if the writer died and none has taken its place yet
+   */
+  answers(): Promise<void>
   /** Reads again what can be read again while it runs: the certificate and its key. */
   reload(): Promise<void>
   /**
@@ -40,6 +47,8 @@ export interface StowageServer {
 /** What answers requests. */
 interface Front {
   readonly hasZeroCopy: boolean
+  /** Resolves once every thread of it has answered. */
+  answers(): Promise<void>
   connectionCount(): number
   take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
   setTls(files: TlsFiles): void
@@ -84,7 +93,9 @@ export async function startServerHere(config: Config, log: Logger): Promise<Stow
 }
 
 async function serveHere(config: Config, log: Logger, { registry, health, tls }: Ground): Promise<Front> {
-  return await serveRegistry({ config, registry, log, checkHealth: () => health.check() }, tls)
+  const server = await serveRegistry({ config, registry, log, checkHealth: () => health.check() }, tls)
+  // Whoever asks is on the same thread.
+  return { ...server, answers: async () => {} }
 }
 
 const DATABASE_DAMAGED =
@@ -102,7 +113,7 @@ async function start(
   // Before the folder, which must stay as it was if the address is taken.
   const { listener, urls } = await openListening(config, { inherited, log })
   try {
-    const { front, close } = await openOver({ config, log, tls, listener }, openFront)
+    const { front, answers, close } = await openOver({ config, log, tls, listener }, openFront)
     listener.deliverTo((connection) => {
       front.take(connection, { isExcess: front.connectionCount() >= config.maxConnections })
     })
@@ -111,6 +122,7 @@ async function start(
       url: urls[0] ?? '',
       urls,
       hasZeroCopy: front.hasZeroCopy,
+      answers,
       reload: async () => await watched?.check(),
       async close() {
         watched?.stop()
@@ -134,7 +146,7 @@ async function start(
 async function openOver(
   { config, log, tls, listener }: Pick<Ground, 'tls' | 'listener'> & { config: Config; log: Logger },
   openFront: (ground: Ground) => Promise<Front>,
-): Promise<{ front: Front; close(): Promise<void> }> {
+): Promise<{ front: Front } & Pick<StowageServer, 'answers' | 'close'>> {
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )
@@ -160,6 +172,9 @@ async function openOver(
   const stopChecking = checkFolder(folder, log)
   return {
     front,
+    async answers() {
+      await Promise.all([front.answers(), writerAnswers(folder)])
+    },
     async close() {
       await front.close()
       await administration?.close()
@@ -170,6 +185,13 @@ async function openOver(
       await folder.close()
     },
   }
+}
+
+/** A commit that the store refuses, such as one on a full disk, is an answer too: another process could do no better. */
+async function writerAnswers({ metadata }: DataFolder): Promise<void> {
+  await metadata.commit([]).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === WRITER_STOPPED) throw error
+  })
 }
 
 /** Begins to look through the folder, beside all else. @returns what ends that */

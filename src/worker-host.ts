@@ -71,6 +71,11 @@ export class WorkerHost {
     this.#tell({ tls })
   }
 
+  /** Resolves once every worker has answered; one that died is waited for. */
+  async answers(): Promise<void> {
+    await Promise.all(this.#places.map((place) => place.answers()))
+  }
+
   /** Lets the readiness probe fail from now on. */
   withdraw(): void {
     this.#tell('withdraw')

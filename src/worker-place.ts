@@ -47,6 +47,7 @@ export class WorkerPlace {
   #started = 0
   #pause = FIRST_PAUSE_MS
   #restart: NodeJS.Timeout | undefined
+  readonly #asking: (() => void)[] = []
   /** Connections that the worker is about to adopt, by their descriptors. */
   readonly #lent = new Map<number, AcceptedConnection>()
 
@@ -85,6 +86,7 @@ export class WorkerPlace {
     const news = await Promise.race([firstNews(worker), this.#ended])
     if (news === undefined) throw cause
     worker.on('message', (report: WorkerReport) => this.#hear(worker, report))
+    this.#hasAnswered()
     this.#answers = true
     this.#onOpen()
     return news
@@ -101,6 +103,14 @@ export class WorkerPlace {
     this.#worker?.postMessage({ descriptor, ...options } satisfies WorkerOrder)
   }
 
+  /** Resolves once the worker has answered: the one that is here, or the next one if it dies. */
+  answers(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asking.push(resolve)
+      this.tell('answer')
+    })
+  }
+
   tell(order: OrderToAll): void {
     this.#worker?.postMessage(order)
   }
@@ -114,6 +124,7 @@ export class WorkerPlace {
 
   #hear(worker: Worker, report: WorkerReport): void {
     if (report === 'health') void this.#tellHealth(worker)
+    else if (report === 'answers') this.#hasAnswered()
     else this.#giveUp(report.adopted)
   }
 
@@ -143,6 +154,10 @@ export class WorkerPlace {
       transferList: [shared.metadata.writers, logOutput.port],
     })
     return this.#worker
+  }
+
+  #hasAnswered(): void {
+    for (const resolve of this.#asking.splice(0)) resolve()
   }
 
   /** Closes a connection here, which the worker keeps open if it has adopted it. */

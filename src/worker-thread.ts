@@ -32,14 +32,15 @@ export interface WorkerData {
 }
 
 /**
- * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to take another certificate; how the
- * storage is, which it has asked for; to fail its readiness probe; to finish; or to end what has not finished.
+ * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to say that it still answers; to take
+ * another certificate; how the storage is, which it has asked for; to fail its readiness probe; to finish; or to end what has not finished.
  */
 export type WorkerOrder =
   | { connection: AcceptedConnection; isExcess: boolean }
   | { descriptor: number; isExcess: boolean }
   | { tls: TlsFiles }
   | { health: Health }
+  | 'answer'
   | 'withdraw'
   | 'close'
   | 'cut'
@@ -52,8 +53,8 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-/** What a worker tells later: that it adopted a connection, or asks: how the storage is. */
-export type WorkerReport = { adopted: number } | 'health'
+/** What a worker tells later: that it adopted a connection, that it still answers, or asks: how the storage is. */
+export type WorkerReport = { adopted: number } | 'answers' | 'health'
 
 const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHosts, connections } =
   workerData as WorkerData
@@ -76,6 +77,7 @@ const server = await serveRegistry(
 const adopt = await openAdoption()
 
 parentPort?.on('message', (order: WorkerOrder) => {
+  if (order === 'answer') return parentPort?.postMessage('answers' satisfies WorkerReport)
   if (order === 'withdraw') return server.withdraw()
   if (order === 'cut') return server.cut()
   if (order === 'close') return void close()

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
 import type { LogOutput } from '../log-output.ts'
 import type { StowageServer } from '../server.ts'
+import type { ServiceManager } from './service-manager.ts'
 import type { SignalHandlers, StopSignal } from './signals.ts'
+import { feedWatchdog } from './watchdog.ts'
 
 /** How long the last lines of the log are waited for, in milliseconds. */
 const FLUSH_MS = 1_000
@@ -10,18 +12,28 @@ const FLUSH_MS = 1_000
 export class RunningServer implements SignalHandlers {
   readonly #log: Logger
   readonly #output: LogOutput
+  readonly #manager: ServiceManager
+  #stopFeeding = () => {}
   #running: { server: StowageServer; facts: object } | undefined
   #stopping = false
 
-  constructor(log: Logger, output: LogOutput) {
+  /** @param manager is told of each change */
+  constructor(log: Logger, output: LogOutput, manager: ServiceManager) {
     this.#log = log
     this.#output = output
+    this.#manager = manager
   }
 
   /** @param facts what the log says of it */
   started(server: StowageServer, facts: object): void {
     this.#log.info(facts, 'started')
     this.#running = { server, facts }
+    const { notify, watchdog } = this.#manager
+    if (watchdog !== undefined) {
+      const watched = { answers: () => server.answers(), notify: () => notify('WATCHDOG=1') }
+      this.#stopFeeding = feedWatchdog(watchdog, watched)
+    }
+    notify('READY=1', `STATUS=Listens on ${server.urls.join(', ')}`)
   }
 
   /** Finishes what runs and ends the program; a second signal doesn't wait for it. */
@@ -31,6 +43,8 @@ export class RunningServer implements SignalHandlers {
       return void this.#exit(1)
     }
     this.#stopping = true
+    this.#stopFeeding()
+    this.#manager.notify('STOPPING=1', 'STATUS=Finishing what runs')
     this.#log.info({ signal }, 'told to stop')
     this.#close().catch((error: unknown) => {
       this.#log.error({ error }, 'the stop failed')
@@ -40,7 +54,16 @@ export class RunningServer implements SignalHandlers {
 
   reload(): void {
     this.#log.info({ signal: 'SIGHUP' }, 'told to read the TLS files again')
-    void this.#running?.server.reload()
+    void this.#reload()
+  }
+
+  async #reload(): Promise<void> {
+    // While it starts there is nothing to read again, and it is not ready before it has started.
+    if (this.#running === undefined) return
+    const { notify } = this.#manager
+    notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`)
+    await this.#running.server.reload()
+    if (!this.#stopping) notify('READY=1')
   }
 
   async #close(): Promise<void> {

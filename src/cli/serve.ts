@@ -13,6 +13,7 @@ import { createLog, logWarnings } from '../log.ts'
 import { LogOutput } from '../log-output.ts'
 import { type ListenError, type StowageServer, startServer } from '../server.ts'
 import { RunningServer } from './running-server.ts'
+import { takeServiceManager } from './service-manager.ts'
 import { handleSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
@@ -133,11 +134,14 @@ async function serve(options: Record<string, string | boolean>): Promise<void> {
   const log = createLog(config, output)
   logWarnings(log)
   endWithLog(log, output)
-  const running = new RunningServer(log, output)
+  const manager = await takeServiceManager(process.env, log)
+  const running = new RunningServer(log, output, manager)
   handleSignals(running)
-  const server = await startServer(config, { log, output }).catch((error: unknown) => {
-    throw listenProblem(error, config)
-  })
+  const server = await startServer(config, { log, output, inherited: manager.sockets }).catch(
+    (error: unknown) => {
+      throw listenProblem(error, config)
+    },
+  )
   const facts = {
     version: readVersion(),
     address: server.urls.join(', '),

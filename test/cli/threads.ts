@@ -97,10 +97,14 @@ export interface Watched {
 }
 
 /** Starts a server with two workers under a debugger. */
-export async function serveWatched(t: TestContext, nodeFlags: string[] = []): Promise<Watched> {
+export async function serveWatched(
+  t: TestContext,
+  nodeFlags: string[] = [],
+  env: Record<string, string> = {},
+): Promise<Watched> {
   const sandbox = await openSandbox(t)
   const flags = ['--inspect=127.0.0.1:0', ...nodeFlags]
-  const server = await sandbox.serve('data', ['--workers', '2'], { nodeFlags: flags })
+  const server = await sandbox.serve('data', ['--workers', '2'], { nodeFlags: flags, env })
   const [, address = ''] = await server.wrote('stderr', /listening on (ws:\S+)/)
   const socket = new WebSocket(address)
   t.after(() => socket.close())
