@@ -137,6 +137,7 @@ const NETWORK_FILES = [
   'src/http/inherited-listener.ts',
   'src/http/listener.ts',
   'src/http/node.ts',
+  'src/http/node-request.ts',
   'src/http/plain-request.ts',
   'src/http/request-body.ts',
   'src/http/transfer.ts',

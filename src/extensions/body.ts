@@ -66,11 +66,11 @@ function refuseOtherTypes(header: string | undefined): void {
   throw new RegistryError('BODY_TYPE_UNSUPPORTED')
 }
 
-async function readBytes({ header, body }: Pick<ExtensionRequest, 'header' | 'body'>): Promise<Uint8Array> {
-  if (Number(header('content-length') ?? 0) > MAX_BYTES) throw new RegistryError('BODY_TOO_LARGE')
+async function readBytes(request: Pick<ExtensionRequest, 'header' | 'body'>): Promise<Uint8Array> {
+  if (Number(request.header('content-length') ?? 0) > MAX_BYTES) throw new RegistryError('BODY_TOO_LARGE')
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of body) {
+  for await (const chunk of request.body) {
     size += chunk.length
     if (size > MAX_BYTES) throw new RegistryError('BODY_TOO_LARGE')
     chunks.push(chunk)

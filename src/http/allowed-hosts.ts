@@ -36,12 +36,16 @@ export function hostCheck({
   const names = new Set(allowedHosts)
   if (publicHost !== undefined) names.add(nameOf(publicHost))
   const below = allowedHosts.filter((name) => name.startsWith('*.')).map((name) => name.slice(1))
+  let lastAccepted: string | undefined
   return (host) => {
-    // Of HTTP/1.0, which no browser speaks.
-    if (host === undefined) return
+    // None in HTTP/1.0, which no browser speaks. Most requests are for the same host as the one before.
+    if (host === undefined || host === lastAccepted) return
     const name = nameOf(host)
-    if (isAddress(name) || isLoopbackName(name) || names.has(name)) return
-    if (below.some((suffix) => name.endsWith(suffix) && name.length > suffix.length)) return
+    const isBelow = () => below.some((suffix) => name.endsWith(suffix) && name.length > suffix.length)
+    if (isAddress(name) || isLoopbackName(name) || names.has(name) || isBelow()) {
+      lastAccepted = host
+      return
+    }
     const shown = JSON.stringify(name.slice(0, MAX_SHOWN))
     if (claim(logged, name)) {
       log.warn(

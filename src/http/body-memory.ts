@@ -7,25 +7,43 @@ export interface MemoryHolder {
 }
 
 /** What is held for one body; it must be given back. */
-export interface MemoryShare {
-  /** Waits until so many more bytes may be held. Resolves at once where there is room, and also once the share was given back. */
-  take(bytes: number): Promise<void>
-  /** Holds more bytes that are there already, even beyond the limit. */
-  add(bytes: number): void
-  /** Gives everything back; again does nothing. */
-  giveBack(): void
-}
+export class MemoryShare {
+  readonly #memory: BodyMemory
+  readonly holder: MemoryHolder
+  bytes = 0
+  /** The holder's progress when that was looked at last. */
+  lastProgress = 0
+  isWaiting = false
+  isGivenBack = false
 
-interface Held {
-  holder: MemoryHolder
-  bytes: number
-  /** Its progress when that was looked at last. */
-  progress: number
-  isWaiting: boolean
+  constructor(memory: BodyMemory, holder: MemoryHolder) {
+    this.#memory = memory
+    this.holder = holder
+  }
+
+  /** Whether so much is held for all bodies that less is to be held for each. */
+  get isScarce(): boolean {
+    return this.#memory.isScarce
+  }
+
+  /** Waits until so many more bytes may be held. Resolves at once where there is room, and also once the share was given back. */
+  async take(bytes: number): Promise<void> {
+    await this.#memory.take(this, bytes)
+  }
+
+  /** Holds more bytes that are there already, even beyond the limit. */
+  add(bytes: number): void {
+    this.#memory.hold(this, bytes)
+  }
+
+  /** Gives everything back; again does nothing. */
+  giveBack(): void {
+    if (!this.isGivenBack) this.#memory.giveBack(this)
+  }
 }
 
 interface Waiter {
-  held: Held
+  share: MemoryShare
   bytes: number
   since: number
   go(): void
@@ -38,12 +56,13 @@ const MIN_PROGRESS = 64 * 1024
 
 /**
  * Bounds the memory of all bodies together, in bytes. Who would exceed the limit waits, which keeps its peer from sending more. If
- * somebody has waited for ten seconds, some of those that make next to no progress are cut each second, those first that hold most, so that they
- * cannot keep all others waiting.
+ * somebody has waited for ten seconds, some of those that make next to no progress are cut each second, those first that hold most, so
+ * that they cannot keep all others waiting.
  */
 export class BodyMemory {
   readonly #limit: number
-  readonly #holders = new Set<Held>()
+  /** Those that hold something or wait to. */
+  readonly #shares = new Set<MemoryShare>()
   readonly #waiting = new Set<Waiter>()
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -58,43 +77,43 @@ export class BodyMemory {
     return this.#bytes > this.#limit / 2
   }
 
-  /** Begins to hold memory for a body. */
+  /** Begins to hold memory for a body, none at first. */
   open(holder: MemoryHolder): MemoryShare {
-    const held: Held = { holder, bytes: 0, progress: 0, isWaiting: false }
-    this.#holders.add(held)
-    return {
-      take: (bytes) => this.#take(held, bytes),
-      add: (bytes) => this.#hold(held, bytes),
-      giveBack: () => this.#giveBack(held),
-    }
+    return new MemoryShare(this, holder)
   }
 
-  #hold(held: Held, bytes: number): void {
-    if (!this.#holders.has(held)) return
-    held.bytes += bytes
+  /** See {@link MemoryShare.add}. */
+  hold(share: MemoryShare, bytes: number): void {
+    if (share.isGivenBack) return
+    this.#shares.add(share)
+    share.bytes += bytes
     this.#bytes += bytes
   }
 
-  async #take(held: Held, bytes: number): Promise<void> {
-    if (this.#waiting.size === 0 && this.#hasRoomFor(bytes)) return this.#hold(held, bytes)
-    if (!this.#holders.has(held)) return
-    held.isWaiting = true
+  /** See {@link MemoryShare.take}. */
+  async take(share: MemoryShare, bytes: number): Promise<void> {
+    if (this.#waiting.size === 0 && this.#hasRoomFor(bytes)) return this.hold(share, bytes)
+    if (share.isGivenBack) return
+    this.#shares.add(share)
+    share.isWaiting = true
     await new Promise<void>((go) => {
-      this.#waiting.add({ held, bytes, since: performance.now(), go })
+      this.#waiting.add({ share, bytes, since: performance.now(), go })
       this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref()
     })
+  }
+
+  /** See {@link MemoryShare.giveBack}. */
+  giveBack(share: MemoryShare): void {
+    share.isGivenBack = true
+    if (!this.#shares.delete(share)) return
+    this.#bytes -= share.bytes
+    for (const waiter of this.#waiting) if (waiter.share === share) this.#admit(waiter)
+    this.#admitWaiting()
   }
 
   /** What is larger than the limit is let in alone, or it would wait for ever. */
   #hasRoomFor(bytes: number): boolean {
     return this.#bytes === 0 || this.#bytes + bytes <= this.#limit
-  }
-
-  #giveBack(held: Held): void {
-    if (!this.#holders.delete(held)) return
-    this.#bytes -= held.bytes
-    for (const waiter of this.#waiting) if (waiter.held === held) this.#admit(waiter)
-    this.#admitWaiting()
   }
 
   #admitWaiting(): void {
@@ -109,16 +128,16 @@ export class BodyMemory {
 
   #admit(waiter: Waiter): void {
     this.#waiting.delete(waiter)
-    waiter.held.isWaiting = false
-    this.#hold(waiter.held, waiter.bytes)
+    waiter.share.isWaiting = false
+    this.hold(waiter.share, waiter.bytes)
     waiter.go()
   }
 
   #check(): void {
-    const idle = [...this.#holders].filter((held) => {
-      const before = held.progress
-      held.progress = held.holder.progress()
-      return held.bytes > 0 && held.progress - before < MIN_PROGRESS
+    const idle = [...this.#shares].filter((share) => {
+      const before = share.lastProgress
+      share.lastProgress = share.holder.progress()
+      return share.bytes > 0 && share.lastProgress - before < MIN_PROGRESS
     })
     const [first] = this.#waiting
     if (first === undefined || performance.now() - first.since < PATIENCE_MS) return

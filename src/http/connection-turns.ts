@@ -16,10 +16,38 @@ const MAX_WAITING = 128
 /** How long a connection that is to end may take for its last answer. */
 const MAX_FAREWELL_MS = 60_000
 
-interface Turn {
-  request: IncomingMessage
-  response: ServerResponse
-  closed: Promise<void>
+/** One request and its answer. */
+class Turn {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  #isOver = false
+  readonly #onOver: (() => void)[] = []
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request
+    this.response = response
+  }
+
+  /** Calls something once the answer is sent or the connection is gone. */
+  whenOver(callback: () => void): void {
+    if (this.#isOver) callback()
+    else this.#onOver.push(callback)
+  }
+
+  finish(): void {
+    this.#isOver = true
+    for (const callback of this.#onOver) callback()
+  }
+}
+
+/** What is known of a connection. */
+interface ConnectionState {
+  /** The newest request that was taken and is not answered yet. */
+  last: Turn | undefined
+  /** How many requests were taken and are not answered. */
+  unanswered: number
+  /** Whether the connection ends with the newest request that was taken. */
+  end: ConnectionEnd | undefined
 }
 
 /** Whether a connection ends with a request. */
@@ -32,24 +60,20 @@ export interface ConnectionEnd {
  * holds no more than one answer's resources. RFC 9112, section 9.3.2.
  */
 export class ConnectionTurns {
-  readonly #last = new WeakMap<Socket, Turn>()
-  readonly #waiting = new WeakMap<Socket, number>()
+  readonly #states = new Map<Socket, ConnectionState>()
   readonly #lastRequests = new WeakSet<IncomingMessage>()
-  /** Whether a connection ends with the newest request that was taken. */
-  readonly #ends = new WeakMap<Socket, ConnectionEnd>()
-  readonly #sockets = new Set<Socket>()
 
   /** Takes a connection that can carry HTTP from now on. Again does nothing. */
   add(socket: Socket): void {
-    if (this.#sockets.has(socket)) return
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    if (this.#states.has(socket)) return
+    this.#states.set(socket, { last: undefined, unanswered: 0, end: undefined })
+    socket.once('close', () => this.#states.delete(socket))
   }
 
   /** Ends the connections on which no request is being answered. */
   endIdle(): void {
-    for (const socket of this.#sockets) {
-      if (!this.#last.has(socket)) socket.destroy()
+    for (const [socket, { last }] of this.#states) {
+      if (last === undefined) socket.destroy()
     }
   }
 
@@ -60,7 +84,8 @@ export class ConnectionTurns {
 
   /** Resolves once all requests that were taken so far on a connection are answered. */
   async idle(socket: Socket): Promise<void> {
-    await this.#last.get(socket)?.closed
+    const last = this.#states.get(socket)?.last
+    if (last !== undefined) await new Promise<void>((resolve) => last.whenOver(resolve))
   }
 
   /**
@@ -76,44 +101,29 @@ export class ConnectionTurns {
     work: (end: ConnectionEnd) => Promise<void>,
   ): void {
     const { socket } = request
-    const waiting = (this.#waiting.get(socket) ?? 0) + 1
-    if (waiting > MAX_WAITING) return void socket.destroy()
-    this.#waiting.set(socket, waiting)
-    const before = this.#last.get(socket)
-    const closed = new Promise<void>((resolve) => {
-      response.once('close', resolve)
-    })
-    const turn = { request, response, closed }
-    this.#last.set(socket, turn)
+    const state = this.#states.get(socket)
+    if (state === undefined) return
+    if (state.unanswered === MAX_WAITING) return void socket.destroy()
+    state.unanswered++
+    const before = state.last
+    const turn = new Turn(request, response)
+    state.last = turn
     response.once('close', () => {
-      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1)
-      if (this.#last.get(socket) === turn) this.#last.delete(socket)
+      state.unanswered--
+      if (state.last === turn) state.last = undefined
+      turn.finish()
     })
-    const go = this.#following(request, work)
-    if (before === undefined) return void go()
-    let isWaiting = true
-    // No more is read meanwhile, so that what waits is bounded in bytes too. Node resumes the connection at the end of each request.
-    setImmediate(() => {
-      if (isWaiting) socket.pause()
-    })
-    void before.closed.then(() => {
-      isWaiting = false
-      if (this.#waiting.get(socket) === 1) socket.resume()
-      go()
-    })
-  }
-
-  #following(request: IncomingMessage, work: (end: ConnectionEnd) => Promise<void>): () => void {
-    const { socket } = request
-    const before = this.#ends.get(socket)
+    const endBefore = state.end
     const end = { isHere: this.#lastRequests.has(request) }
-    this.#ends.set(socket, end)
-    return () => {
+    state.end = end
+    const begin = () => {
       if (socket.destroyed) return
       // What follows a request that is passed over is passed over too.
-      if (before?.isHere === true) end.isHere = true
+      if (endBefore?.isHere === true) end.isHere = true
       else void work(end)
     }
+    if (before === undefined) begin()
+    else beginAfter(before, { socket, state, begin })
   }
 
   /**
@@ -121,16 +131,37 @@ export class ConnectionTurns {
    */
   refuse(error: NodeJS.ErrnoException, socket: Socket): void {
     // A TLS handshake that fails or takes too long; nothing can be written before it is done, so a graceful end would wait forever.
-    if (!this.#sockets.has(socket)) return void socket.destroy(error)
-    const last = this.#last.get(socket)
+    const state = this.#states.get(socket)
+    if (state === undefined) return void socket.destroy(error)
+    const { last } = state
     if (!socket.writable) return void socket.destroy(error)
     const id = refusalOf(error)
-    if (last?.request.complete) return void last.closed.then(() => writeRefusal(id, socket))
+    if (last?.request.complete) return void last.whenOver(() => writeRefusal(id, socket))
     // Else the body of the last request is what is broken, so its own answer is this one.
     const hasBegun = last !== undefined && (last.response.headersSent || last.response.socket === null)
     if (hasBegun) socket.destroy(error)
     else writeRefusal(id, socket)
   }
+}
+
+/** Begins a request once the one before it is answered. */
+function beginAfter(
+  before: Turn,
+  { socket, state, begin }: { socket: Socket; state: ConnectionState; begin(): void },
+): void {
+  let isWaiting = true
+  // No more is read meanwhile, so that what waits is bounded in bytes too. Node resumes the connection at the end of each request.
+  setImmediate(() => {
+    if (isWaiting) socket.pause()
+  })
+  before.whenOver(() => {
+    // Those who wait for the same answer go first, in their order.
+    queueMicrotask(() => {
+      isWaiting = false
+      if (state.unanswered === 1) socket.resume()
+      begin()
+    })
+  })
 }
 
 function refusalOf(error: NodeJS.ErrnoException & { reason?: string }): ErrorId {

@@ -14,7 +14,7 @@ import { formatNextLink } from '../oci/link.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Route } from '../oci/route.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { Registry, TagCondition } from '../registry/registry.ts'
 import { contentResponse } from './content.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { isNotModified, requireMatch, tagCondition } from './precondition.ts'
@@ -83,7 +83,7 @@ function methodOf(endpoint: Endpoint, path: string, surroundings: Surroundings):
       visibility,
     }
     // The path of an endpoint of a repository has its name.
-    const asked = extensionRequest(request, { mediaType, module })
+    const asked = new EndpointRequest(request, { mediaType, module })
     const answer = await endpoint.handle(context as RepositoryContext, asked)
     const level = name === undefined ? '/v2' : `/v2/${name}`
     const exchange = { request, endpoint, path: `${level}/${path}`, mediaType, visibility }
@@ -101,23 +101,44 @@ function mediaTypeOf({ mediaTypes }: Endpoint, request: HttpRequest): string {
   })
 }
 
-function extensionRequest(
-  request: HttpRequest,
-  parts: Pick<ExtensionRequest, 'mediaType' | 'module'>,
-): ExtensionRequest {
-  return {
-    ...parts,
-    query: request.query,
-    pathPrefix: request.origin.prefix,
-    address: request.origin.address,
-    header: request.header,
-    get tagCondition() {
-      return tagCondition(request)
-    },
-    get signal() {
-      return request.signal
-    },
-    body: request.body,
+/** A request as an endpoint gets it. */
+class EndpointRequest implements ExtensionRequest {
+  readonly mediaType: string
+  readonly module: string
+  readonly #request: HttpRequest
+
+  constructor(request: HttpRequest, { mediaType, module }: { mediaType: string; module: string }) {
+    this.mediaType = mediaType
+    this.module = module
+    this.#request = request
+  }
+
+  get query(): URLSearchParams {
+    return this.#request.query
+  }
+
+  get pathPrefix(): string {
+    return this.#request.origin.prefix
+  }
+
+  get address(): string | undefined {
+    return this.#request.origin.address
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.header(name)
+  }
+
+  get tagCondition(): TagCondition {
+    return tagCondition(this.#request)
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#request.body
   }
 }
 

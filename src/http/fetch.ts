@@ -14,30 +14,47 @@ export function toFetch(
   return async (request) => {
     const gone = new AbortController()
     const signal = AbortSignal.any([request.signal, gone.signal])
-    const { status, headers, body } = await app(toHttpRequest(request, readOrigin, signal))
+    const { status, headers, body } = await app(new FetchRequest(request, readOrigin, signal))
     const stream = body === undefined ? null : toStream(body, () => gone.abort())
     return new Response(stream, { status, headers })
   }
 }
 
-function toHttpRequest(request: Request, readOrigin: OriginReader, signal: AbortSignal): HttpRequest {
-  const url = new URL(request.url)
-  let origin: RequestOrigin | undefined
-  const header = (name: string) => request.headers.get(name) ?? undefined
-  return {
-    method: request.method,
-    path: url.pathname,
-    query: url.searchParams,
-    header,
-    get origin() {
-      // A Request has its host in the URL, and mostly no such header.
-      origin ??= readOrigin({ peer: undefined, isEncrypted: url.protocol === 'https:' }, (name) =>
-        name === 'host' ? (header(name) ?? url.host) : header(name),
-      )
-      return origin
-    },
-    signal,
-    body: request.body ?? noBytes(),
+/** A request of the platform's own kind. */
+class FetchRequest implements HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly signal: AbortSignal
+  readonly body: AsyncIterable<Uint8Array>
+  readonly #request: Request
+  readonly #url: URL
+  readonly #readOrigin: OriginReader
+  #origin: RequestOrigin | undefined
+
+  constructor(request: Request, readOrigin: OriginReader, signal: AbortSignal) {
+    const url = new URL(request.url)
+    this.method = request.method
+    this.path = url.pathname
+    this.query = url.searchParams
+    this.signal = signal
+    this.body = request.body ?? noBytes()
+    this.#request = request
+    this.#url = url
+    this.#readOrigin = readOrigin
+  }
+
+  header(name: string): string | undefined {
+    return this.#request.headers.get(name) ?? undefined
+  }
+
+  get origin(): RequestOrigin {
+    const { protocol, host } = this.#url
+    // A Request has its host in the URL, and mostly no such header.
+    this.#origin ??= this.#readOrigin({ peer: undefined, isEncrypted: protocol === 'https:' }, (name) =>
+      name === 'host' ? (this.header(name) ?? host) : this.header(name),
+    )
+    return this.#origin
   }
 }
 

@@ -11,22 +11,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import { type AnswerWatch, answerWatch } from './answer-watch.ts'
 import type { HttpLog } from './app.ts'
-import { BodyMemory } from './body-memory.ts'
+import { BodyMemory, type MemoryHolder } from './body-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type AcceptedConnection, type NetworkPlace, openListener } from './listener.ts'
-import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
+import { type HttpApp, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
+import { NodeRequest, RequestChunks } from './node-request.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { hasBody, RequestBody } from './request-body.ts'
-import {
-  type Connection,
-  type HeaderReader,
-  type OriginReader,
-  originReader,
-  type RequestOrigin,
-} from './request-origin.ts'
+import { type Connection, type OriginReader, originReader } from './request-origin.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
 import { CHUNK_SIZE, type Delivery, sendBody, sendEarly } from './transfer.ts'
 import { isUnixConnection } from './unix-connection.ts'
@@ -134,20 +129,18 @@ export async function nodeServer(
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
   /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
   const running = new Set<Promise<void>>()
-  const originOf: Exchange['originOf'] = ({ socket }, header) => readOrigin(connectionOf(socket), header)
   const ending = new AbortController()
+  const answering = { app, readOrigin, ending: ending.signal }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
   const whenReady = tls === undefined ? 'connection' : 'secureConnection'
   server.on(whenReady, (socket: Socket) => turns.add(socket))
   ignoreUpgrades(server, turns, whenReady)
-  const serve = (request: IncomingMessage, response: ServerResponse, goOn: () => void) => {
-    const { delivery, body } = openExchange(bodies, request, response)
+  const serve = (request: IncomingMessage, response: ServerResponse, askToContinue: () => void) => {
+    const exchange = new Exchange(bodies, request, response, askToContinue)
     turns.take(request, response, async (end) => {
-      const { watchBody } = bodies
-      const exchange = { request, delivery, body, watchBody, originOf, goOn, end, ending: ending.signal }
-      const work = handle(app, exchange).catch((error: unknown) => {
+      const work = handle(answering, exchange, end).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
@@ -156,10 +149,12 @@ export async function nodeServer(
       await work
       running.delete(work)
     })
+    response.once('close', () => exchange.delivery.memory.giveBack())
   }
-  server.on('request', (request, response) => serve(request, response, () => {}))
+  const nothing = () => {}
+  server.on('request', (request, response) => serve(request, response, nothing))
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
-  server.on('checkExpectation', (request, response) => serve(request, response, () => {}))
+  server.on('checkExpectation', (request, response) => serve(request, response, nothing))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
   const excess = excessConnections(tls)
   // It never listens itself; told that it does, it begins to watch how long heads take.
@@ -236,80 +231,76 @@ async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promi
   }
 }
 
-/** Takes what arrives of a request's body from now on, also while the request waits for its turn. */
-function openExchange(
-  { memory, watchAnswer: watch, ...means }: Bodies,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Pick<Exchange, 'delivery' | 'body'> {
-  const { socket } = request
-  const share = memory.open({
-    progress: () => socket.bytesRead + socket.bytesWritten,
-    cut: () => socket.destroy(),
-  })
-  response.once('close', () => share.giveBack())
-  return {
-    delivery: { ...means, response, watch, memory: share, isMemoryScarce: () => memory.isScarce },
-    body: hasBody(request) ? new RequestBody(request, share) : undefined,
+/** A request with its response. It is the holder of the memory that both take. */
+class Exchange implements MemoryHolder {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly delivery: Delivery
+  readonly chunks: RequestChunks
+  /** Absent if the request has none. */
+  readonly body: RequestBody | undefined
+
+  /** Takes what arrives of the request's body from now on, also while the request waits for its turn. */
+  constructor(
+    { memory, watchBody, watchAnswer: watch, zeroCopy, buffers }: Bodies,
+    request: IncomingMessage,
+    response: ServerResponse,
+    askToContinue: () => void,
+  ) {
+    const share = memory.open(this)
+    this.request = request
+    this.response = response
+    this.delivery = { response, zeroCopy, buffers, watch, memory: share }
+    this.body = hasBody(request) ? new RequestBody(request, share) : undefined
+    this.chunks = new RequestChunks(this.body, watchBody, askToContinue)
+  }
+
+  progress(): number {
+    const { bytesRead, bytesWritten } = this.request.socket
+    return bytesRead + bytesWritten
+  }
+
+  cut(): void {
+    this.request.socket.destroy()
   }
 }
 
-/** A request with its response. */
-interface Exchange {
-  request: IncomingMessage
-  delivery: Delivery
-  /** Absent if the request has none. */
-  body: RequestBody | undefined
-  watchBody: ProgressWatch
+/** What is needed to answer on a connection. */
+interface Answering {
+  app: HttpApp
+  readOrigin: OriginReader
   /** Aborted when the server is closing. */
   ending: AbortSignal
-  /** Whether the connection ends with this exchange. */
-  end: ConnectionEnd
-  goOn: () => void
-  originOf(request: IncomingMessage, header: HeaderReader): RequestOrigin
 }
 
-async function handle(app: HttpApp, exchange: Exchange): Promise<void> {
-  const { request, delivery, body, watchBody, ending, end, goOn } = exchange
-  const { response } = delivery
-  let wentOn = false
-  const chunks = chunksOf(body, watchBody, () => {
-    wentOn = true
-    goOn()
-  })
+async function handle(answering: Answering, exchange: Exchange, end: ConnectionEnd): Promise<void> {
+  const { request, response, delivery, body, chunks } = exchange
   const problem = framingProblemOf(request)
-  const answer = await answerOf(app, exchange, { problem: problem ?? problemOf(request), chunks })
+  const answer = await answerOf(answering, exchange, problem ?? problemOf(request))
   if (response.destroyed) return await discard(answer)
-  const waitsToGoOn = request.headers.expect !== undefined && !wentOn
+  const waitsToContinue = request.headers.expect !== undefined && !chunks.isWanted
   const isEarly = !request.complete
-  if (isEarly || problem !== undefined || ending.aborted) end.isHere = true
+  if (isEarly || problem !== undefined || answering.ending.aborted) end.isHere = true
   response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
   if (!isEarly) return await sendBody(delivery, answer.body)
-  // Whoever stopped reading in the middle still holds the stream, and what comes could not be thrown away.
-  void chunks.return(undefined)
-  await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToGoOn })
-}
-
-async function* chunksOf(
-  body: RequestBody | undefined,
-  watch: ProgressWatch,
-  goOn: () => void,
-): AsyncGenerator<Uint8Array> {
-  if (body === undefined) goOn()
-  else yield* body.chunks(goOn, watch)
+  // What comes could not be thrown away while somebody still reads it.
+  chunks.cancel()
+  await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToContinue })
 }
 
 async function answerOf(
-  app: HttpApp,
-  exchange: Exchange,
-  { problem, chunks }: { problem: ErrorId | undefined; chunks: AsyncIterable<Uint8Array> },
+  { app, readOrigin, ending }: Answering,
+  { request, response, delivery, body, chunks }: Exchange,
+  problem: ErrorId | undefined,
 ): Promise<HttpResponse> {
-  const { request, delivery } = exchange
   if (problem !== undefined)
     return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
   // Answers that nobody reads hold memory too.
-  if (delivery.isMemoryScarce() && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
-  return await app(toHttpRequest(exchange, chunks))
+  if (delivery.memory.isScarce && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
+  const connection = connectionOf(request.socket)
+  return await app(
+    new NodeRequest({ incoming: request, response, body, chunks, connection, readOrigin, ending }),
+  )
 }
 
 /** A body that another program in front of this one may see end elsewhere. RFC 9112, sections 6.1 and 7 */
@@ -323,50 +314,23 @@ function framingProblemOf({ headers, httpVersion }: IncomingMessage): ErrorId | 
 /** What Node would refuse without a body that says why, or not at all. */
 function problemOf({ rawHeaders, headers, httpVersion }: IncomingMessage): ErrorId | undefined {
   if (rawHeaders.length > 2 * MAX_HEADERS) return 'HEADERS_TOO_LARGE'
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
-  if (hosts.length > 1 || (hosts.length === 0 && httpVersion === '1.1')) return 'REQUEST_INVALID'
+  const hosts = countHosts(rawHeaders)
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return 'REQUEST_INVALID'
   const { expect } = headers
   return expect === undefined || expect.toLowerCase() === '100-continue' ? undefined : 'EXPECTATION_FAILED'
 }
 
-async function discard({ body }: HttpResponse): Promise<void> {
-  if (body?.type === 'file') await body.close()
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count
 }
 
-function toHttpRequest(
-  { request, delivery, body, originOf, ending }: Exchange,
-  chunks: AsyncIterable<Uint8Array>,
-): HttpRequest {
-  // A proxy may send the absolute form, and then that tells the host. RFC 9112, section 3.2.2
-  const [absolute, authority] = /^https?:\/\/([^/?]*)/i.exec(request.url ?? '') ?? ['']
-  const target = (request.url ?? '/').slice(absolute.length)
-  const mark = target.indexOf('?')
-  const path = mark === -1 ? target : target.slice(0, mark)
-  let query: URLSearchParams | undefined
-  let origin: RequestOrigin | undefined
-  const header = (name: string) => {
-    if (name === 'host' && authority !== undefined) return authority.slice(authority.lastIndexOf('@') + 1)
-    const value = request.headers[name]
-    return Array.isArray(value) ? value.join(', ') : value
-  }
-  return {
-    method: request.method ?? 'GET',
-    path: path === '' ? '/' : path,
-    get query() {
-      query ??= new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
-      return query
-    },
-    header,
-    get origin() {
-      origin ??= originOf(request, header)
-      return origin
-    },
-    get signal() {
-      return AbortSignal.any([ending, goneSignal(delivery.response)])
-    },
-    body: chunks,
-    keepBody: () => body?.keepWhole(),
-  }
+async function discard({ body }: HttpResponse): Promise<void> {
+  if (body?.type === 'file') await body.close()
 }
 
 function connectionOf(socket: Socket): Connection {
@@ -374,11 +338,4 @@ function connectionOf(socket: Socket): Connection {
     peer: isUnixConnection(socket) ? 'unix' : socket.remoteAddress,
     isEncrypted: 'encrypted' in socket,
   }
-}
-
-function goneSignal(response: ServerResponse): AbortSignal {
-  if (response.destroyed) return AbortSignal.abort()
-  const gone = new AbortController()
-  response.once('close', () => gone.abort())
-  return gone.signal
 }

@@ -65,21 +65,43 @@ export function originReader({ publicUrl, isTrusted = () => false }: OriginSetti
   return ({ peer, isEncrypted }, header) => {
     const direct = peer === undefined || peer === 'unix' ? peer : parseIpAddress(peer)
     const isProxy = direct !== undefined && isTrusted(direct)
-    const said = isProxy ? readStatement(header, isTrusted) : {}
+    const said = isProxy ? readStatement(header, isTrusted) : NOTHING_SAID
     const ownAddress = direct === 'unix' ? undefined : direct
-    let { requestId } = said
-    return {
+    return new KnownOrigin({
       address: said.address === undefined ? ownAddress : (said.address ?? undefined),
       scheme: publicUrl?.scheme ?? said.scheme ?? (isEncrypted ? 'https' : 'http'),
       host: publicUrl?.host ?? said.host ?? parseHost(header('host')) ?? '',
       prefix: publicUrl?.prefix ?? said.prefix ?? '',
-      get requestId() {
-        requestId ??= randomUUID()
-        return requestId
-      },
-    }
+      requestId: said.requestId,
+    })
   }
 }
+
+const NOTHING_SAID: Statement = {}
+
+/** An origin whose id is made when it is asked for, which takes random bytes. */
+class KnownOrigin implements RequestOrigin {
+  readonly address: string | undefined
+  readonly scheme: RequestOrigin['scheme']
+  readonly host: string
+  readonly prefix: string
+  #requestId: string | undefined
+
+  constructor({ address, scheme, host, prefix, requestId }: KnownParts) {
+    this.address = address
+    this.scheme = scheme
+    this.host = host
+    this.prefix = prefix
+    this.#requestId = requestId
+  }
+
+  get requestId(): string {
+    this.#requestId ??= randomUUID()
+    return this.#requestId
+  }
+}
+
+type KnownParts = Omit<RequestOrigin, 'requestId'> & { requestId: string | undefined }
 
 function readStatement(header: HeaderReader, isTrusted: (peer: string) => boolean): Statement {
   const standard = readForwarded(header('forwarded'), isTrusted)

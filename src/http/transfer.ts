@@ -28,8 +28,6 @@ export interface Delivery {
   watch: AnswerWatch
   /** What is held for this answer. */
   memory: MemoryShare
-  /** Whether so much is held for all bodies that less is to be held for each. */
-  isMemoryScarce(): boolean
 }
 
 /** Sends a body and ends the response. Rejects, with the connection closed, if it can't be sent whole. */
@@ -114,7 +112,7 @@ async function sendChunk(
 /** Reads a megabyte while the one before is being sent; less where memory is scarce. */
 async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void> {
   const { response, memory } = delivery
-  const size = Math.min(delivery.isMemoryScarce() ? SCARCE_CHUNK_SIZE : CHUNK_SIZE, file.length)
+  const size = Math.min(memory.isScarce ? SCARCE_CHUNK_SIZE : CHUNK_SIZE, file.length)
   memory.add(2 * size)
   const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(size))
   let sent: Promise<void> = Promise.resolve()

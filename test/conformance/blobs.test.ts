@@ -11,6 +11,7 @@ import {
 } from './blob-faults.ts'
 import {
   answering,
+  changed,
   emptyAnswer,
   type Fault,
   leavingOut,
@@ -32,13 +33,13 @@ const EMPTY = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 const findingElsewhere: Fault = (app) => async (request) => {
   const found = await app(request)
   if (!GET(request) || found.status !== 404) return found
-  return await app({ ...request, path: request.path.replace('/blobs/', '-other/blobs/') })
+  return await app(changed(request, { path: request.path.replace('/blobs/', '-other/blobs/') }))
 }
 
 /** Says that it deleted what it had, and didn't. */
 const keepingDeleted: Fault = (app) => async (request) => {
   if (!DELETE(request)) return await app(request)
-  const { status } = await app({ ...request, method: 'HEAD' })
+  const { status } = await app(changed(request, { method: 'HEAD' }))
   return emptyAnswer(status === 200 ? 202 : 404)
 }
 

@@ -3,6 +3,7 @@ import type { HttpRequest } from '../../src/http/message.ts'
 import { type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
 import {
   answering,
+  changed,
   emptyAnswer,
   type Fault,
   hiding,
@@ -56,7 +57,7 @@ function aboutStatus(fresh: boolean, fault: Fault): Fault {
 function forgettingAfter(refused: Matches): Fault {
   return (app) => async (request) => {
     const response = await app(request)
-    if (refused(request) && response.status === 416) await app({ ...request, method: 'DELETE' })
+    if (refused(request) && response.status === 416) await app(changed(request, { method: 'DELETE' }))
     return response
   }
 }

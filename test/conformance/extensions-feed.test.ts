@@ -1,6 +1,6 @@
 import { feedCases } from '../../src/conformance/cases/extensions-feed.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
-import type { Fault } from './faulty-registry.ts'
+import { changed, type Fault } from './faulty-registry.ts'
 import { answering, asking, at, json, type KnownBad, refusing, status, testCases } from './known-bad.ts'
 
 interface Change {
@@ -93,7 +93,7 @@ const TABLE: readonly KnownBad[] = [
     does: 'has an empty answer to who has the numbers of another log',
     fault: (app) => async (request) =>
       of('change-feed-gap')(request) && Number(request.query.get('since')) > 1_000_000
-        ? await app({ ...request, query: new URLSearchParams() })
+        ? await app(changed(request, { query: new URLSearchParams() }))
         : await app(request),
   },
   {

@@ -118,7 +118,21 @@ export function answering(
 
 /** Has the registry see another request than was sent. */
 export function asking(matches: Matches, change: (request: HttpRequest) => Partial<HttpRequest>): Fault {
-  return (app) => (request) => app(matches(request) ? { ...request, ...change(request) } : request)
+  return (app) => (request) => app(matches(request) ? changed(request, change(request)) : request)
+}
+
+/** A request that differs from another in some parts. */
+export function changed(request: HttpRequest, change: Partial<HttpRequest>): HttpRequest {
+  return {
+    method: request.method,
+    path: request.path,
+    query: request.query,
+    header: (name) => request.header(name),
+    origin: request.origin,
+    signal: request.signal,
+    body: request.body,
+    ...change,
+  }
 }
 
 /** Answers without doing anything. */

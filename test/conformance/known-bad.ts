@@ -7,7 +7,7 @@ import { type Result, runCases } from '../../src/conformance/run.ts'
 import { openSession } from '../../src/conformance/session.ts'
 import type { HttpApp, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { parseRoute } from '../../src/oci/route.ts'
-import { type Fault, NO_ORIGIN, openFaulty, sendTo, startFaulty } from './faulty-registry.ts'
+import { changed, type Fault, NO_ORIGIN, openFaulty, sendTo, startFaulty } from './faulty-registry.ts'
 
 /** A registry that does one thing wrong. */
 export interface KnownBad {
@@ -111,20 +111,7 @@ export function answering(
 /** Takes these requests for others. */
 export function asking(which: Which, change: (request: HttpRequest) => Partial<HttpRequest>): Fault {
   return (app) => async (request) =>
-    await app(
-      fits(request, which)
-        ? {
-            method: request.method,
-            path: request.path,
-            query: request.query,
-            header: (name) => request.header(name),
-            origin: request.origin,
-            signal: request.signal,
-            body: request.body,
-            ...change(request),
-          }
-        : request,
-    )
+    await app(fits(request, which) ? changed(request, change(request)) : request)
 }
 
 /** Never gets to the registry with these requests. */

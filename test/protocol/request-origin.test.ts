@@ -60,14 +60,14 @@ test('a trusted proxy tells the client, the scheme, the host, the prefix and the
     'x-request-id': 'Root=1-67891233-abcdef012345678912345678',
   }
   for (const peer of [PROXY, '::ffff:10.0.0.1', '192.168.7.7', 'fd12::1', 'unix']) {
-    const { ...origin } = seen(headers, { peer })
+    const { requestId, ...origin } = seen(headers, { peer })
     assert.deepEqual(origin, {
       address: '203.0.113.7',
       scheme: 'https',
       host: 'registry.example:8443',
       prefix: '/registry',
-      requestId: 'Root=1-67891233-abcdef012345678912345678',
     })
+    assert.equal(requestId, 'Root=1-67891233-abcdef012345678912345678')
   }
 })
 

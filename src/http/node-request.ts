@@ -1,0 +1,134 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpRequest } from './message.ts'
+import type { ProgressWatch } from './progress.ts'
+import type { RequestBody } from './request-body.ts'
+import type { Connection, OriginReader, RequestOrigin } from './request-origin.ts'
+
+/** What a request's parts are found by. */
+export interface NodeRequestParts {
+  incoming: IncomingMessage
+  response: ServerResponse
+  /** Absent if the request has none. */
+  body: RequestBody | undefined
+  chunks: RequestChunks
+  connection: Connection
+  readOrigin: OriginReader
+  /** Aborted when the server is closing. */
+  ending: AbortSignal
+}
+
+/** A proxy may send the absolute form, and then that tells the host. RFC 9112, section 3.2.2 */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?]*)/i
+
+/**
+ * A request of Node's server. What most requests are never asked for is made when it is. This is a class because each object literal
+ * with getters would have a hidden class of its own, which V8 keeps until the next full collection, together with the request.
+ */
+export class NodeRequest implements HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly #parts: NodeRequestParts
+  readonly #queryText: string
+  /** The host and port of the absolute form. */
+  readonly #authority: string | undefined
+  #query: URLSearchParams | undefined
+  #origin: RequestOrigin | undefined
+  #signal: AbortSignal | undefined
+
+  constructor(parts: NodeRequestParts) {
+    const { method = 'GET', url = '/' } = parts.incoming
+    const absolute = url.startsWith('/') ? null : ABSOLUTE_FORM.exec(url)
+    const target = absolute === null ? url : url.slice(absolute[0].length)
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    this.method = method
+    this.path = path === '' ? '/' : path
+    this.#parts = parts
+    this.#queryText = mark === -1 ? '' : target.slice(mark + 1)
+    this.#authority = absolute?.[1]
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#queryText)
+    return this.#query
+  }
+
+  header(name: string): string | undefined {
+    if (name === 'host' && this.#authority !== undefined)
+      return this.#authority.slice(this.#authority.lastIndexOf('@') + 1)
+    const value = this.#parts.incoming.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  get origin(): RequestOrigin {
+    const { readOrigin, connection } = this.#parts
+    this.#origin ??= readOrigin(connection, (name) => this.header(name))
+    return this.#origin
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([this.#parts.ending, goneSignal(this.#parts.response)])
+    return this.#signal
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#parts.chunks
+  }
+
+  keepBody(): void {
+    this.#parts.body?.keepWhole()
+  }
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  if (response.destroyed) return AbortSignal.abort()
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  return gone.signal
+}
+
+/** What arrives of a request's body, which can be read once. */
+export class RequestChunks implements AsyncIterable<Uint8Array> {
+  readonly #body: RequestBody | undefined
+  readonly #watch: ProgressWatch
+  readonly #askToContinue: () => void
+  #chunks: AsyncGenerator<Uint8Array> | undefined
+  #isCancelled = false
+  #isWanted = false
+
+  /**
+   * @param watch cuts a client that sends next to nothing while it is waited for
+   * @param askToContinue has a client send the body that waits to be asked for it; called when the first byte is wanted
+   */
+  constructor(body: RequestBody | undefined, watch: ProgressWatch, askToContinue: () => void) {
+    this.#body = body
+    this.#watch = watch
+    this.#askToContinue = askToContinue
+  }
+
+  /** Whether anybody has begun to read. */
+  get isWanted(): boolean {
+    return this.#isWanted
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    this.#chunks ??= this.#read()
+    return this.#chunks
+  }
+
+  /** Ends the reading, also of whoever has stopped in the middle and still holds the stream. */
+  cancel(): void {
+    this.#isCancelled = true
+    void this.#chunks?.return(undefined)
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array> {
+    if (this.#isCancelled) return
+    const askToContinue = () => {
+      this.#isWanted = true
+      this.#askToContinue()
+    }
+    if (this.#body === undefined) askToContinue()
+    else yield* this.#body.chunks(askToContinue, this.#watch)
+  }
+}
