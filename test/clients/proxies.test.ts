@@ -18,6 +18,9 @@ const BLOCKS = [...PAGE.matchAll(/^```(nginx|caddy)\n([\s\S]*?)^```$/gm)].map(([
   text,
 }))
 
+/** Where the page has the Unix socket. */
+const SOCKET = '/run/stowage/stowage.sock'
+
 /** Larger than what a proxy keeps in memory, and than nginx's limit of a megabyte. */
 const LAYER = randomBytes(20 * 1024 * 1024)
 
@@ -69,11 +72,17 @@ async function startBehind(
   const hostname = /(?:server_name )?((?:registry|www)\.example\.com)/.exec(text)?.[1] ?? ''
   const sandbox = await openSandbox(t)
   const publicUrl = `https://${hostname}:${port}${publicPath}`
-  const server = await sandbox.serve('data', ['--public-url', publicUrl, '--trusted-proxies', '127.0.0.1'])
+  const isOverSocket = text.includes(SOCKET)
+  const socket = join(sandbox.folder, 'stowage.sock')
+  const place = isOverSocket
+    ? ['--listen', `unix:${socket}`, '--trusted-proxies', 'unix']
+    : ['--trusted-proxies', '127.0.0.1']
+  const server = await sandbox.serve('data', ['--public-url', publicUrl, ...place])
   const settled = text
     .replaceAll(/\/etc\/\w+\/registry\.pem/g, certFile)
     .replaceAll(/\/etc\/\w+\/registry\.key/g, keyFile)
-    .replaceAll('127.0.0.1:5000', new URL(server.url).host)
+    .replaceAll('127.0.0.1:5000', isOverSocket ? '' : new URL(server.url).host)
+    .replaceAll(SOCKET, socket)
   const daemon =
     kind === 'nginx' ? await startNginx(folder, settled, port) : await startCaddy(folder, settled, port)
   t.after(() => daemon.stop())
@@ -138,9 +147,9 @@ for (const [index, block] of BLOCKS.entries()) {
   })
 }
 
-test('the page has a configuration for nginx at the root, for nginx below a path, and for Caddy', () => {
+test('the page has configurations for nginx at the root and below a path, for Caddy, and for both over a Unix socket', () => {
   assert.deepEqual(
     BLOCKS.map(({ kind }) => kind),
-    ['nginx', 'nginx', 'caddy'],
+    ['nginx', 'nginx', 'caddy', 'nginx', 'caddy'],
   )
 })
