@@ -32,9 +32,11 @@ const OWNER_ONLY = 0o177
  */
 export async function openUnixListener({ path, mode, claim }: SocketFile): Promise<Listener> {
   refuseFolder(dirname(path))
+  // Looked at before the claim, which leaves a file, and again under it.
+  await hasDeadSocket(path)
   const { release } = claim()
   try {
-    await removeDeadSocket(path)
+    if (await hasDeadSocket(path)) unlinkSync(path)
     const delivery = new Delivery()
     const listener = listenerOf([await listenOn(path, mode, delivery)], delivery, [path])
     return {
@@ -90,18 +92,19 @@ function refuseFolder(folder: string): void {
   }
 }
 
-async function removeDeadSocket(path: string): Promise<void> {
+/** Whether a socket that nobody listens on is in the way. @throws SocketFileError if it is anything else */
+async function hasDeadSocket(path: string): Promise<boolean> {
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
+  if (found === undefined) return false
   if (!found.isSocket()) throw new SocketFileError(`${path} is there already, and is not a socket`)
   const answer = await knock(path)
-  if (answer === 'ENOENT') return
+  if (answer === 'ENOENT') return false
   if (answer === 'EACCES')
     throw new SocketFileError(
       `${path} is a socket that this user may not connect to; remove it if it is unused`,
     )
   if (answer !== 'ECONNREFUSED') throw new SocketFileError(`${path} is taken: another program listens there`)
-  unlinkSync(path)
+  return true
 }
 
 /** @returns the code of the error with which a connection fails; undefined if somebody accepts it */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { request as requestByTls } from 'node:https'
 import { connect as connectTo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -69,7 +69,7 @@ test(
     const path = socketOf(sandbox)
     const first = await sandbox.serve('data', ON_SOCKET)
     const refused = await sandbox.run(['serve', ...ON_SOCKET, '--data', 'other'])
-    assertRefusedToStart(refused, /stowage\.sock is taken: another server listens there/)
+    assertRefusedToStart(refused, /stowage\.sock is taken: another program listens there/)
     assert.equal(existsSync(join(sandbox.folder, 'other')), false)
     assert.equal((await askSocket(path, '/v2/')).status, 200)
     first.signal('SIGKILL')
@@ -97,6 +97,7 @@ test(
     await writeFile(join(sandbox.folder, 'notes.txt'), 'precious')
     assertRefusedToStart(await run('notes.txt'), /notes\.txt is there already, and is not a socket/)
     assert.equal(await readFile(join(sandbox.folder, 'notes.txt'), 'utf8'), 'precious')
+    assert.deepEqual((await readdir(sandbox.folder)).sort(), ['notes.txt', 'stowage.sock'])
   },
 )
 
