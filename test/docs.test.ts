@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { serveCommand } from '../src/cli/serve.ts'
+import { DEFAULTS } from '../src/config.ts'
 
 const PROJECT = join(import.meta.dirname, '..')
 const COMPATIBILITY = 90
@@ -59,6 +61,79 @@ test('the page on compatibility names tests that exist, or says why there is non
       const name = /^`([^`]+)`$/.exec(text)?.[1]
       assert.ok(name !== undefined, `row ${number} quotes ${text}`)
       assert.ok(names.has(name), `row ${number} names a test that does not exist: ${name}`)
+    }
+  }
+})
+
+const OPERATIONS = join(PROJECT, 'docs/operations')
+
+function readOperations(page: string): string {
+  return readFileSync(join(OPERATIONS, page), 'utf8')
+}
+
+/** What a setting is by default, as docs/operations/settings.md has it; undefined if nothing is, which the page says in words. */
+function defaultOf(name: string): string | undefined {
+  const value = (DEFAULTS as Record<string, string | boolean>)[name]
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  return value === undefined ? undefined : `\`${value}\``
+}
+
+test('the page on settings has a row for each flag of serve with its variable and its default, and no other', () => {
+  const cells = [...readOperations('settings.md').matchAll(/^\| `(--[a-z-]+)` \| (.+) \|$/gm)]
+  const rows = new Map(cells.map(([, flag, rest]) => [flag, rest?.split(' | ') ?? []]))
+  const options = serveCommand().options.filter(({ hidden }) => !hidden)
+  assert.deepEqual([...rows.keys()].sort(), options.map(({ long }) => long).sort())
+  for (const option of options) {
+    const flag = option.long ?? ''
+    const [variable, byDefault, unit, purpose = ''] = rows.get(flag) ?? []
+    assert.equal(variable, `\`STOWAGE_${flag.slice(2).toUpperCase().replaceAll('-', '_')}\``, flag)
+    assert.equal(byDefault, defaultOf(option.attributeName()) ?? byDefault, flag)
+    assert.ok(
+      unit !== undefined && purpose.length > 20,
+      `${flag} has no unit, or does not say what it is for`,
+    )
+  }
+})
+
+/** The texts of all programs that a server runs. */
+function readProgram(): string {
+  const files = readdirSync(join(PROJECT, 'src'), { recursive: true, encoding: 'utf8' })
+  const sources = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  return sources.map((file) => readFileSync(join(PROJECT, 'src', file), 'utf8')).join('\n')
+}
+
+test('the page on logs explains each line of level warn and above, and names no line that is never written', () => {
+  const program = readProgram()
+  const rows = [...readOperations('logs.md').matchAll(/^\| (`[^|]+`) \| .+ \|$/gm)]
+  const lines = rows.flatMap(([, cell]) =>
+    [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, text = '']) => text),
+  )
+  const fields = ['level', 'time', 'msg', 'requestId', 'error']
+  const explained = lines.filter((line) => !fields.includes(line))
+  for (const line of explained) assert.ok(program.includes(line), `no line of the log says: ${line}`)
+  const calls = program.matchAll(
+    /\blog\.(?:warn|error|fatal)\(\s*(?:\{[^}]*\}|\w+),?\s*(?:'([^']+)'|`([^`]+)`)/g,
+  )
+  const written = [...calls].map(([, plain, template]) => plain ?? template ?? '')
+  assert.ok(written.length > 20, `${written.length} lines were found`)
+  for (const line of written)
+    assert.ok(
+      explained.some((text) => line.includes(text)),
+      `docs/operations/logs.md has no row for: ${line}`,
+    )
+})
+
+test('the index of the operations pages leads to each of them, and they lead only to what is there', () => {
+  const pages = readdirSync(OPERATIONS)
+  for (const page of pages.filter((name) => name !== 'README.md'))
+    assert.ok(readOperations('README.md').includes(`](${page})`), `nothing leads to ${page}`)
+  for (const page of pages) {
+    for (const [, target = '', heading] of readOperations(page).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const text = readFileSync(join(OPERATIONS, target || page), 'utf8')
+      const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+        title.toLowerCase().replaceAll(' ', '-'),
+      )
+      assert.ok(heading === undefined || headings.includes(heading), `${page} leads to ${target}#${heading}`)
     }
   }
 })
