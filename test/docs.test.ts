@@ -137,3 +137,16 @@ test('the index of the operations pages leads to each of them, and they lead onl
     }
   }
 })
+
+test('the table of what bounds a commit names each command once', () => {
+  const page = readFileSync(join(PROJECT, 'ARCHITECTURE.md'), 'utf8')
+  const [, table = ''] = /### What bounds a commit\n([\s\S]*?)\n## /.exec(page) ?? []
+  const rows = table.split('\n').flatMap((line) => /^\| (`.*?`) \|/.exec(line)?.[1] ?? [])
+  const named = rows.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  const commands = ['command', 'upload-command'].flatMap((name) => {
+    const text = readFileSync(join(PROJECT, `src/metadata/${name}.ts`), 'utf8')
+    return [...text.matchAll(/^ {2}type: '(\w+)'$/gm)].map(([, type]) => type)
+  })
+  assert.ok(commands.length > 30)
+  assert.deepEqual(named.toSorted(), commands.toSorted())
+})

@@ -76,7 +76,8 @@ export interface PutManifest {
 
 /**
  * Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. No answer knows the tags from then
- * on; if they are many, their rows, and the changes that tell of each, follow by {@link DropDoomedTags}.
+ * on; if they are many, their rows, and the changes that tell of each, follow by {@link DropDoomedTags}, and those of what it names by
+ * {@link SettleEdges}.
  */
 export interface DeleteManifest {
   type: 'deleteManifest'
@@ -87,7 +88,10 @@ export interface DeleteManifest {
   at: number
 }
 
-/** Brings a deleted manifest back, with those that it names and that were deleted as well, and sets tags to it. */
+/**
+ * Brings a deleted manifest back, with those that it names and that were deleted as well, and sets tags to it. If those are too many for
+ * one step, it only says which of them must be brought back before.
+ */
 export interface UndeleteManifest {
   type: 'undeleteManifest'
   repository: RepositoryName
@@ -132,6 +136,16 @@ export interface RecordPulls {
 /** Removes rows of tags whose manifest was deleted with more tags than one step removes. No answer knew them any more. */
 export interface DropDoomedTags {
   type: 'dropDoomedTags'
+  limit: number
+  at: number
+}
+
+/**
+ * Moves or removes rows of what a manifest names that was deleted, or let go of, with more of them than one step moves. No answer took
+ * them into account any more.
+ */
+export interface SettleEdges {
+  type: 'settleEdges'
   limit: number
   at: number
 }
@@ -252,6 +266,7 @@ export type Command =
   | DescribeManifests
   | RecordPulls
   | DropDoomedTags
+  | SettleEdges
   | SetTag
   | DeleteTag
   | UploadCommand
@@ -276,19 +291,22 @@ export interface Outcomes extends UploadOutcomes {
     /** It is there under this one. */
     | { result: 'other-media-type'; mediaType: string }
   deleteManifest:
-    | { result: 'deleted'; areTagsLeft?: boolean }
+    | { result: 'deleted'; areRowsLeft?: boolean }
     | { result: 'unknown' }
     | { result: 'needed'; by: Digest }
   undeleteManifest:
     | { result: 'restored'; previousTags: Tag[] }
+    /** They are too many to come back in one step: these first, then the rest in the same way. */
+    | { result: 'graves-below'; digests: Digest[] }
     | { result: 'missing'; digests: Digest[] }
     | { result: 'exists' }
     | { result: 'unknown' }
   purgeManifest:
-    | { result: 'purged'; areTagsLeft?: boolean }
+    | { result: 'purged'; areRowsLeft?: boolean }
     | { result: 'unknown' }
     | { result: 'needed'; by: Digest }
   dropDoomedTags: { result: 'done'; count: number; more: boolean }
+  settleEdges: { result: 'done'; count: number; more: boolean }
   /** `more` if the limit ended it. */
   expireDeleted: { result: 'done'; count: number; more: boolean }
   describeManifests: { result: 'done' }

@@ -74,7 +74,7 @@ export class Remover {
 /** Removes what is left of deleted repositories, and of tags that went with their manifest, in small steps. @returns how many rows that were */
 export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Promise<number> {
   let total = 0
-  for (const type of ['dropDoomedTags', 'dropDeletedRepositories'] as const) {
+  for (const type of ['dropDoomedTags', 'settleEdges', 'dropDeletedRepositories'] as const) {
     for (let more = true; more && !signal.aborted; ) {
       const [outcome] = await parts.metadata.commit([{ type, limit: BATCH, at: parts.clock() }])
       total += outcome.count

@@ -161,7 +161,7 @@ export async function deleteManifest(
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
-  return outcome.areTagsLeft ?? false
+  return outcome.areRowsLeft ?? false
 }
 
 function manifestNeeded(digest: Digest, by: Digest): RegistryError {
@@ -172,7 +172,8 @@ function manifestNeeded(digest: Digest, by: Digest): RegistryError {
 }
 
 /**
- * Brings a deleted manifest back, with those below it that were deleted too, and sets tags to it.
+ * Brings a deleted manifest back, with those below it that were deleted too, and sets tags to it. Of an index with more than a hundred
+ * deleted ones below it, those come back before, in steps between other writes: if one of them cannot, the others stay.
  *
  * @returns the tags that it had when it was deleted
  * @throws RegistryError MANIFEST_EXISTS, MANIFEST_UNKNOWN, NAME_UNKNOWN, or CONTENT_GONE naming what is not there any more
@@ -183,15 +184,35 @@ export async function undeleteManifest(
   digest: Digest,
   tags: readonly Tag[],
 ): Promise<Tag[]> {
-  const [outcome] = await parts.metadata.commit([
-    { type: 'undeleteManifest', repository, digest, tags, at: parts.clock() },
-  ])
-  if (outcome.result === 'restored') return outcome.previousTags
-  if (outcome.result === 'exists') throw new RegistryError('MANIFEST_EXISTS', { details: [{ digest }] })
-  if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
-  throw new RegistryError('CONTENT_GONE', {
+  // What is above comes after what is below, as on a stack.
+  const rest: Digest[] = [digest]
+  for (;;) {
+    const next = rest.at(-1) ?? digest
+    const isLast = rest.length <= 1
+    const [outcome] = await parts.metadata.commit([
+      {
+        type: 'undeleteManifest',
+        repository,
+        digest: next,
+        tags: isLast ? tags : [],
+        at: parts.clock(),
+      },
+    ])
+    if (outcome.result === 'missing') throw contentGone(outcome.digests)
+    if (outcome.result === 'graves-below') rest.push(...outcome.digests)
+    // One that expired meanwhile is missed by what names it.
+    else if (!isLast) rest.pop()
+    else if (outcome.result === 'restored') return outcome.previousTags
+    else if (outcome.result === 'exists')
+      throw new RegistryError('MANIFEST_EXISTS', { details: [{ digest }] })
+    else throw await manifestUnknown(parts, repository, { digest })
+  }
+}
+
+function contentGone(digests: readonly Digest[]): RegistryError {
+  return new RegistryError('CONTENT_GONE', {
     message: 'the manifest cannot be brought back: content that it names is not kept any more',
-    details: shownOf(outcome.digests),
+    details: shownOf(digests),
   })
 }
 
@@ -211,7 +232,7 @@ export async function purgeManifest(
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
-  return outcome.areTagsLeft ?? false
+  return outcome.areRowsLeft ?? false
 }
 
 /** Removes a tag; its manifest stays. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or PRECONDITION_FAILED */

@@ -29,7 +29,7 @@ async function deleteTagged(store: MetadataStore, repository: RepositoryName) {
   await commitOne(store, command)
   const { digest } = command
   const deletion = { type: 'deleteManifest', repository, digest, keep: true, at: tick() } as const
-  assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areTagsLeft: true })
+  assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return command
 }
 

@@ -17,7 +17,7 @@ import {
   tags,
   tick,
 } from './metadata-place.ts'
-import { openCommand } from './metadata-upload.ts'
+import { openCommand, saveCommand } from './metadata-upload.ts'
 
 /** Repositories: the paths below others, what tells their states apart, how much is in them, and how they go. */
 export function testRepositories(getStore: GetStore): void {
@@ -313,19 +313,32 @@ function testWhileDeleting(getStore: GetStore): void {
     assert.equal(history?.changes[0]?.kind, 'repository-created')
   })
 
-  test('an upload that a push closes while its repository is being deleted is as it was', async () => {
+  test('uploads of a repository that is being deleted have ended at once, their rows go in steps, and none begins', async () => {
     const store = getStore()
     const repository = newRepository()
-    await putBlob(store, repository)
-    await deleteRepository(store, repository)
-    const upload = { id: newToken(), repository }
-    const open = openCommand(upload)
-    await commitOne(store, open)
-    const close = blobCommand(repository, { upload: { id: upload.id, claim: { lease: open.lease.token } } })
-    assert.deepEqual(await commitOne(store, close), { result: 'repository-deleting' })
-    const found = await store.uploads.find(upload.id)
-    assert.ok(found !== undefined && found !== 'ended')
     await dropAll(store)
+    await putBlob(store, repository)
+    const uploads = Array.from({ length: 5 }, () => ({ id: newToken(), repository }))
+    const opened = uploads.map((upload) => openCommand(upload))
+    await store.commit(opened)
+    await deleteRepository(store, repository)
+    const fresh = { id: newToken(), repository }
+    for (const [index, upload] of uploads.entries()) {
+      assert.equal(await store.uploads.find(upload.id), 'ended')
+      const lease = opened[index]?.lease.token ?? ''
+      assert.deepEqual(await commitOne(store, saveCommand(upload, { lease })), { result: 'unknown' })
+      const close = blobCommand(repository, { upload: { id: upload.id, claim: { lease } } })
+      assert.deepEqual(await commitOne(store, close), { result: 'repository-deleting' })
+    }
+    assert.deepEqual(await commitOne(store, openCommand(fresh)), { result: 'unknown' })
+    assert.deepEqual(await commitOne(store, saveCommand(fresh, { version: 0 })), { result: 'unknown' })
+    await commitOne(store, { type: 'dropDeletedRepositories', limit: 4, at: tick() })
+    const garbage = await Promise.all(opened.map(({ key }) => isGarbage(store, key)))
+    assert.equal(garbage.filter((is) => is).length, 3)
+    await dropAll(store)
+    for (const { key } of opened) assert.equal(await isGarbage(store, key), true)
+    for (const { id } of uploads) assert.equal(await store.uploads.find(id), 'ended')
+    assert.equal((await commitOne(store, openCommand(fresh))).result, 'opened')
   })
 }
 

@@ -9,6 +9,7 @@ import { testFeed } from './metadata-feed.ts'
 import { testHistory } from './metadata-history.ts'
 import { testLists } from './metadata-lists.ts'
 import { testLog } from './metadata-log.ts'
+import { testLooseEdges } from './metadata-loose-edges.ts'
 import { testManifestList } from './metadata-manifest-list.ts'
 import { testManifests } from './metadata-manifests.ts'
 import type { MakeMetadataStore } from './metadata-place.ts'
@@ -50,6 +51,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('contents', () => testContents(getStore))
     describe('lists of manifests', () => testManifestList(getStore))
     describe('tags of deleted manifests', () => testDoomedTags(getStore))
+    describe('edges of deleted manifests', () => testLooseEdges(getStore))
     describe('deleted manifests', () => testUndelete(getStore))
   })
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, Outcome, PutBlob } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
+import { buryEdgesTo, isNamed, manifestThatNeeds } from './parents.ts'
 import { ensureRepository, findRepository, isBeingDeleted } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { closeUpload } from './upload-ends.ts'
@@ -29,41 +30,25 @@ function linkBlob(statements: Statements, repository: number, digest: Digest, at
   )
 }
 
-/** A live manifest of the repository that names this digest. */
-export function manifestThatNeeds(
-  statements: Statements,
-  repository: number,
-  digest: Digest,
-): Digest | undefined {
-  const row = statements.get(
-    'SELECT parent FROM edges WHERE repository = ? AND child = ? LIMIT 1',
-    repository,
-    digest,
-  )
-  return row?.parent as Digest | undefined
-}
-
-/** Whether a manifest of the repository names this digest, also one that was deleted and can be brought back. */
-function isNamed(statements: Statements, repository: number, digest: Digest): boolean {
-  const row = statements.get(
-    `SELECT 1 FROM edges WHERE repository = ?1 AND child = ?2
-     UNION ALL SELECT 1 FROM grave_edges WHERE repository = ?1 AND child = ?2 LIMIT 1`,
-    repository,
-    digest,
-  )
-  return row !== undefined
-}
-
-/** A blob that nothing names any more counts as unused from now on. */
-export function releaseLink(statements: Statements, repository: number, digest: Digest, at: number): void {
+/** A blob that nothing names any more counts as unused since a time, or since it was pushed again after that. */
+export function releaseLink(statements: Statements, repository: number, digest: Digest, since: number): void {
   if (isNamed(statements, repository, digest)) return
-  statements.run('UPDATE links SET unused = ? WHERE repository = ? AND digest = ?', at, repository, digest)
+  statements.run(
+    'UPDATE links SET unused = max(ifnull(unused, ?1), ?1) WHERE repository = ?2 AND digest = ?3',
+    since,
+    repository,
+    digest,
+  )
 }
 
-/** Takes a blob that nothing names any more out of the repository. */
+/** Takes a blob that nothing names any more out of the repository, unless it was pushed again since. */
 export function unlinkUnnamed(statements: Statements, repository: number, digest: Digest, at: number): void {
   if (isNamed(statements, repository, digest)) return
-  statements.run('DELETE FROM links WHERE repository = ? AND digest = ?', repository, digest)
+  statements.run(
+    'DELETE FROM links WHERE repository = ? AND digest = ? AND unused IS NULL',
+    repository,
+    digest,
+  )
   dropUnheldContent(statements, digest, at)
 }
 
@@ -111,6 +96,7 @@ export function deleteBlob(statements: Statements, command: DeleteBlob): Outcome
     )
     return linked !== undefined && by !== undefined ? { result: 'needed', by } : { result: 'unknown' }
   }
+  buryEdgesTo(statements, repository, command.digest)
   dropUnheldContent(statements, command.digest, command.at)
   return { result: 'deleted' }
 }

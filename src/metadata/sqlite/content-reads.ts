@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { ContentHolder, ContentReads, HoldersPage, StoredContent } from '../metadata-store.ts'
+import { IS_OF_LIVE } from './parents.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'
 import type { Statements } from './statements.ts'
@@ -54,7 +55,7 @@ function listNaming(
   const id = findRepository(statements, repository)
   if (id === undefined) return []
   const rows = statements.all(
-    'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?',
+    `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT ?`,
     id,
     digest,
     limit,

@@ -1,9 +1,10 @@
 import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
 import type { DeleteRepository, DropDeletedRepositories, Outcome } from '../command.ts'
 import { dropUnheldContent } from './contents.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
-import { endUploadsOf } from './upload-ends.ts'
+import { endSomeUploadsOf } from './upload-ends.ts'
 
 /** @see DeleteRepository */
 export function deleteRepository(
@@ -21,7 +22,6 @@ export function deleteRepository(
     repository,
   )
   statements.run('DELETE FROM repositories WHERE id = ?', repository)
-  endUploadsOf(statements, name, at)
   return { result: 'deleted' }
 }
 
@@ -68,8 +68,16 @@ function edgesOf(table: 'edges' | 'grave_edges'): Step {
 /** What a client counts: tags, manifests and blobs. */
 const COUNTED: readonly Step[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
 
+/** No answer knows them since the deletion, and whoever writes to one is told that it ended. */
+const uploads: Step = (statements, repository, limit, at) => {
+  const row = statements.get('SELECT name FROM deleted_repositories WHERE id = ?', repository)
+  return endSomeUploadsOf(statements, row?.name as RepositoryName, { limit, at })
+}
+
 const OTHERS: readonly Step[] = [
+  uploads,
   rowsOf('doomed_tags', 'digest'),
+  rowsOf('loose_edges', 'parent'),
   rowsOf('pulls', 'digest'),
   rowsOf('undescribed', 'digest'),
   edgesOf('edges'),

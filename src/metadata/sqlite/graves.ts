@@ -1,8 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
 import type { ExpireDeleted, Outcome, UndeleteManifest } from '../command.ts'
-import { releaseLink } from './blobs.ts'
 import { dropUnheldContent } from './contents.ts'
+import { finishBurial, settleEdgesOf } from './edges.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { hasRow, pointTag } from './tags.ts'
@@ -10,8 +10,11 @@ import { hasRow, pointTag } from './tags.ts'
 const COLUMNS =
   'repository, digest, media_type, artifact_type, size, subject, annotations, pushed, total_size, labels, platform'
 const MAX_EDGES_OF_A_STEP = 10_000
+/** The most manifests below another that come back together with it, and the most edges that all of them have. */
+const MAX_RESTORED_BELOW = 100
+const MAX_EDGES_BELOW = 1_000
 
-/** Keeps a manifest and what it names for an undelete; the caller removes the manifest itself. */
+/** Keeps a manifest for an undelete; the caller removes the manifest itself, and then settles its edges. */
 export function buryManifest(
   statements: Statements,
   repository: number,
@@ -26,28 +29,11 @@ export function buryManifest(
     repository,
     digest,
   )
-  // A layer whose bytes lie elsewhere need not be here; what was here must be, to be a whole image again.
-  statements.run(
-    `INSERT INTO grave_edges (repository, parent, child, kind, size, was_here)
-     SELECT repository, parent, child, kind, size,
-       EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child)
-       OR EXISTS (SELECT 1 FROM manifests m WHERE m.repository = e.repository AND m.digest = e.child)
-     FROM edges e WHERE repository = ? AND parent = ?`,
-    repository,
-    digest,
-  )
 }
 
-/** Forgets that a manifest was deleted. @returns what it named; nothing if it was not */
-export function forgetGrave(statements: Statements, repository: number, digest: Digest): Digest[] {
-  const found = statements.run('DELETE FROM graves WHERE repository = ? AND digest = ?', repository, digest)
-  if (found === 0) return []
-  const children = statements.all(
-    'DELETE FROM grave_edges WHERE repository = ? AND parent = ? RETURNING child',
-    repository,
-    digest,
-  )
-  return children.map(({ child }) => child as Digest)
+/** Forgets that a manifest was deleted; the caller settles its edges. @returns whether it was */
+export function forgetGrave(statements: Statements, repository: number, digest: Digest): boolean {
+  return statements.run('DELETE FROM graves WHERE repository = ? AND digest = ?', repository, digest) > 0
 }
 
 /** @see UndeleteManifest */
@@ -65,8 +51,9 @@ export function undeleteManifest(
     digest,
   )
   if (grave === undefined) return { result: 'unknown' }
-  const { graves, missing } = gravesOf(statements, repository, digest)
+  const { graves, missing, first } = gravesOf(statements, repository, digest, at)
   if (missing.length > 0) return { result: 'missing', digests: missing }
+  if (first !== undefined) return { result: 'graves-below', digests: first }
 
   // What is named comes before what names it.
   for (const found of graves.reverse()) restoreManifest(statements, repository, found, at)
@@ -74,30 +61,64 @@ export function undeleteManifest(
   return { result: 'restored', previousTags: JSON.parse(grave.tags as string) as Tag[] }
 }
 
-/** A deleted manifest and all deleted ones below it, and what is not here any more of all that they name. */
-function gravesOf(
-  statements: Statements,
-  repository: number,
-  digest: Digest,
-): { graves: Digest[]; missing: Digest[] } {
-  const graves = new Set([digest])
+interface GravesOf {
+  /** A deleted manifest and all deleted ones below it. */
+  graves: Digest[]
+  /** What is not here any more of all that they name. */
+  missing: Digest[]
+  /** If those below are too many to come back together with it: some of them that it names itself. */
+  first?: Digest[]
+}
+
+function gravesOf(statements: Statements, repository: number, top: Digest, at: number): GravesOf {
+  const graves = new Set([top])
   const missing = new Set<Digest>()
+  let first: Digest[] = []
+  let edgesLeft = MAX_EDGES_BELOW
   // A set goes on with what is added to it while it is read.
   for (const parent of graves) {
-    const edges = statements.all(
-      'SELECT child, kind FROM grave_edges WHERE repository = ? AND parent = ? AND was_here = 1',
-      repository,
-      parent,
-    )
-    for (const edge of edges) {
-      const child = edge.child as Digest
-      if (hasRow(statements, 'links', repository, child)) continue
-      if (edge.kind === 'manifest' && hasRow(statements, 'manifests', repository, child)) continue
-      if (edge.kind === 'manifest' && hasRow(statements, 'graves', repository, child)) graves.add(child)
+    if (parent !== top) edgesLeft -= countEdges(statements, repository, parent, edgesLeft + 1)
+    if (edgesLeft < 0) return { graves: [], missing: [...missing], first }
+    finishBurial(statements, repository, parent, at)
+    for (const { child, isGrave } of listAbsent(statements, repository, parent)) {
+      if (isGrave) graves.add(child)
       else missing.add(child)
     }
+    if (parent === top) first = [...graves].slice(1, 1 + MAX_RESTORED_BELOW)
+    if (graves.size > 1 + MAX_RESTORED_BELOW) return { graves: [], missing: [...missing], first }
   }
   return { graves: [...graves], missing: [...missing] }
+}
+
+/** How many edges a deleted manifest has, counted up to a number. */
+function countEdges(statements: Statements, repository: number, parent: Digest, most: number): number {
+  const rows = statements.all(
+    `SELECT 1 FROM grave_edges WHERE repository = ?1 AND parent = ?2
+     UNION ALL SELECT 1 FROM edges WHERE repository = ?1 AND parent = ?2 LIMIT ?3`,
+    repository,
+    parent,
+    most,
+  )
+  return rows.length
+}
+
+/** What a deleted manifest named that was here, and is not here now. */
+function listAbsent(
+  statements: Statements,
+  repository: number,
+  parent: Digest,
+): { child: Digest; isGrave: boolean }[] {
+  const rows = statements.all(
+    `SELECT child, kind = 'manifest'
+       AND EXISTS (SELECT 1 FROM graves g WHERE g.repository = e.repository AND g.digest = e.child) AS isGrave
+     FROM grave_edges e WHERE repository = ? AND parent = ? AND was_here = 1
+       AND NOT EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child)
+       AND (kind <> 'manifest'
+         OR NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository = e.repository AND m.digest = e.child))`,
+    repository,
+    parent,
+  )
+  return rows.map(({ child, isGrave }) => ({ child: child as Digest, isGrave: isGrave === 1 }))
 }
 
 function restoreManifest(statements: Statements, repository: number, digest: Digest, at: number): void {
@@ -115,12 +136,13 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
     digest,
   )
   statements.run(
-    `INSERT INTO edges (repository, parent, child, kind, size)
+    `INSERT OR IGNORE INTO edges (repository, parent, child, kind, size)
      SELECT repository, parent, child, kind, size FROM grave_edges WHERE repository = ? AND parent = ?`,
     repository,
     digest,
   )
   forgetGrave(statements, repository, digest)
+  settleEdgesOf(statements, repository, digest, { unused: at, at })
 }
 
 /** @see ExpireDeleted */
@@ -134,12 +156,11 @@ export function expireDeleted(statements: Statements, command: ExpireDeleted): O
   let edges = 0
   for (const row of rows) {
     if (edges >= MAX_EDGES_OF_A_STEP) return { result: 'done', count, more: true }
-    const repository = row.repository as number
-    const children = forgetGrave(statements, repository, row.digest as Digest)
-    const unusedSince = command.unusedSincePush ? Math.min(row.pushed as number, command.at) : command.at
-    for (const child of children) releaseLink(statements, repository, child, unusedSince)
-    dropUnheldContent(statements, row.digest as Digest, command.at)
-    edges += children.length
+    const [repository, digest] = [row.repository as number, row.digest as Digest]
+    forgetGrave(statements, repository, digest)
+    const unused = command.unusedSincePush ? Math.min(row.pushed as number, command.at) : command.at
+    edges += settleEdgesOf(statements, repository, digest, { unused, at: command.at }) ?? 0
+    dropUnheldContent(statements, digest, command.at)
     count++
   }
   return { result: 'done', count, more: rows.length === command.limit }

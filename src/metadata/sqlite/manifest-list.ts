@@ -12,6 +12,7 @@ import type {
 } from '../metadata-store.ts'
 import { manifestRow, manifestRows } from './manifest-order.ts'
 import { PageBudget } from './page-budget.ts'
+import { IS_OF_LIVE } from './parents.ts'
 import { TagReach } from './reach.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'
@@ -191,7 +192,7 @@ class Listing {
 
   #parentsOf(digest: Digest): Digest[] {
     const rows = this.#statements.all(
-      'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?',
+      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT ?`,
       this.repository,
       digest,
       MAX_PARENTS_SHOWN,

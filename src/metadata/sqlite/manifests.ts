@@ -1,5 +1,4 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { Edge } from '../../oci/manifest.ts'
 import { isManifestType, isSameMediaType } from '../../oci/media-type.ts'
 import type {
   DeleteManifest,
@@ -9,9 +8,10 @@ import type {
   PutManifest,
   RecordPulls,
 } from '../command.ts'
-import { manifestThatNeeds, releaseLink, unlinkUnnamed } from './blobs.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
+import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
 import { buryManifest, forgetGrave } from './graves.ts'
+import { buryEdgesTo, manifestThatNeeds } from './parents.ts'
 import { ensureRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { conditionHolds, doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
@@ -56,28 +56,6 @@ function otherMediaType(
   return isSame || !isManifestType(stored) ? undefined : stored
 }
 
-function missingContent(
-  statements: Statements,
-  repository: number | undefined,
-  edges: readonly Edge[],
-): Digest[] {
-  const required = edges.filter((edge) => edge.required)
-  const missing = required.filter(
-    (edge) => repository === undefined || !isPresent(statements, repository, edge),
-  )
-  return [...new Set(missing.map((edge) => edge.digest))]
-}
-
-function isPresent(
-  statements: Statements,
-  repository: number,
-  { kind, digest }: Pick<Edge, 'kind' | 'digest'>,
-): boolean {
-  if (hasRow(statements, 'links', repository, digest)) return true
-  // Build caches put blobs in an index, so there it may be either; elsewhere a manifest is no blob.
-  return kind === 'manifest' && hasRow(statements, 'manifests', repository, digest)
-}
-
 function storeManifest(statements: Statements, repository: number, command: PutManifest): void {
   const { digest } = command
   storeContent(statements, digest, command.bytes.length, { bytes: command.bytes }, command.at)
@@ -104,9 +82,11 @@ function storeManifest(statements: Statements, repository: number, command: PutM
     return
   }
   insertManifest(statements, repository, position, command)
-  for (const edge of command.edges) addEdge(statements, repository, digest, edge)
+  storeEdges(statements, repository, digest, command.edges)
   correctParents(statements, repository, digest)
-  forgetGrave(statements, repository, digest)
+  if (forgetGrave(statements, repository, digest)) {
+    settleEdgesOf(statements, repository, digest, { unused: command.at, at: command.at })
+  }
 }
 
 function insertManifest(
@@ -135,23 +115,6 @@ function insertManifest(
   )
 }
 
-function addEdge(statements: Statements, repository: number, parent: Digest, edge: Edge): void {
-  const { digest: child, kind, size } = edge
-  statements.run(
-    'INSERT OR IGNORE INTO edges (repository, parent, child, kind, size) VALUES (?, ?, ?, ?, ?)',
-    repository,
-    parent,
-    child,
-    kind,
-    size,
-  )
-  statements.run(
-    'UPDATE links SET unused = NULL WHERE repository = ? AND digest = ? AND unused IS NOT NULL',
-    repository,
-    child,
-  )
-}
-
 /** @see DeleteManifest */
 export function deleteManifest(statements: Statements, command: DeleteManifest): Outcome<DeleteManifest> {
   const { digest, at } = command
@@ -162,28 +125,22 @@ export function deleteManifest(statements: Statements, command: DeleteManifest):
   const by = manifestThatNeeds(statements, repository, digest)
   if (by !== undefined) return { result: 'needed', by }
 
-  const { tags, areLeft } = removeTagsOf(statements, repository, digest, at)
+  const { tags, areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
   if (command.keep) buryManifest(statements, repository, digest, { tags, at })
-  for (const child of removeRows(statements, repository, digest)) {
-    releaseLink(statements, repository, child, at)
-  }
+  removeRows(statements, repository, digest)
   const change = { kind: 'manifest-deleted', subject: digest, old: digest, at } as const
   const revision = recordChange(statements, repository, change)
-  if (areLeft) doomTags(statements, repository, { digest, revision })
+  if (areTagsLeft) doomTags(statements, repository, { digest, revision })
+  const areEdgesLeft = settleEdgesOf(statements, repository, digest, { unused: at, at }) === undefined
   dropUnheldContent(statements, digest, at)
-  return { result: 'deleted', ...(areLeft && { areTagsLeft: true }) }
+  return { result: 'deleted', ...((areTagsLeft || areEdgesLeft) && { areRowsLeft: true }) }
 }
 
-/** Removes a manifest and what is known of it. @returns what it named */
-function removeRows(statements: Statements, repository: number, digest: Digest): Digest[] {
+/** Removes a manifest and what is known of it, but for its edges. */
+function removeRows(statements: Statements, repository: number, digest: Digest): void {
+  buryEdgesTo(statements, repository, digest)
   statements.run('DELETE FROM manifests WHERE repository = ? AND digest = ?', repository, digest)
   statements.run('DELETE FROM pulls WHERE repository = ? AND digest = ?', repository, digest)
-  const children = statements.all(
-    'DELETE FROM edges WHERE repository = ? AND parent = ? RETURNING child',
-    repository,
-    digest,
-  )
-  return children.map(({ child }) => child as Digest)
 }
 
 /** @see PurgeManifest */
@@ -196,16 +153,15 @@ export function purgeManifest(statements: Statements, command: PurgeManifest): O
   const by = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
   if (by !== undefined) return { result: 'needed', by }
 
-  const { areLeft } = removeTagsOf(statements, repository, digest, at)
-  const children = isLive
-    ? removeRows(statements, repository, digest)
-    : forgetGrave(statements, repository, digest)
-  for (const child of children) unlinkUnnamed(statements, repository, child, at)
+  const { areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
+  if (isLive) removeRows(statements, repository, digest)
+  else forgetGrave(statements, repository, digest)
   const change = { kind: 'manifest-purged', subject: digest, old: digest, at } as const
   const revision = recordChange(statements, repository, change)
-  if (areLeft) doomTags(statements, repository, { digest, revision })
+  if (areTagsLeft) doomTags(statements, repository, { digest, revision })
+  const areEdgesLeft = settleEdgesOf(statements, repository, digest, { unused: 'now', at }) === undefined
   dropUnheldContent(statements, digest, at)
-  return { result: 'purged', ...(areLeft && { areTagsLeft: true }) }
+  return { result: 'purged', ...((areTagsLeft || areEdgesLeft) && { areRowsLeft: true }) }
 }
 
 /** @see RecordPulls */

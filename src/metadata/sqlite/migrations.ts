@@ -229,6 +229,15 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (repository, digest)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE loose_edges (
+    repository INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    unused INTEGER,
+    PRIMARY KEY (repository, parent)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX uploads_by_lease ON uploads (lease) WHERE lease IS NOT NULL;
+  `,
 ]
 
 /**

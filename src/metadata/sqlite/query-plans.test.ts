@@ -9,8 +9,8 @@ import { memoryMetadata } from './store.ts'
 const MAY_SCAN = [
   /FROM undescribed LIMIT/,
   /FROM doomed_tags d CROSS JOIN/,
+  /FROM loose_edges l CROSS JOIN/,
   /WHERE finished IS NULL/,
-  /^UPDATE uploads SET lease = NULL/,
 ]
 
 const seen = new Set<string>()
@@ -38,7 +38,7 @@ function plans(): { sql: string; steps: string[] }[] {
 test('no statement of all that the suite does looks at a whole table, or sorts what it found', () => {
   const bad = plans().flatMap(({ sql, steps }) => {
     if (MAY_SCAN.some((pattern) => pattern.test(sql))) return []
-    const slow = steps.filter((step) => /^SCAN (?!CONSTANT)|TEMP B-TREE/.test(step))
+    const slow = steps.filter((step) => /^SCAN (?!CONSTANT|json_each)|TEMP B-TREE/.test(step))
     return slow.length > 0 ? [{ sql, slow }] : []
   })
   assert.deepEqual(bad, [])

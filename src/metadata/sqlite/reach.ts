@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
+import { IS_OF_LIVE } from './parents.ts'
 import type { Statements } from './statements.ts'
 import { IS_LIVE } from './tags.ts'
 
@@ -58,7 +59,7 @@ export class TagReach {
   /** A manifest is reached by what names it, and by what it refers to. */
   #addAbove(digest: Digest, seen: Set<Digest>): void {
     const parents = this.#statements.all(
-      'SELECT DISTINCT parent FROM edges WHERE repository = ? AND child = ? LIMIT ?',
+      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} LIMIT ?`,
       this.#repository,
       digest,
       MAX_STEPS_OF_A_MANIFEST + 1,

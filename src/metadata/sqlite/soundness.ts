@@ -205,7 +205,8 @@ const TABLES: readonly Table[] = [
     place: { repository: 0, parent: '', child: '', kind: '' },
     sql: `SELECT t.repository, t.parent, t.child, t.kind, r.id IS NOT NULL AND NOT EXISTS
         (SELECT 1 FROM links l WHERE l.repository = t.repository AND l.digest = t.child) AND (t.kind <> 'manifest' OR
-        NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository = t.repository AND m.digest = t.child)) AS bad
+        NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository = t.repository AND m.digest = t.child)) AND NOT EXISTS
+        (SELECT 1 FROM loose_edges e WHERE e.repository = t.repository AND e.parent = t.parent) AS bad
       FROM edges t LEFT JOIN repositories r ON r.id = t.repository`,
     describe: (row, statements) =>
       isRequired(statements, row)

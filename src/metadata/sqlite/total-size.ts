@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge, EdgeKind } from '../../oci/manifest.ts'
+import { IS_OF_LIVE } from './parents.ts'
 import type { Statements } from './statements.ts'
 
 /** What a manifest names, as far as sizes go. */
@@ -7,6 +8,11 @@ type Reached = Pick<Edge, 'digest' | 'kind' | 'size'>
 
 const MAX_EDGES_LOOKED_AT = 20_000
 const MAX_CORRECTED = 16
+
+/** How many edges one push may still look at. */
+interface Budget {
+  left: number
+}
 
 /**
  * How many bytes a manifest reaches: its own and each digest below it, once. Of an index that reaches more than 20,000 others, what is
@@ -16,19 +22,22 @@ export function totalSize(
   statements: Statements,
   repository: number,
   { size, edges }: { size: number; edges: readonly Reached[] },
+  budget: Budget = { left: MAX_EDGES_LOOKED_AT },
 ): number {
   const sizes = new Map(edges.map((edge) => [edge.digest, edge.size]))
   const children = edges.filter(({ kind }) => kind === 'manifest').map(({ digest }) => digest)
-  if (!addReached(statements, repository, children, sizes))
+  if (!addReached(statements, repository, { manifests: children, sizes, budget }))
     return sumOfChildren(statements, repository, size, edges)
   return sum(size, sizes.values())
 }
 
 /**
  * Corrects how many bytes is reached by what names a manifest that came later than its index: directly and from above, in up to 16
- * manifests. Those beyond keep what the descriptors said: whoever pushes may not hold up all others.
+ * manifests that together reach up to 20,000 others. Those beyond keep what the descriptors said: whoever pushes may not hold up all
+ * others.
  */
 export function correctParents(statements: Statements, repository: number, child: Digest): void {
+  const budget = { left: MAX_EDGES_LOOKED_AT }
   const above = new Set([child])
   // A set goes on with what is added to it while it is read.
   for (const digest of above) {
@@ -36,13 +45,13 @@ export function correctParents(statements: Statements, repository: number, child
       if (above.size > MAX_CORRECTED) break
       above.add(parent)
     }
-    if (digest !== child) correct(statements, repository, digest)
+    if (digest !== child && !correct(statements, repository, digest, budget)) return
   }
 }
 
 function parentsOf(statements: Statements, repository: number, child: Digest): Digest[] {
   const rows = statements.all(
-    `SELECT parent FROM edges WHERE repository = ? AND child = ? AND kind = 'manifest' LIMIT ?`,
+    `SELECT parent FROM edges e WHERE repository = ? AND child = ? AND kind = 'manifest' AND ${IS_OF_LIVE} LIMIT ?`,
     repository,
     child,
     MAX_CORRECTED,
@@ -50,43 +59,47 @@ function parentsOf(statements: Statements, repository: number, child: Digest): D
   return rows.map(({ parent }) => parent as Digest)
 }
 
-function correct(statements: Statements, repository: number, digest: Digest): void {
+/** @returns whether the budget was enough; nothing was done otherwise */
+function correct(statements: Statements, repository: number, digest: Digest, budget: Budget): boolean {
   const row = statements.get(
     'SELECT size FROM manifests WHERE repository = ? AND digest = ?',
     repository,
     digest,
   )
   const edges = statements.all(
-    'SELECT child AS digest, kind, size FROM edges WHERE repository = ? AND parent = ?',
+    'SELECT child AS digest, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT ?',
     repository,
     digest,
+    budget.left + 1,
   )
+  budget.left -= edges.length
+  if (budget.left < 0) return false
   const manifest = { size: row?.size as number, edges: edges as unknown as Reached[] }
   statements.run(
     'UPDATE manifests SET total_size = ? WHERE repository = ? AND digest = ?',
-    totalSize(statements, repository, manifest),
+    totalSize(statements, repository, manifest, budget),
     repository,
     digest,
   )
+  return true
 }
 
 /** Adds what manifests reach. @returns whether that was all */
 function addReached(
   statements: Statements,
   repository: number,
-  manifests: readonly Digest[],
-  sizes: Map<Digest, number>,
+  { manifests, sizes, budget }: { manifests: readonly Digest[]; sizes: Map<Digest, number>; budget: Budget },
 ): boolean {
   const next = [...new Set(manifests)]
-  let looked = 0
   for (let parent = next.pop(); parent !== undefined; parent = next.pop()) {
     const rows = statements.all(
-      'SELECT child, kind, size FROM edges WHERE repository = ? AND parent = ?',
+      'SELECT child, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT ?',
       repository,
       parent,
+      Math.max(0, budget.left) + 1,
     )
-    looked += rows.length + 1
-    if (looked > MAX_EDGES_LOOKED_AT) return false
+    budget.left -= rows.length + 1
+    if (budget.left < 0) return false
     for (const row of rows) {
       const child = row.child as Digest
       if (sizes.has(child)) continue
@@ -103,18 +116,13 @@ function sumOfChildren(
   size: number,
   edges: readonly Reached[],
 ): number {
-  const sizes = new Map<Digest, number>()
-  for (const edge of edges) {
-    const row =
-      edge.kind === 'manifest'
-        ? statements.get(
-            'SELECT total_size FROM manifests WHERE repository = ? AND digest = ?',
-            repository,
-            edge.digest,
-          )
-        : undefined
-    sizes.set(edge.digest, (row?.total_size as number | undefined) ?? edge.size)
-  }
+  const rows = statements.all(
+    `SELECT value ->> 'digest' AS digest, coalesce(m.total_size, value ->> 'size') AS size FROM json_each(?2)
+     LEFT JOIN manifests m ON value ->> 'kind' = 'manifest' AND m.repository = ?1 AND m.digest = value ->> 'digest'`,
+    repository,
+    JSON.stringify(edges),
+  )
+  const sizes = new Map(rows.map((row) => [row.digest, row.size as number]))
   return sum(size, sizes.values())
 }
 

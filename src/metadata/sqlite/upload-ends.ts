@@ -51,22 +51,15 @@ function removeUpload(
   )
 }
 
-/** Ends all uploads of a repository that is deleted. */
-export function endUploadsOf(statements: Statements, repository: RepositoryName, at: number): void {
-  for (const column of ['key', 'next_key']) {
-    statements.run(
-      `INSERT OR IGNORE INTO garbage (key, queued)
-       SELECT ${column}, ? FROM uploads WHERE repository = ? AND ${column} IS NOT NULL`,
-      at,
-      repository,
-    )
-  }
-  statements.run(
-    'INSERT OR IGNORE INTO ended_uploads (id, ended) SELECT id, ? FROM uploads WHERE repository = ?',
-    at,
-    repository,
-  )
-  statements.run('DELETE FROM uploads WHERE repository = ?', repository)
+/** Ends up to so many uploads of a repository that is being deleted. @returns how many */
+export function endSomeUploadsOf(
+  statements: Statements,
+  repository: RepositoryName,
+  { limit, at }: { limit: number; at: number },
+): number {
+  const rows = statements.all('SELECT id FROM uploads WHERE repository = ? LIMIT ?', repository, limit)
+  for (const { id } of rows) removeUpload(statements, id as string, { at })
+  return rows.length
 }
 
 /** @see DiscardKey */

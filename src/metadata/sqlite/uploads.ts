@@ -16,12 +16,15 @@ import type {
   UploadRecord,
 } from '../command.ts'
 import { discardKey } from './contents.ts'
+import { isBeingDeleted } from './repositories.ts'
 import type { Row, Statements } from './statements.ts'
 
-/** Reads an upload's row. */
+/** Reads an upload's row. Those of a repository that is being deleted have ended, whether their rows are left or not. */
 export function findUpload(statements: Statements, id: string): UploadRecord | 'ended' | undefined {
   const row = statements.get('SELECT * FROM uploads WHERE id = ?', id)
-  if (row !== undefined) return uploadRecord(row)
+  if (row !== undefined) {
+    return isBeingDeleted(statements, row.repository as RepositoryName) ? 'ended' : uploadRecord(row)
+  }
   return statements.get('SELECT 1 FROM ended_uploads WHERE id = ?', id) === undefined ? undefined : 'ended'
 }
 
@@ -189,7 +192,9 @@ export function checkClaim(
   claim: UploadClaim,
 ): 'held' | 'unknown' | 'changed' {
   const found = findUpload(statements, id)
-  if (found === undefined) return claim.version === 0 ? 'held' : 'unknown'
+  if (found === undefined) {
+    return claim.version === 0 && !isBeingDeleted(statements, repository) ? 'held' : 'unknown'
+  }
   if (found === 'ended' || found.repository !== repository) return 'unknown'
   const holds =
     claim.lease === undefined
@@ -210,9 +215,11 @@ export function releaseUpload(statements: Statements, command: ReleaseUpload): O
 
 /** @see ReleaseLeases */
 export function releaseLeases(statements: Statements, command: ReleaseLeases): Outcome<ReleaseLeases> {
+  // A range of the index on leases: the end is what no text that begins with the holder comes after.
   statements.run(
-    'UPDATE uploads SET lease = NULL, leased_until = NULL WHERE substr(lease, 1, length(?1)) = ?1',
+    'UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease >= ? AND lease < ?',
     command.holder,
+    `${command.holder}\u{10ffff}`,
   )
   return { result: 'done' }
 }

@@ -27,6 +27,8 @@ export interface WriterAnswer {
 type Commit = WriterRequest['commits'][number] & { port: MessagePort }
 
 const MAX_COMMITS_OF_A_BATCH = 1000
+/** Manifests that together name more than this wait for the next batch, so that one transaction stays short. */
+const MAX_EDGES_OF_A_BATCH = 10_000
 
 const { path, versions: memory } = workerData as WriterThreadData
 // A database that vanished must not be replaced by an empty one.
@@ -58,14 +60,25 @@ function commitsOf({ commits }: WriterRequest, port: MessagePort): Commit[] {
 
 /** While a batch is being synced, the requests behind it gather at the ports: that is the whole of group commit. */
 function gather(commits: Commit[]): Commit[] {
+  let edges = edgesOf(commits)
   for (const port of ports) {
-    while (commits.length < MAX_COMMITS_OF_A_BATCH) {
+    while (commits.length < MAX_COMMITS_OF_A_BATCH && edges < MAX_EDGES_OF_A_BATCH) {
       const next = receiveMessageOnPort(port) as { message: WriterRequest } | undefined
       if (next === undefined) break
-      commits.push(...commitsOf(next.message, port))
+      const more = commitsOf(next.message, port)
+      edges += edgesOf(more)
+      commits.push(...more)
     }
   }
   return commits
+}
+
+function edgesOf(commits: readonly Commit[]): number {
+  const commands = commits.flatMap((commit) => commit.commands)
+  return commands.reduce(
+    (sum, command) => sum + (command.type === 'putManifest' ? command.edges.length : 0),
+    0,
+  )
 }
 
 function apply(commits: readonly Commit[]): void {

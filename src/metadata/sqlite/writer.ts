@@ -6,6 +6,7 @@ import { Checkpoints, offersCheckpoints } from './checkpoints.ts'
 import { forgetGarbage, reserveProbe } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
+import { settleEdges } from './edges.ts'
 import { expireDeleted, undeleteManifest } from './graves.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { openForWriting } from './opening.ts'
@@ -221,6 +222,7 @@ const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
   'deleteRepository',
   'dropDeletedRepositories',
   'dropDoomedTags',
+  'settleEdges',
   'forgetGarbage',
   'shrinkStore',
 ])
@@ -245,6 +247,7 @@ const HANDLERS: Handlers = {
   describeManifests,
   recordPulls,
   dropDoomedTags,
+  settleEdges,
   setTag,
   deleteTag,
   openUpload,

@@ -1,0 +1,54 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { Statements } from './statements.ts'
+
+/**
+ * Whether a row of `edges e` counts. What a live manifest names is in `edges`, what a deleted one names in `grave_edges`. Rows of one that
+ * was deleted with more of them than one transaction moves stay in `edges` for a while.
+ */
+export const IS_OF_LIVE =
+  'EXISTS (SELECT 1 FROM manifests p WHERE p.repository = e.repository AND p.digest = e.parent)'
+
+const IS_OF_GRAVE =
+  'EXISTS (SELECT 1 FROM graves g WHERE g.repository = e.repository AND g.digest = e.parent)'
+
+/** A live manifest of the repository that names this digest. */
+export function manifestThatNeeds(
+  statements: Statements,
+  repository: number,
+  digest: Digest,
+): Digest | undefined {
+  const row = statements.get(
+    `SELECT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} LIMIT 1`,
+    repository,
+    digest,
+  )
+  return row?.parent as Digest | undefined
+}
+
+/** Whether a manifest of the repository names this digest, also one that was deleted and can be brought back. */
+export function isNamed(statements: Statements, repository: number, digest: Digest): boolean {
+  const row = statements.get(
+    `SELECT 1 FROM edges e WHERE repository = ?1 AND child = ?2 AND (${IS_OF_LIVE} OR ${IS_OF_GRAVE})
+     UNION ALL SELECT 1 FROM grave_edges e WHERE repository = ?1 AND child = ?2
+       AND ${IS_OF_GRAVE} LIMIT 1`,
+    repository,
+    digest,
+  )
+  return row !== undefined
+}
+
+/**
+ * Remembers that content was here, which is about to leave the repository: of deleted manifests that name it, and whose edges have not
+ * moved yet. No live manifest names it.
+ */
+export function buryEdgesTo(statements: Statements, repository: number, child: Digest): void {
+  const buried = `edges AS e INDEXED BY edges_by_child WHERE e.repository = ? AND e.child = ?
+    AND ${IS_OF_GRAVE}`
+  const count = statements.run(
+    `INSERT OR IGNORE INTO grave_edges (repository, parent, child, kind, size, was_here)
+     SELECT repository, parent, child, kind, size, 1 FROM ${buried}`,
+    repository,
+    child,
+  )
+  if (count > 0) statements.run(`DELETE FROM ${buried}`, repository, child)
+}
