@@ -26,6 +26,8 @@ export interface StowageServer {
   readonly url: string
   /** All places where it listens: sockets that were passed to the process may be several. */
   readonly urls: readonly string[]
+  /** How many threads answer requests. */
+  readonly threads: number
   /** Whether files are sent inside of the kernel. */
   readonly hasZeroCopy: boolean
   /**
@@ -46,6 +48,7 @@ export interface StowageServer {
 
 /** What answers requests. */
 interface Front {
+  readonly threads: number
   readonly hasZeroCopy: boolean
   /** Resolves once every thread of it has answered. */
   answers(): Promise<void>
@@ -95,7 +98,7 @@ export async function startServerHere(config: Config, log: Logger): Promise<Stow
 async function serveHere(config: Config, log: Logger, { registry, health, tls }: Ground): Promise<Front> {
   const server = await serveRegistry({ config, registry, log, checkHealth: () => health.check() }, tls)
   // Whoever asks is on the same thread.
-  return { ...server, answers: async () => {} }
+  return { ...server, threads: 1, answers: async () => {} }
 }
 
 const DATABASE_DAMAGED =
@@ -121,6 +124,7 @@ async function start(
     return {
       url: urls[0] ?? '',
       urls,
+      threads: front.threads,
       hasZeroCopy: front.hasZeroCopy,
       answers,
       reload: async () => await watched?.check(),

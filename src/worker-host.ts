@@ -47,6 +47,10 @@ export class WorkerHost {
     return host
   }
 
+  get threads(): number {
+    return this.#places.length
+  }
+
   /** How many connections all workers have. */
   connectionCount(): number {
     return this.connectionCounts().reduce((total, count) => total + count, 0)

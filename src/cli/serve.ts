@@ -185,11 +185,11 @@ function addressProblem(error: unknown, listen: { host: string; port: number }):
   return new UsageError(`${address} is not an address of this machine: ${code}`)
 }
 
-function greet({ url, urls, hasZeroCopy }: StowageServer, { data, workers }: Config): void {
+function greet({ url, urls, threads, hasZeroCopy }: StowageServer, { data }: Config): void {
   const lines = [
     ...urls.map((each) => `Stowage listens on ${each}`),
     `Data is in ${data}`,
-    `Answered by ${workers === 1 ? 'one thread' : `${workers} threads`}; files are sent ${hasZeroCopy ? 'by the kernel' : 'by reading them'}`,
+    `Answered by ${threads === 1 ? 'one thread' : `${threads} threads`}; files are sent ${hasZeroCopy ? 'by the kernel' : 'by reading them'}`,
     invitation(url),
   ]
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -45,6 +45,21 @@ for (const zeroCopy of ['auto', 'off']) {
   })
 }
 
+test(
+  'a Node.js that may not call the system serves a Unix socket with one thread, and says so',
+  HANG,
+  async (t) => {
+    const sandbox = await openSandbox(t)
+    const path = socketOf(sandbox)
+    const surroundings = { nodeFlags: ['--no-experimental-ffi'] }
+    const server = await sandbox.serve('data', [...ON_SOCKET, '--workers', '2'], surroundings)
+    await server.wrote('stdout', /Answered by one thread; files are sent by reading them/)
+    await server.wrote('stderr', /this Node\.js cannot hand connections of Unix sockets to other threads/)
+    const place = await pushBlobBySocket(path, LAYER, digestOf(LAYER))
+    assert.ok((await askSocket(path, place)).body.equals(LAYER))
+  },
+)
+
 test('the file of the Unix socket has the mode that was asked for, and goes at a stop', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const path = socketOf(sandbox)
