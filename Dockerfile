@@ -11,7 +11,7 @@ WORKDIR /stowage
 COPY package.json package-lock.json .npmrc ./
 # The Node.js of the image runs it, so the one in the lock file is not needed.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
-COPY LICENSE* README.md ./
+COPY LICENSE README.md ./
 COPY src src
 # Compiles what a start needs, which halves the time that a container takes to start. Node.js keeps that for each user apart.
 RUN mkdir .cache && chown 10001:0 .cache
@@ -21,7 +21,8 @@ RUN node --disable-warning=ExperimentalWarning src/cli/main.ts serve --help >/de
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title=stowage \
   org.opencontainers.image.description="A registry for container images and every other OCI artifact" \
-  org.opencontainers.image.version=0.1.0
+  org.opencontainers.image.version=0.1.0 \
+  org.opencontainers.image.licenses=Apache-2.0
 # Nothing of it is the user's, so that a server that is broken into cannot change it.
 COPY --from=build --chown=0:0 /stowage /stowage
 # Group 0 may write: some platforms run containers as an unknown user of that group. The command is for `docker exec`.

@@ -86,7 +86,16 @@ test('the image holds the program and the packages that are locked for it, and n
 }, async () => {
   await withRoot(async (root) => {
     assert.deepEqual((await readdir(join(root, 'stowage'))).sort(), [
-      ...['.cache', '.npmrc', 'README.md', 'node_modules', 'package-lock.json', 'package.json', 'src'],
+      ...[
+        '.cache',
+        '.npmrc',
+        'LICENSE',
+        'README.md',
+        'node_modules',
+        'package-lock.json',
+        'package.json',
+        'src',
+      ],
     ])
     const files = await readdir(join(root, 'stowage/src'), { recursive: true })
     assert.ok(files.includes('cli/main.ts'))
@@ -117,7 +126,9 @@ test('the image says who runs it, where it listens, what it writes to, and what 
   skip,
 }, async () => {
   const [image] = JSON.parse(await podman('image', 'inspect', IMAGE))
-  const { name, description, version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
+  const { name, description, version, license } = JSON.parse(
+    await readFile(join(PROJECT, 'package.json'), 'utf8'),
+  )
   const { Config: config } = image
   assert.equal(config.User, '10001:0')
   assert.deepEqual(Object.keys(config.ExposedPorts), ['5000/tcp'])
@@ -127,6 +138,7 @@ test('the image says who runs it, where it listens, what it writes to, and what 
   assert.equal(config.Labels[`${prefix}.title`], name)
   assert.equal(config.Labels[`${prefix}.description`], description)
   assert.equal(config.Labels[`${prefix}.version`], version)
+  assert.equal(config.Labels[`${prefix}.licenses`], license)
 })
 
 for (const [who, options] of [

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { access, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
 import { serveCommand } from '../../src/cli/serve.ts'
 import { DEFAULTS, parseConfig } from '../../src/config.ts'
 import { temporaryFolder } from '../stowage.ts'
@@ -82,29 +80,4 @@ test('the pod of deploy/kubernetes.yaml has settings that exist, and time to sto
   })
   const needed = (config.shutdownDelay + config.drainTimeout) / 1000 + AFTER_DRAIN_S
   assert.ok(grace !== undefined && grace >= needed, `${grace} s are less than ${needed}`)
-})
-
-async function hasSystemd(): Promise<boolean> {
-  return await access('/usr/bin/systemd-analyze').then(
-    () => true,
-    () => false,
-  )
-}
-
-test('systemd finds nothing wrong with the units of deploy', {
-  skip: (await hasSystemd()) ? false : 'run .ci/deploy-setup: there is no systemd-analyze',
-}, async (t) => {
-  const folder = await temporaryFolder(t)
-  const units = (await readdir(projectFile('deploy'))).filter((name) =>
-    /\.(?:service|socket|timer)$/.test(name),
-  )
-  assert.ok(units.includes('stowage.service'))
-  for (const name of units) {
-    const unit = await readFile(projectFile(`deploy/${name}`), 'utf8')
-    // Where the program lies on this machine.
-    await writeFile(join(folder, name), unit.replaceAll('/opt/stowage', projectFile('').replace(/\/$/, '')))
-  }
-  const verify = ['verify', '--man=no', '--recursive-errors=no', ...units.map((name) => join(folder, name))]
-  const { stdout, stderr } = await promisify(execFile)('systemd-analyze', verify)
-  assert.equal(stdout + stderr, '')
 })
