@@ -1,14 +1,12 @@
 import type { Operation } from '../oci/operation.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { JsonSchema } from '../oci/schema.ts'
+import type { Action, Caller } from '../registry/caller.ts'
 import type { Registry, TagCondition } from '../registry/registry.ts'
 import type { ExtensionAnswer } from './answer.ts'
 
 /** A module that is any tag. No other endpoint may have the same component. */
 export const TAG_MODULE = '<tag>'
-
-/** What the registry's clients may be allowed to do; each endpoint says which of it it needs. */
-export type Action = 'pull' | 'push' | 'delete' | 'catalog'
 
 /** A request to an extension's endpoint. */
 export interface ExtensionRequest {
@@ -32,17 +30,16 @@ export interface ExtensionRequest {
 
 /** What an endpoint works with: what the registry's own handlers have, and nothing else. */
 export interface ExtensionContext {
+  /** As the caller may see it: its reads across repositories tell of no others than visible ones. */
   registry: Registry
   /** All extensions of this registry. */
   extensions: readonly Extension[]
   /** The repository in the path; undefined at registry level. */
   repository?: RepositoryName
-  /** Whether who asks may pull from a repository: for answers that tell of others than the one in the path. */
-  mayPull(repository: RepositoryName): Promise<boolean>
   /** How many threads answer requests; what is bounded for the whole server is divided by that. One if absent. */
   threads?: number
-  /** Text that differs where what two clients may see does. */
-  visibility: string
+  /** Who asks. */
+  caller: Caller
   /** Milliseconds since the epoch. */
   clock(): number
 }

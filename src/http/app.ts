@@ -1,8 +1,11 @@
 import type { Extension } from '../extensions/extension.ts'
 import { RegistryError } from '../oci/error.ts'
 import { removePathPrefix } from '../oci/path-prefix.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
+import { type Action, ANYONE, type Caller } from '../registry/caller.ts'
 import type { Registry } from '../registry/registry.ts'
+import { visibleRegistry } from '../registry/visible-registry.ts'
 import type { HostCheck } from './allowed-hosts.ts'
 import { blobMethods } from './blobs.ts'
 import { refuseCrossSite } from './cross-site.ts'
@@ -40,6 +43,8 @@ export interface HttpAppParts {
   checkHost?: HostCheck
   /** How many threads answer requests; one if absent. */
   threads?: number
+  /** Tells who sends a request; anyone may do everything if absent. */
+  identify?(request: HttpRequest): Promise<Caller>
   /** Milliseconds since the epoch. */
   clock(): number
   /** Whether reads, or also writes, can be done; false while the server shuts down. */
@@ -53,7 +58,7 @@ const base: Handler<'base'> = async () => jsonResponse(200, {})
 export const METHODS: {
   readonly [Id in Exclude<RouteId, 'registryExtension' | 'repositoryExtension'>]: Methods<Id>
 } = {
-  base: { GET: base, HEAD: base },
+  base: { GET: { action: 'pull', handle: base }, HEAD: { action: 'pull', handle: base } },
   catalog: catalogMethods,
   uploads: uploadsMethods,
   upload: uploadMethods,
@@ -147,20 +152,30 @@ async function dispatch(parts: HttpAppParts, request: HttpRequest, path: string)
   const route = resolveAlias(parts.extensions, parsed, request)
   const params = parsePathParameters(route.params, request.method)
   const methods = methodsOf(parts, route, params)
-  const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
-  if (handler !== undefined) return await handler(parts.registry, request, params)
-  const allow = Object.keys(methods).join(', ')
-  return errorResponse(new RegistryError('METHOD_UNSUPPORTED'), { Allow: allow })
+  const method = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
+  if (method === undefined) {
+    const allow = Object.keys(methods).join(', ')
+    return errorResponse(new RegistryError('METHOD_UNSUPPORTED'), { Allow: allow })
+  }
+  const caller = parts.identify === undefined ? ANYONE : await parts.identify(request)
+  if (caller !== ANYONE && !(await caller.may(method.action, params.name))) throw new RegistryError('DENIED')
+  return await method.handle(visibleRegistry(parts.registry, caller.visibility), request, params, caller)
 }
 
-type AnyHandler = (registry: Registry, request: HttpRequest, params: unknown) => Promise<HttpResponse>
+type PathParams = Readonly<Record<string, unknown>> & { name?: RepositoryName }
+
+/** A method whose parameters are those of the endpoint that it was found at. */
+interface AnyMethod {
+  action: Action
+  handle(registry: Registry, request: HttpRequest, params: unknown, caller: Caller): Promise<HttpResponse>
+}
 
 function methodsOf(
   parts: HttpAppParts,
   { id }: Route,
-  params: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, AnyHandler>> {
+  params: PathParams,
+): Readonly<Record<string, AnyMethod>> {
   const isExtension = id === 'registryExtension' || id === 'repositoryExtension'
   const methods = isExtension ? extensionMethods(parts, params as unknown as ExtensionParams) : METHODS[id]
-  return methods as Readonly<Record<string, AnyHandler>>
+  return methods as Readonly<Record<string, AnyMethod>>
 }

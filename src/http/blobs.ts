@@ -24,4 +24,8 @@ const remove: Handler<'blob'> = async (registry, request, { name, digest }) => {
 }
 
 /** `/v2/<name>/blobs/<digest>`. Sections "Pulling blobs" and "Deleting Blobs". */
-export const blobMethods: Methods<'blob'> = { GET: read, HEAD: read, DELETE: remove }
+export const blobMethods: Methods<'blob'> = {
+  GET: { action: 'pull', handle: read },
+  HEAD: { action: 'pull', handle: read },
+  DELETE: { action: 'delete', handle: remove },
+}

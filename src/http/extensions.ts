@@ -14,6 +14,7 @@ import { formatNextLink } from '../oci/link.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Route } from '../oci/route.ts'
+import type { Action, Caller } from '../registry/caller.ts'
 import type { Registry, TagCondition } from '../registry/registry.ts'
 import { contentResponse } from './content.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
@@ -31,12 +32,16 @@ export interface ExtensionParams {
 /** What all endpoints are given beside the registry and the request. */
 export type Surroundings = Pick<ExtensionContext, 'extensions' | 'clock' | 'threads'>
 
-/** An extension's answer to one method. */
-export type ExtensionMethod = (
-  registry: Registry,
-  request: HttpRequest,
-  params: ExtensionParams,
-) => Promise<HttpResponse>
+/** One method of an extension's endpoint, and what its caller must be allowed to do. */
+export interface ExtensionMethod {
+  action: Action
+  handle(
+    registry: Registry,
+    request: HttpRequest,
+    params: ExtensionParams,
+    caller: Caller,
+  ): Promise<HttpResponse>
+}
 
 /** What is being answered. */
 interface Exchange {
@@ -45,7 +50,7 @@ interface Exchange {
   /** Of the endpoint, as a `Link` has it. */
   path: string
   mediaType: string
-  visibility: string
+  caller: Caller
 }
 
 /** The methods of an extension's endpoint. @throws RegistryError EXTENSION_UNKNOWN if there is none at this path and level */
@@ -71,23 +76,17 @@ export function extensionMethods(
 }
 
 function methodOf(endpoint: Endpoint, path: string, surroundings: Surroundings): ExtensionMethod {
-  return async (registry, request, { name, module }) => {
-    const mediaType = mediaTypeOf(endpoint, request)
-    // Nobody is refused anything yet, so all see the same.
-    const visibility = ''
-    const context = {
-      ...surroundings,
-      registry,
-      ...(name && { repository: name }),
-      mayPull: async () => true,
-      visibility,
-    }
-    // The path of an endpoint of a repository has its name.
-    const asked = new EndpointRequest(request, { mediaType, module })
-    const answer = await endpoint.handle(context as RepositoryContext, asked)
-    const level = name === undefined ? '/v2' : `/v2/${name}`
-    const exchange = { request, endpoint, path: `${level}/${path}`, mediaType, visibility }
-    return await toResponse(answer, exchange)
+  return {
+    action: endpoint.action,
+    async handle(registry, request, { name, module }, caller) {
+      const mediaType = mediaTypeOf(endpoint, request)
+      const context = { ...surroundings, registry, caller, ...(name && { repository: name }) }
+      const asked = new EndpointRequest(request, { mediaType, module })
+      // The path of an endpoint of a repository has its name.
+      const answer = await endpoint.handle(context as RepositoryContext, asked)
+      const level = name === undefined ? '/v2' : `/v2/${name}`
+      return await toResponse(answer, { request, endpoint, path: `${level}/${path}`, mediaType, caller })
+    },
   }
 }
 
@@ -213,8 +212,8 @@ function linkTo(cursor: string, exchange: Exchange): string {
 }
 
 function entityTag(state: string, exchange: Exchange): string {
-  const { path, mediaType, visibility } = exchange
-  const all = JSON.stringify([state, path, mediaType, visibility, knownParameters(exchange)])
+  const { path, mediaType, caller } = exchange
+  const all = JSON.stringify([state, path, mediaType, caller.visibility.key, knownParameters(exchange)])
   return `state:${createHash('sha256').update(all).digest('base64url')}`
 }
 

@@ -81,10 +81,19 @@ const referrers: Handler<'referrers'> = async (registry, request, { name, digest
 }
 
 /** `/v2/<name>/tags/list`. Section "Listing Tags". */
-export const tagsMethods: Methods<'tags'> = { GET: tags, HEAD: tags }
+export const tagsMethods: Methods<'tags'> = {
+  GET: { action: 'pull', handle: tags },
+  HEAD: { action: 'pull', handle: tags },
+}
 
 /** `/v2/_catalog`, of the Docker Registry HTTP API v2. */
-export const catalogMethods: Methods<'catalog'> = { GET: catalog, HEAD: catalog }
+export const catalogMethods: Methods<'catalog'> = {
+  GET: { action: 'catalog', handle: catalog },
+  HEAD: { action: 'catalog', handle: catalog },
+}
 
 /** `/v2/<name>/referrers/<digest>`. Section "Listing Referrers". */
-export const referrersMethods: Methods<'referrers'> = { GET: referrers, HEAD: referrers }
+export const referrersMethods: Methods<'referrers'> = {
+  GET: { action: 'pull', handle: referrers },
+  HEAD: { action: 'pull', handle: referrers },
+}

@@ -69,4 +69,9 @@ const remove: Handler<'manifest'> = async (registry, request, { name, reference 
 }
 
 /** `/v2/<name>/manifests/<reference>`. Sections "Pulling manifests", "Pushing Manifests" and "Deleting tags" and "manifests". */
-export const manifestMethods: Methods<'manifest'> = { GET: read, HEAD: read, PUT: push, DELETE: remove }
+export const manifestMethods: Methods<'manifest'> = {
+  GET: { action: 'pull', handle: read },
+  HEAD: { action: 'pull', handle: read },
+  PUT: { action: 'push', handle: push },
+  DELETE: { action: 'delete', handle: remove },
+}

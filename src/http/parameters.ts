@@ -27,8 +27,9 @@ const MAX_SHOWN = 100
 export function parsePathParameters(
   params: Readonly<Record<string, string>>,
   method: string,
-): Record<string, unknown> {
-  const parsed: Record<string, unknown> = { ...params }
+): Record<string, unknown> & Partial<PathParameters> {
+  const parsed: Record<string, unknown> & Partial<PathParameters> = {}
+  for (const [name, text] of Object.entries(params)) parsed[name] = text
   if (params.name !== undefined) parsed.name = requireName(params.name)
   if (params.digest !== undefined) parsed.digest = requireDigest(params.digest)
   if (params.reference !== undefined) parsed.reference = requireReference(params.reference, method)

@@ -121,13 +121,13 @@ const cancel: Handler<'upload'> = async (registry, _request, { name, upload }) =
 }
 
 /** `/v2/<name>/blobs/uploads/`. Sections "Pushing blobs" and "Mounting a blob from another repository". */
-export const uploadsMethods: Methods<'uploads'> = { POST: start }
+export const uploadsMethods: Methods<'uploads'> = { POST: { action: 'push', handle: start } }
 
 /** `/v2/<name>/blobs/uploads/<upload>`. Sections "Pushing a blob in chunks" and "Cancel a blob upload". */
 export const uploadMethods: Methods<'upload'> = {
-  PATCH: append,
-  PUT: finish,
-  GET: status,
-  HEAD: status,
-  DELETE: cancel,
+  PATCH: { action: 'push', handle: append },
+  PUT: { action: 'push', handle: finish },
+  GET: { action: 'push', handle: status },
+  HEAD: { action: 'push', handle: status },
+  DELETE: { action: 'push', handle: cancel },
 }

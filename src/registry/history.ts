@@ -35,10 +35,16 @@ export interface History {
   rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Rollback>
 }
 
+/** Changes that were read. Those of repositories that the caller may not know of are left out. */
+export interface ChangesRead extends ChangePage {
+  /** The sequence number after which the next page begins. */
+  next: number
+}
+
 /** What happens in the registry. */
 export interface Changes {
   /** Refuses to leave out what was forgotten. */
-  read(query: ChangeQuery): Promise<ChangePage>
+  read(query: ChangeQuery): Promise<ChangesRead>
   bounds(): Promise<{ floor: number; last: number }>
   /** Resolves when there are changes of the registry behind a sequence number, or the signal is aborted. */
   wait(after: number, signal: AbortSignal): Promise<void>
@@ -114,12 +120,15 @@ export function changesOf(parts: RegistryParts): Changes {
   }
 }
 
-async function readChanges(parts: RegistryParts, query: ChangeQuery): Promise<ChangePage> {
+async function readChanges(parts: RegistryParts, query: ChangeQuery): Promise<ChangesRead> {
   const page = await parts.metadata.log.read(query)
   if (page === undefined) {
     throw new RegistryError('NAME_UNKNOWN', { details: [{ name: query.repository }] })
   }
-  if (query.after >= page.floor) return page
+  if (query.after >= page.floor) {
+    const { changes, last } = page
+    return { ...page, next: changes.length < query.limit ? last : (changes.at(-1)?.sequence ?? last) }
+  }
   throw new RegistryError('HISTORY_PRUNED', {
     message: `changes up to sequence ${page.floor} are not kept any more; list what there is, and go on behind ${page.last}`,
     details: [{ floor: page.floor, last: page.last }],

@@ -33,6 +33,7 @@ import { countRepositories } from './counts.ts'
 import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
   type Changes,
+  type ChangesRead,
   changesOf,
   type History,
   historyOf,
@@ -65,6 +66,7 @@ export type {
   ChangePage,
   ChangeQuery,
   Changes,
+  ChangesRead,
   ContentHolder,
   FileSlice,
   History,

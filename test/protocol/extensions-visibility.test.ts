@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { Caller } from '../../src/registry/caller.ts'
 import type { ChangeList } from './changes.ts'
 import { type OpenRegistry, openRegistry } from './open-registry.ts'
 
-/** A registry whose client may not pull from anything below `secret`. */
+/** Sees nothing below `secret`, and may do everything in a repository that it names: so a test can fill those that it does not see. */
+const OUTSIDER: Caller = {
+  visibility: { key: 'outsider', includes: async (repository) => !repository.startsWith('secret/') },
+  may: async () => true,
+}
+
+/** A registry whose client does not see anything below `secret`. */
 async function secretive(t: TestContext): Promise<OpenRegistry> {
-  return await openRegistry(t, (context) => ({
-    ...context,
-    mayPull: async (repository) => !repository.startsWith('secret/'),
-  }))
+  return await openRegistry(t, (context) => context, OUTSIDER)
 }
 
 async function json<T>(answer: Promise<Response>): Promise<T> {
@@ -114,4 +119,86 @@ test('what is deleted while it is being answered is as unknown as any other', as
   const unknown = await ask('GET', target)
   assert.equal(gone.status, 404)
   assert.equal(await gone.text(), await unknown.text())
+})
+
+/** All pages of a list of names, as a client reads them that follows `Link`. */
+async function namesOf(
+  ask: OpenRegistry['ask'],
+  path: string,
+): Promise<{ names: string[]; links: string[] }> {
+  const names: string[] = []
+  const links: string[] = []
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const answer: Response = await ask('GET', next)
+    const { repositories } = (await answer.json()) as { repositories: string[] }
+    assert.ok(repositories.length > 0, `${next} is empty`)
+    names.push(...repositories)
+    next = /^<([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1]
+    if (next !== undefined) links.push(next)
+  }
+  return { names, links }
+}
+
+test('lists of repositories hold full pages of what a client sees, and no page begins at another name', async (t) => {
+  const { ask, push } = await secretive(t)
+  for (const name of ['open/a', 'secret/a', 'secret/b', 'secret/c', 'secret/d', 'top', 'under/open', 'zone'])
+    await push(name, 'x')
+  const catalog = await namesOf(ask, '/v2/_catalog?n=2')
+  assert.deepEqual(catalog.names, ['open/a', 'top', 'under/open', 'zone'])
+  assert.deepEqual(catalog.links, ['/v2/_catalog?last=top&n=2'])
+  const all = await namesOf(ask, '/v2/_stowage/repositories/list?recursive=true&n=2')
+  assert.deepEqual(all.names, ['open/a', 'top', 'under/open', 'zone'])
+  assert.equal(all.links.length, 1)
+  // A path whose repositories cannot be seen is not there either.
+  const top = await namesOf(ask, '/v2/_stowage/repositories/list')
+  assert.deepEqual(top.names, ['open', 'top', 'under', 'zone'])
+})
+
+test('a blob is mounted only from repositories that a client sees', async (t) => {
+  const { ask } = await secretive(t)
+  const bytes = Buffer.from('a layer')
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  const push = async (name: string) => {
+    const pushed = await ask('POST', `/v2/${name}/blobs/uploads/?digest=${digest}`, { body: bytes })
+    assert.equal(pushed.status, 201)
+  }
+  const mount = async (from: string) =>
+    (await ask('POST', `/v2/open/app/blobs/uploads/?mount=${digest}${from}`)).status
+  for (let index = 0; index < 3; index++) await push(`secret/${index}`)
+  assert.equal(await mount(''), 202)
+  assert.equal(await mount('&from=secret/1'), 202)
+  assert.equal((await ask('HEAD', `/v2/open/app/blobs/${digest}`)).status, 404)
+  await push('open/source')
+  assert.equal(await mount(''), 201)
+  assert.equal((await ask('HEAD', `/v2/open/app/blobs/${digest}`)).status, 200)
+})
+
+test('what a caller may not do is denied, at each endpoint and whatever there is', async (t) => {
+  const asked: string[] = []
+  const reader: Caller = {
+    visibility: OUTSIDER.visibility,
+    async may(action, repository) {
+      asked.push(`${action} ${repository ?? ''}`.trim())
+      return action === 'pull'
+    },
+  }
+  const { ask } = await openRegistry(t, (context) => context, reader)
+  const digest = `sha256:${'0'.repeat(64)}`
+  for (const [method, path, action] of [
+    ['PUT', '/v2/app/manifests/v1', 'push app'],
+    ['DELETE', '/v2/app/manifests/v1', 'delete app'],
+    ['POST', '/v2/app/blobs/uploads/', 'push app'],
+    ['DELETE', `/v2/app/blobs/${digest}`, 'delete app'],
+    ['GET', '/v2/_catalog', 'catalog'],
+    ['GET', '/v2/_stowage/repositories/list', 'catalog'],
+    ['POST', '/v2/app/_stowage/tags/rollback', 'push app'],
+    ['DELETE', '/v2/app/_stowage/repository/self', 'delete app'],
+  ] as const) {
+    const denied = await ask(method, path)
+    assert.equal(denied.status, 403, `${method} ${path}`)
+    assert.match(await denied.text(), /"DENIED"/)
+    assert.equal(asked.at(-1), action, `${method} ${path}`)
+  }
+  assert.equal((await ask('GET', '/v2/app/manifests/v1')).status, 404)
+  assert.equal(asked.at(-1), 'pull app')
 })

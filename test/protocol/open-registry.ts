@@ -6,6 +6,7 @@ import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import type { HttpApp } from '../../src/http/message.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
+import type { Caller } from '../../src/registry/caller.ts'
 import { localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/serving.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
@@ -24,10 +25,16 @@ export interface OpenRegistry {
   forget(): Promise<void>
 }
 
-/** Makes a registry. @param alter what the context of each request becomes */
+/**
+ * Makes a registry.
+ *
+ * @param alter what the context of each request becomes
+ * @param caller who sends each request; anyone if absent
+ */
 export async function openRegistry(
   test: Pick<TestContext, 'after'>,
   alter: (context: ExtensionContext) => ExtensionContext,
+  caller?: Caller,
 ): Promise<OpenRegistry> {
   const metadata = memoryMetadata()
   test.after(() => metadata.close())
@@ -43,6 +50,7 @@ export async function openRegistry(
   const app = createApp({
     registry,
     extensions: EXTENSIONS.map((extension) => altered(extension, alter)),
+    ...(caller && { identify: async () => caller }),
     clock: () => now,
     isReady: async () => true,
     log: { debug() {}, error: (fields: object) => console.error(fields) },

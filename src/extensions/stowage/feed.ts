@@ -3,7 +3,7 @@ import { ERRORS, RegistryError } from '../../oci/error.ts'
 import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime } from '../../oci/time.ts'
-import type { Change, ChangePage, ChangeQuery, Registry } from '../../registry/registry.ts'
+import type { Change, ChangeQuery, ChangesRead, Registry } from '../../registry/registry.ts'
 import type { ExtensionContext } from '../extension.ts'
 import type { QueryParameter } from '../query.ts'
 
@@ -99,17 +99,16 @@ export async function readFeed(
   const { registry, repository } = context
   const after = since ?? (await registry.changes.bounds()).last
   const query = { ...(repository && { repository }), after, limit }
-  const { changes, floor, last } = await readTogether(registry, query)
+  const { changes, next, floor, last } = await readTogether(registry, query)
   if (after > last) throw beyondEnd(after, { floor, last })
-  const next = changes.length < limit ? last : (changes.at(-1)?.sequence ?? last)
-  return { changes: await visible(context, changes), next, last }
+  return { changes, next, last }
 }
 
-const reading = new WeakMap<Registry, Map<string, Promise<ChangePage>>>()
+const reading = new WeakMap<Registry, Map<string, Promise<ChangesRead>>>()
 
 /** Those who follow the same and are woken together share what is read in one turn of the event loop. */
-function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangePage> {
-  const pages = reading.get(registry) ?? new Map<string, Promise<ChangePage>>()
+function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangesRead> {
+  const pages = reading.get(registry) ?? new Map<string, Promise<ChangesRead>>()
   reading.set(registry, pages)
   const key = `${query.repository ?? ''} ${query.after} ${query.limit}`
   const found = pages.get(key)
@@ -138,13 +137,6 @@ export async function waitBehind(
   if (next >= last) return await registry.changes.wait(next, signal)
   // Pages of what the caller may not see can follow each other for long, and others are to be answered meanwhile.
   await setImmediate()
-}
-
-async function visible({ mayPull }: ExtensionContext, changes: readonly Change[]): Promise<Change[]> {
-  const repositories = [...new Set(changes.map(({ repository }) => repository))]
-  const allowed = await Promise.all(repositories.map(mayPull))
-  const seen = new Set(repositories.filter((_, index) => allowed[index]))
-  return changes.filter(({ repository }) => seen.has(repository))
 }
 
 /** A change as it is answered. */

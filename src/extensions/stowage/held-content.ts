@@ -23,13 +23,8 @@ export interface HeldContent {
  * The repositories that have some content and that the caller may pull from, the oldest first. Of many it finds only those among the first
  * hundred.
  */
-export async function listHolders(
-  { registry, mayPull }: ExtensionContext,
-  digest: Digest,
-): Promise<ContentHolder[]> {
-  const { holders } = await registry.contents.holders(digest, 0, MAX_LOOKUPS)
-  const allowed = await Promise.all(holders.map(({ repository }) => mayPull(repository)))
-  return holders.filter((_, index) => allowed[index])
+export async function listHolders({ registry }: ExtensionContext, digest: Digest): Promise<ContentHolder[]> {
+  return (await registry.contents.holders(digest, 0, MAX_LOOKUPS)).holders
 }
 
 /** Finds content in a repository as it is served there; undefined if it has gone meanwhile. */

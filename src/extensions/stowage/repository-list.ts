@@ -129,7 +129,7 @@ async function listRepositories(
 
 /** Answers a page of the repositories below the path of a request. @throws RegistryError PARAMETER_INVALID for the cursor */
 export function childrenAnswer(
-  { registry, repository, mayPull }: ExtensionContext,
+  { registry, repository }: ExtensionContext,
   {
     recursive,
     detail,
@@ -149,14 +149,12 @@ export function childrenAnswer(
         after,
         limit: n ?? MAX_REPOSITORIES,
       })
-      const allowed = await Promise.all(items.map(({ name }) => mayPull(name)))
-      const shown = items.filter((_, index) => allowed[index])
       const last = items.at(-1)
       return {
         json: {
           name: parent,
-          repositories: shown.map(({ name }) => (parent === '' ? name : name.slice(parent.length + 1))),
-          ...(detail && { details: shown.map(detailOf) }),
+          repositories: items.map(({ name }) => (parent === '' ? name : name.slice(parent.length + 1))),
+          ...(detail && { details: items.map(detailOf) }),
         },
         next: more && last ? formatCursor(LIST, [last.name]) : undefined,
       }
