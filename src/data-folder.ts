@@ -11,6 +11,7 @@ import { primaryCode, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB } from './metad
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from './metadata/sqlite/store.ts'
 import { type BlobFolder, isMarked, markOf } from './storage/blob-folder.ts'
 import type { BlobStore } from './storage/blob-store.ts'
+import { DiskGate } from './storage/disk-gate.ts'
 import { blobStoreAt, fileSystemBlobStore } from './storage/file-system.ts'
 import { makeFolder } from './storage/folder.ts'
 
@@ -94,10 +95,17 @@ export async function openDataFolder(
   }
 }
 
-/** The stores of a folder that another thread opened. */
-export function joinDataFolder({ path, identity, metadata: shared }: SharedFolder): Stores {
+/** The stores of a folder that another thread opened. @param gate where this thread waits for the disk */
+export function joinDataFolder(
+  { path, identity, metadata: shared }: SharedFolder,
+  gate: DiskGate = new DiskGate(),
+): Stores {
   const metadata = sharedMetadata(shared)
-  return { metadata, blobs: blobStoreAt({ root: blobsOf(path), identity }), close: () => metadata.close() }
+  return {
+    metadata: { ...metadata, commit: (commands) => gate.commit(() => metadata.commit(commands)) },
+    blobs: blobStoreAt({ root: blobsOf(path), identity, gate }),
+    close: () => metadata.close(),
+  }
 }
 
 /** The folder of blobs of a data folder. */

@@ -1,4 +1,5 @@
 import { mkdir, open, unlink } from 'node:fs/promises'
+import type { DiskGate } from './disk-gate.ts'
 
 /** A file that is open for writing, or a folder that is open to be synced. */
 export interface WritableFile {
@@ -21,3 +22,22 @@ export interface FileOperations {
 
 /** Those of the operating system. */
 export const systemFiles: FileOperations = { open, mkdir, unlink }
+
+/** Operations that wait at a gate for their turn. */
+export function gatedFiles(files: FileOperations, gate: DiskGate): FileOperations {
+  return {
+    async open(path, flags, mode) {
+      const file = await gate.write(() => files.open(path, flags, mode))
+      return {
+        stat: () => gate.write(() => file.stat()),
+        writev: (chunks, position) => gate.write(() => file.writev(chunks, position)),
+        truncate: (size) => gate.write(() => file.truncate(size)),
+        datasync: () => gate.write(() => file.datasync()),
+        sync: () => gate.write(() => file.sync()),
+        close: () => gate.write(() => file.close()),
+      }
+    },
+    mkdir: (path, options) => gate.write(() => files.mkdir(path, options)),
+    unlink: (path) => gate.write(() => files.unlink(path)),
+  }
+}

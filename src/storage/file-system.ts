@@ -17,7 +17,8 @@ import {
   parseSizeState,
   untilInterrupted,
 } from './blob-store.ts'
-import { type FileOperations, systemFiles, type WritableFile } from './file-operations.ts'
+import { DiskGate } from './disk-gate.ts'
+import { type FileOperations, gatedFiles, systemFiles, type WritableFile } from './file-operations.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 
 const MAX_GATHER_SIZE = 1024 * 1024
@@ -37,6 +38,8 @@ export interface FileSystemPlace {
   identity?: string
   /** The disk is read without them. */
   files?: FileOperations
+  /** Where this thread waits for the disk; one of its own if absent. */
+  gate?: DiskGate
 }
 
 /**
@@ -52,8 +55,10 @@ export async function fileSystemBlobStore(place: FileSystemPlace): Promise<BlobS
 export function blobStoreAt({
   root,
   identity = ANY_IDENTITY,
-  files = systemFiles,
+  files: ungated = systemFiles,
+  gate = new DiskGate(),
 }: FileSystemPlace): BlobStore {
+  const files = gatedFiles(ungated, gate)
   const top = { root, identity }
   const placeOf = (key: BlobKey): Place => {
     checkKey(key)
@@ -64,8 +69,8 @@ export function blobStoreAt({
   return {
     append: async (key, state, offset, body) => await append(files, placeOf(key), { state, offset, body }),
     publish: async (key, state) => await publish(files, placeOf(key), state),
-    open: async (key, range) => await openSlice(placeOf(key), range),
-    size: async (key) => await sizeOf(placeOf(key)),
+    open: async (key, range) => await openSlice(gate, placeOf(key), range),
+    size: async (key) => await sizeOf(gate, placeOf(key)),
     delete: async (key) => await remove(files, placeOf(key)),
   }
 }
@@ -314,46 +319,50 @@ const dropped = new FinalizationRegistry<number>((descriptor) => closeSync(descr
 const MAX_KNOWN = 10_000
 const known = new Set<string>()
 
-async function openForReading(path: string): Promise<number> {
+async function openForReading(gate: DiskGate, path: string): Promise<number> {
   if (known.delete(path)) {
     const descriptor = openSync(path, 'r')
     known.add(path)
     return descriptor
   }
-  const descriptor = await openDescriptor(path, 'r')
+  const descriptor = await gate.read(() => openDescriptor(path, 'r'))
   known.add(path)
   const [oldest] = known
   if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest)
   return descriptor
 }
 
-async function openReadable({ top, path }: Place): Promise<number | undefined> {
+async function openReadable(gate: DiskGate, { top, path }: Place): Promise<number | undefined> {
   try {
-    return await openForReading(path)
+    return await openForReading(gate, path)
   } catch (error) {
     await requireOneUnreadable(top, path, error)
     return undefined
   }
 }
 
-async function sizeOf(place: Place): Promise<number | undefined> {
-  const descriptor = await openReadable(place)
+async function sizeOf(gate: DiskGate, place: Place): Promise<number | undefined> {
+  const descriptor = await openReadable(gate, place)
   if (descriptor === undefined) return undefined
   try {
-    return (await statDescriptor(descriptor)).size
+    return (await gate.read(() => statDescriptor(descriptor))).size
   } finally {
     closeSync(descriptor)
   }
 }
 
-async function openSlice(place: Place, range: ByteRange): Promise<BlobBytes | undefined> {
-  const descriptor = await openReadable(place)
+async function openSlice(gate: DiskGate, place: Place, range: ByteRange): Promise<BlobBytes | undefined> {
+  const descriptor = await openReadable(gate, place)
   if (descriptor === undefined) return undefined
   let isOpen = true
   const slice: FileSlice = {
     type: 'file',
-    read: async (buffer, position) =>
-      (await readDescriptor(descriptor, buffer, 0, buffer.length, position)).bytesRead,
+    async read(buffer, position) {
+      const { bytesRead } = await gate.read(() =>
+        readDescriptor(descriptor, buffer, 0, buffer.length, position),
+      )
+      return bytesRead
+    },
     async close() {
       if (!isOpen) return
       isOpen = false

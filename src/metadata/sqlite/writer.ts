@@ -11,6 +11,7 @@ import { expireDeleted, undeleteManifest } from './graves.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { openForWriting } from './opening.ts'
 import { pruneChanges } from './pruning.ts'
+import { ReadMark } from './read-mark.ts'
 import type { Reserve } from './reserve.ts'
 import { shrinkStore } from './shrinking.ts'
 import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR } from './sqlite-error.ts'
@@ -82,9 +83,11 @@ class SqliteWriter implements Writer {
   }
 
   rest(): void {
-    const { database, checkpoints } = this.#connection
+    const { database, checkpoints, readMark } = this.#connection
     try {
-      if (database.isOpen) checkpoints?.takeIfDue()
+      if (!database.isOpen) return
+      checkpoints?.takeIfDue()
+      readMark?.move()
     } catch (error) {
       // Nothing of what was answered depends on it; the next batch finds out what is wrong.
       if (!isStoreFailure(error)) throw error
@@ -93,8 +96,9 @@ class SqliteWriter implements Writer {
   }
 
   close(): void {
-    const { database, checkpoints } = this.#connection
+    const { database, checkpoints, readMark } = this.#connection
     if (!database.isOpen) return
+    readMark?.close()
     checkpoints?.end()
     database.close()
   }
@@ -108,6 +112,8 @@ class SqliteWriter implements Writer {
       statements,
       versions,
       checkpoints: isOurs ? new Checkpoints(database, statements) : undefined,
+      // After what the checkpoints commit for themselves.
+      readMark: path === ':memory:' ? undefined : new ReadMark(path),
     }
   }
 
@@ -126,7 +132,10 @@ class SqliteWriter implements Writer {
   }
 
   #drop(): void {
-    if (this.#connection.database.isOpen) this.#connection.database.close()
+    const { database, readMark } = this.#connection
+    if (!database.isOpen) return
+    readMark?.close()
+    database.close()
   }
 
   /** Does those of a batch that free space, in the space that the reserve gives; the others have failed. */
@@ -171,18 +180,22 @@ interface Connection {
   database: DatabaseSync
   statements: Statements
   checkpoints: Checkpoints | undefined
+  readMark: ReadMark | undefined
   versions: Versions
 }
 
 function applyBatch(
-  { database, statements, checkpoints, versions }: Connection,
+  { database, statements, checkpoints, readMark, versions }: Connection,
   batch: readonly (readonly Command[])[],
 ): CommitResult[] {
   database.exec('BEGIN IMMEDIATE')
   try {
     const results = batch.map((commands) => applyCommands(statements, commands))
     checkpoints?.mark()
-    versions.whileChanging(batch, () => database.exec('COMMIT'))
+    versions.whileChanging(batch, () => {
+      database.exec('COMMIT')
+      readMark?.move()
+    })
     checkpoints?.committed()
     return results
   } catch (error) {
