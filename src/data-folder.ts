@@ -22,6 +22,8 @@ export class DataFolderError extends Error {
 
 /** Both stores of a data folder. */
 export interface Stores {
+  /** Where this thread waits for the disk. */
+  gate: DiskGate
   metadata: MetadataStore
   blobs: BlobStore
   close(): Promise<void>
@@ -102,10 +104,15 @@ export function joinDataFolder(
 ): Stores {
   const metadata = sharedMetadata(shared)
   return {
-    metadata: { ...metadata, commit: (commands) => gate.commit(() => metadata.commit(commands)) },
+    gate,
+    metadata: throughGate(metadata, gate),
     blobs: blobStoreAt({ root: blobsOf(path), identity, gate }),
     close: () => metadata.close(),
   }
+}
+
+function throughGate(metadata: MetadataStore, gate: DiskGate): MetadataStore {
+  return { ...metadata, commit: (commands) => gate.commit(() => metadata.commit(commands)) }
 }
 
 /** The folder of blobs of a data folder. */
@@ -147,14 +154,16 @@ async function openLocked(
 ): Promise<Omit<DataFolder, 'hidden'>> {
   const metadata = await sqliteMetadata({ path: databaseOf(path), onWriterDeath })
   const identity = identityOf(metadata.secret)
-  const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity }).catch(
+  const gate = new DiskGate()
+  const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity, gate }).catch(
     async (error: unknown) => {
       await metadata.close()
       throw error
     },
   )
   return {
-    metadata,
+    gate,
+    metadata: throughGate(metadata, gate),
     blobs,
     hasBlobs,
     blobsMark: markOf({ root: blobsOf(path), identity }),
@@ -204,7 +213,7 @@ export function identityOf(secret: Uint8Array): string {
  */
 async function openBlobs(
   metadata: MetadataStore,
-  place: BlobFolder,
+  place: BlobFolder & { gate: DiskGate },
 ): Promise<{ blobs: BlobStore; hasBlobs: boolean }> {
   if ((await isMarked(place)) || (await mayMark(metadata, place)))
     return { blobs: await fileSystemBlobStore(place), hasBlobs: true }

@@ -42,8 +42,10 @@ export interface StowageServer {
    * Stops in steps, each of which is logged: the readiness probe fails, for as long as `--shutdown-delay` says; no new connection is accepted, idle ones
    * and endless answers end; running requests may finish within `--drain-timeout`, then they are cut. Resolves when everything is let go
    * of, or a few seconds after the cut if something hangs.
+   *
+   * @returns whether everything was let go of; else an ordinary exit of the process may have to wait for what hangs
    */
-  close(): Promise<void>
+  close(): Promise<boolean>
 }
 
 /** What answers requests. */
@@ -95,8 +97,13 @@ export async function startServerHere(config: Config, log: Logger): Promise<Stow
   return await start({ config, log, inherited: [] }, (ground) => serveHere(config, log, ground))
 }
 
-async function serveHere(config: Config, log: Logger, { registry, health, tls }: Ground): Promise<Front> {
-  const server = await serveRegistry({ config, registry, log, checkHealth: () => health.check() }, tls)
+async function serveHere(
+  config: Config,
+  log: Logger,
+  { folder, registry, health, tls }: Ground,
+): Promise<Front> {
+  const checkHealth = () => health.check()
+  const server = await serveRegistry({ config, registry, log, gate: folder.gate, checkHealth }, tls)
   // Whoever asks is on the same thread.
   return { ...server, threads: 1, answers: async () => {} }
 }
@@ -137,7 +144,7 @@ async function start(
           close,
           cut: () => front.cut(),
         }
-        await shutDown(stoppable, config, log)
+        return await shutDown(stoppable, config, log)
       },
     }
   } catch (error) {
@@ -150,7 +157,7 @@ async function start(
 async function openOver(
   { config, log, tls, listener }: Pick<Ground, 'tls' | 'listener'> & { config: Config; log: Logger },
   openFront: (ground: Ground) => Promise<Front>,
-): Promise<{ front: Front } & Pick<StowageServer, 'answers' | 'close'>> {
+): Promise<{ front: Front; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; another takes over'),
   )

@@ -15,6 +15,7 @@ import { addressMatcher } from './ip-address.ts'
 import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
 import { localRegistry, type Registry } from './registry/registry.ts'
 import type { UploadWriters } from './registry/upload-writers.ts'
+import type { DiskGate } from './storage/disk-gate.ts'
 
 /** Every extension that there is, with drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
@@ -82,6 +83,8 @@ export interface Serving {
   config: Config
   registry: Registry
   log: Logger
+  /** Where this thread waits for the disk. */
+  gate: DiskGate
   /** What probes have found of the storage. */
   checkHealth(): Promise<Health>
   /** How many threads serve the same; one if absent. What is bounded for all of them is divided by that. */
@@ -92,10 +95,11 @@ export interface Serving {
 
 /** Answers requests on this thread, on the connections that it is given. */
 export async function serveRegistry(
-  { config, registry, log, checkHealth, threads = 1, loggedHosts }: Serving,
+  { config, registry, log, gate, checkHealth, threads = 1, loggedHosts }: Serving,
   tls: TlsFiles | undefined,
 ): Promise<RegistryServer> {
   let withdrawn = false
+  const isStalled = stallReporter(gate, log)
   const probeMetadata = metadataProbe(registry, log)
   const app = createApp({
     registry,
@@ -109,7 +113,7 @@ export async function serveRegistry(
       ...(loggedHosts && { logged: loggedHosts }),
     }),
     async isReady(need) {
-      if (withdrawn || !(await probeMetadata())) return false
+      if (withdrawn || isStalled() || !(await probeMetadata())) return false
       const { reads, writes } = await checkHealth()
       // It may have begun to stop meanwhile.
       return !withdrawn && reads === undefined && (need === 'read' || writes === undefined)
@@ -121,6 +125,7 @@ export async function serveRegistry(
     zeroCopy: config.zeroCopy,
     readOrigin: readerOf(config),
     bodyMemory: bodyMemory() / threads,
+    isStalled,
     log,
   })
   return {
@@ -147,6 +152,19 @@ function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config)
     publicUrl,
     isTrusted: (peer) => (peer === 'unix' ? unixSocket : isInRange(peer)),
   })
+}
+
+/** Tells whether the disk stands still, and logs when that changes. */
+function stallReporter(gate: DiskGate, log: Logger): () => boolean {
+  let before = false
+  return () => {
+    const now = gate.isStalled
+    if (now && !before)
+      log.error('the storage has not answered for 10 seconds; writes are refused until it does')
+    if (before && !now) log.info('the storage answers again')
+    before = now
+    return now
+  }
 }
 
 /** Tells whether the metadata store can be read on this thread. */

@@ -19,12 +19,12 @@ export interface Stoppable {
 /** What was cut keeps what is durable, which takes a moment to write down. Kubernetes kills 30 s after its signal, 5 s after the default drain timeout. */
 const AFTER_CUT_MS = 3_000
 
-/** Stops in steps, and tells of each. Ends in bounded time, whatever hangs. */
+/** Stops in steps, and tells of each. Ends in bounded time, whatever hangs. @returns whether everything was let go of */
 export async function shutDown(
   server: Stoppable,
   { shutdownDelay, drainTimeout }: Pick<Config, 'shutdownDelay' | 'drainTimeout'>,
   log: Pick<Logger, 'info' | 'warn'>,
-): Promise<void> {
+): Promise<boolean> {
   server.withdraw()
   if (shutdownDelay > 0) {
     log.info({ seconds: shutdownDelay / 1_000 }, 'stopping: the readiness probe fails, requests are answered')
@@ -34,14 +34,15 @@ export async function shutDown(
   const draining = { connections: server.connectionCount(), seconds: drainTimeout / 1_000 }
   log.info(draining, 'stopping: no new connections, running requests may finish')
   const closed = server.close().then(() => true)
-  if (await within(drainTimeout, closed)) return
+  if (await within(drainTimeout, closed)) return true
   log.warn(
     { connections: server.connectionCount() },
     'stopping: the drain timeout is over, connections are cut',
   )
   server.cut()
-  if (await within(AFTER_CUT_MS, closed)) return
+  if (await within(AFTER_CUT_MS, closed)) return true
   log.warn({}, 'stopping: something still runs, and is not waited for')
+  return false
 }
 
 /** Whether something was done in time. */

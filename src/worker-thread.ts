@@ -11,6 +11,7 @@ import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { LossCounters } from './registry/blob-presence.ts'
 import { type SharedWriters, UploadWriters } from './registry/upload-writers.ts'
 import { registryOf, serveRegistry } from './serving.ts'
+import { DiskGate } from './storage/disk-gate.ts'
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -61,7 +62,7 @@ const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHo
 writeCompiledCodeSoon()
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
-const stores = joinDataFolder(folder)
+const stores = joinDataFolder(folder, new DiskGate(config.workers))
 const registry = registryOf(stores, {
   config,
   log,
@@ -71,7 +72,7 @@ const registry = registryOf(stores, {
 })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await serveRegistry(
-  { config, registry, log, checkHealth, threads: config.workers, loggedHosts },
+  { config, registry, log, gate: stores.gate, checkHealth, threads: config.workers, loggedHosts },
   tls,
 )
 const adopt = await openAdoption()

@@ -59,6 +59,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'src/log.ts',
       'src/log-output.ts',
       'src/compiled-code.ts',
+      'src/thread-pool.ts',
     ],
     packages: ['commander', 'undici'],
     packageTypes: ['pino'],
@@ -69,6 +70,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 const TOP: Readonly<Record<string, Rule>> = {
   'src/loopback.ts': { folders: [], node: false },
   'src/compiled-code.ts': { folders: [], node: true },
+  'src/thread-pool.ts': { folders: [], node: true },
   'src/ip-address.ts': { folders: [], node: true },
   'src/config.ts': {
     folders: ['oci'],
@@ -140,6 +142,7 @@ const NETWORK_FILES = [
   'src/http/node-request.ts',
   'src/http/plain-request.ts',
   'src/http/request-body.ts',
+  'src/http/request-problem.ts',
   'src/http/transfer.ts',
   'src/http/unix-connection.ts',
   'src/http/unix-listener.ts',

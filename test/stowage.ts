@@ -10,8 +10,9 @@ import { type StowageServer, startServerHere } from '../src/server.ts'
 import { watchAnswers } from './api/watch.ts'
 
 /** A server of a test, on a port and a data folder of its own. */
-export interface TestServer extends Pick<StowageServer, 'url' | 'close'> {
+export interface TestServer extends Pick<StowageServer, 'url'> {
   data: string
+  close(): Promise<void>
 }
 
 /** How long requests that are still running have when a test ends. */
@@ -50,7 +51,7 @@ export async function startStowage(
   const server = await startServerHere(config, pino({ level: 'silent' }))
   let closed: Promise<void> | undefined
   const close = () => {
-    closed ??= server.close()
+    closed ??= server.close().then(() => {})
     return closed
   }
   // In this order, whatever else the test has to do: a folder that is written to can't be removed.

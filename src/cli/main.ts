@@ -1,9 +1,11 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { join } from 'node:path'
 import { keepCompiledCode } from '../compiled-code.ts'
+import { sizeThreadPool } from '../thread-pool.ts'
 import { catchSignals } from './signals.ts'
 
 // First of all: whatever else is loaded is loaded below.
 catchSignals()
+sizeThreadPool()
 keepCompiledCode(join(import.meta.dirname, '../../.cache/code'))
 await import('./program.ts')

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { LogOutput } from '../log-output.ts'
 import type { StowageServer } from '../server.ts'
+import { endProcess } from './end-process.ts'
 import type { ServiceManager } from './service-manager.ts'
 import type { SignalHandlers, StopSignal } from './signals.ts'
 import { feedWatchdog } from './watchdog.ts'
@@ -40,7 +41,7 @@ export class RunningServer implements SignalHandlers {
   stop(signal: StopSignal): void {
     if (this.#stopping) {
       this.#log.warn({ signal }, 'ends at once, since it was told to stop again')
-      return void this.#exit(1)
+      return void this.#exit(1, endProcess)
     }
     this.#stopping = true
     this.#stopFeeding()
@@ -48,7 +49,7 @@ export class RunningServer implements SignalHandlers {
     this.#log.info({ signal }, 'told to stop')
     this.#close().catch((error: unknown) => {
       this.#log.error({ error }, 'the stop failed')
-      return this.#exit(1)
+      return this.#exit(1, endProcess)
     })
   }
 
@@ -68,13 +69,13 @@ export class RunningServer implements SignalHandlers {
 
   async #close(): Promise<void> {
     // While it starts nothing is promised to anybody yet.
-    if (this.#running !== undefined) await this.#running.server.close()
+    const isWhole = (await this.#running?.server.close()) ?? true
     this.#log.info(this.#running?.facts ?? {}, 'stopped')
-    await this.#exit(0)
+    await this.#exit(0, isWhole ? process.exit : endProcess)
   }
 
-  async #exit(code: number): Promise<void> {
+  async #exit(code: number, end: (code: number) => unknown): Promise<void> {
     await this.#output.flush(FLUSH_MS)
-    process.exit(code)
+    end(code)
   }
 }

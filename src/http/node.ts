@@ -22,7 +22,9 @@ import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { hasBody, RequestBody } from './request-body.ts'
 import { type Connection, type OriginReader, originReader } from './request-origin.ts'
+import { framingProblemOf, problemOf } from './request-problem.ts'
 import { errorResponse, withoutBodyOfHead } from './respond.ts'
+import { givenUp, StalledRequests } from './stalled-requests.ts'
 import { CHUNK_SIZE, type Delivery, sendBody, sendEarly } from './transfer.ts'
 import { isUnixConnection } from './unix-connection.ts'
 import { ignoreUpgrades } from './upgrade.ts'
@@ -43,6 +45,8 @@ export interface NodeServerOptions {
   readOrigin?: OriginReader
   /** How many bytes all bodies together may hold in memory; who would exceed that waits. 256 MiB if absent. */
   bodyMemory?: number
+  /** Whether the storage has not answered for some time. */
+  isStalled?: () => boolean
   log: HttpLog
 }
 
@@ -67,7 +71,6 @@ export interface ListeningServer extends NodeServer {
   readonly address: NetworkPlace
 }
 
-const MAX_HEADERS = 200
 const BODY_WINDOW_MS = 60_000
 
 /** How many bytes the bodies of a server may hold in memory together, over all of its threads. */
@@ -118,6 +121,7 @@ export async function nodeServer(
     zeroCopy: wanted = 'auto',
     readOrigin = originReader(),
     bodyMemory = MAX_BODY_MEMORY,
+    isStalled = () => false,
     log,
   }: NodeServerOptions,
 ): Promise<NodeServer> {
@@ -130,7 +134,8 @@ export async function nodeServer(
   /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
   const running = new Set<Promise<void>>()
   const ending = new AbortController()
-  const answering = { app, readOrigin, ending: ending.signal }
+  const stalled = new StalledRequests(isStalled)
+  const answering = { app, readOrigin, ending: ending.signal, stalled, track: tracker(running) }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
@@ -145,9 +150,8 @@ export async function nodeServer(
         if (!(error instanceof PeerGoneError))
           log.error({ error, path: request.url }, 'answer could not be sent')
       })
-      running.add(work)
+      answering.track(work)
       await work
-      running.delete(work)
     })
     response.once('close', () => exchange.delivery.memory.giveBack())
   }
@@ -160,12 +164,21 @@ export async function nodeServer(
   // It never listens itself; told that it does, it begins to watch how long heads take.
   server.emit('listening')
   return {
-    ...closable(server, { turns, running, ending, excess }),
+    ...closable(server, { turns, running, ending, stalled, excess }),
     hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext(files)
       excess.setTls(files)
     },
+  }
+}
+
+/** Adds work to a set for as long as it runs. */
+function tracker(running: Set<Promise<void>>): Answering['track'] {
+  return (work) => {
+    const remove = () => void running.delete(tracked)
+    const tracked: Promise<void> = work.then(remove, remove)
+    running.add(tracked)
   }
 }
 
@@ -176,11 +189,13 @@ function closable(
     turns,
     running,
     ending,
+    stalled,
     excess,
   }: {
     turns: ConnectionTurns
     running: Set<Promise<void>>
     ending: AbortController
+    stalled: StalledRequests
     excess: ExcessConnections
   },
 ): Pick<NodeServer, 'connectionCount' | 'take' | 'close' | 'cut'> {
@@ -201,6 +216,7 @@ function closable(
       ending.abort()
       await emptied(connections, turns)
       await Promise.all(running)
+      stalled.close()
       server.close()
     },
     cut() {
@@ -271,12 +287,21 @@ interface Answering {
   readOrigin: OriginReader
   /** Aborted when the server is closing. */
   ending: AbortSignal
+  stalled: StalledRequests
+  /** Has what goes on in the background be waited for when the server closes. */
+  track(work: Promise<unknown>): void
 }
 
 async function handle(answering: Answering, exchange: Exchange, end: ConnectionEnd): Promise<void> {
   const { request, response, delivery, body, chunks } = exchange
   const problem = framingProblemOf(request)
-  const answer = await answerOf(answering, exchange, problem ?? problemOf(request))
+  const work = answerOf(answering, exchange, problem ?? problemOf(request))
+  const answered = await answering.stalled.answered(request.method, work)
+  if (answered === undefined) {
+    end.isHere = true
+    answering.track(leave(exchange, work))
+  }
+  const answer = answered ?? withoutBodyOfHead(request.method, givenUp())
   if (response.destroyed) return await discard(answer)
   const waitsToContinue = request.headers.expect !== undefined && !chunks.isWanted
   const isEarly = !request.complete
@@ -284,49 +309,31 @@ async function handle(answering: Answering, exchange: Exchange, end: ConnectionE
   response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
   if (!isEarly) return await sendBody(delivery, answer.body)
   // What comes could not be thrown away while somebody still reads it.
-  chunks.cancel()
+  if (answered !== undefined) chunks.cancel()
   await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToContinue })
 }
 
+/** Lets the work for a request go on by itself. What has not arrived of its body never will, and must not look like its end. */
+async function leave({ request, body }: Exchange, work: Promise<HttpResponse>): Promise<void> {
+  if (!request.complete) body?.giveUp()
+  await discard(await work)
+}
+
 async function answerOf(
-  { app, readOrigin, ending }: Answering,
+  { app, readOrigin, ending, stalled }: Answering,
   { request, response, delivery, body, chunks }: Exchange,
   problem: ErrorId | undefined,
 ): Promise<HttpResponse> {
   if (problem !== undefined)
     return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
+  const refusal = stalled.refusal(request.method)
+  if (refusal !== undefined) return refusal
   // Answers that nobody reads hold memory too.
   if (delivery.memory.isScarce && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
   const connection = connectionOf(request.socket)
   return await app(
     new NodeRequest({ incoming: request, response, body, chunks, connection, readOrigin, ending }),
   )
-}
-
-/** A body that another program in front of this one may see end elsewhere. RFC 9112, sections 6.1 and 7 */
-function framingProblemOf({ headers, httpVersion }: IncomingMessage): ErrorId | undefined {
-  const coding = headers['transfer-encoding']
-  if (coding === undefined) return undefined
-  if (httpVersion === '1.0') return 'REQUEST_INVALID'
-  return coding.toLowerCase() === 'chunked' ? undefined : 'TRANSFER_CODING_UNSUPPORTED'
-}
-
-/** What Node would refuse without a body that says why, or not at all. */
-function problemOf({ rawHeaders, headers, httpVersion }: IncomingMessage): ErrorId | undefined {
-  if (rawHeaders.length > 2 * MAX_HEADERS) return 'HEADERS_TOO_LARGE'
-  const hosts = countHosts(rawHeaders)
-  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return 'REQUEST_INVALID'
-  const { expect } = headers
-  return expect === undefined || expect.toLowerCase() === '100-continue' ? undefined : 'EXPECTATION_FAILED'
-}
-
-function countHosts(rawHeaders: readonly string[]): number {
-  let count = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? ''
-    if (name.length === 4 && name.toLowerCase() === 'host') count++
-  }
-  return count
 }
 
 async function discard({ body }: HttpResponse): Promise<void> {

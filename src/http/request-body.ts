@@ -37,6 +37,7 @@ export class RequestBody {
   #kept = 0
   #maxKept = MAX_KEPT
   #isDraining = false
+  #isGivenUp = false
   #isPaused = false
   #end: { error?: unknown } | undefined
   #gathering: NodeJS.Timeout | undefined
@@ -95,9 +96,15 @@ export class RequestBody {
           throw new PeerGoneError('the client broke off', { cause: this.#end.error })
         else return
       }
+      if (this.#isGivenUp) throw new PeerGoneError('nobody waits for the answer any more')
     } finally {
       stopWatching()
     }
+  }
+
+  /** Lets the body break off, for whoever takes it, instead of ending where it is drained from. */
+  giveUp(): void {
+    this.#isGivenUp = true
   }
 
   /** Throws away what comes, until the end of the body, for a bounded time and number of bytes. */

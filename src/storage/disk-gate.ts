@@ -1,17 +1,7 @@
 /** A disk that has been given something to do and has finished nothing for so long stands still. */
-export const STALL_MS = 10_000
-/** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time. */
+const STALL_MS = 10_000
+/** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time, one each at least; see thread-pool.ts. */
 const SLOTS_OF_ALL = 16
-
-/**
- * How many threads of Node's pool it takes so that no number of operations that hang can use up all of them: each gate has a slot for reads
- * and one for writes at least.
- *
- * @param gates how many there are at most
- */
-export function poolThreads(gates: number): number {
-  return 2 * Math.max(SLOTS_OF_ALL, gates) + SLOTS_OF_ALL
-}
 
 /**
  * What one thread has waiting for the disk. No more than some operations run at a time, so that those that hang leave the rest of the pool to

@@ -1,0 +1,74 @@
+import { RegistryError } from '../oci/error.ts'
+import type { HttpResponse } from './message.ts'
+import { errorResponse } from './respond.ts'
+
+const CHECK_MS = 500
+const PATIENCE_MS = 10_000
+const READS = ['GET', 'HEAD']
+
+interface Entry {
+  isRead: boolean
+  since: number
+  giveUp(): void
+}
+
+/**
+ * The requests of a thread while the storage may stand still: then those that write are refused at once, and whoever waits is answered. What
+ * was begun for them goes on by itself once the storage answers again.
+ */
+export class StalledRequests {
+  readonly #isStalled: () => boolean
+  readonly #running = new Set<Entry>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param isStalled whether the storage has not answered for some time */
+  constructor(isStalled: () => boolean) {
+    this.#isStalled = isStalled
+  }
+
+  /** The answer to a request that need not be begun now; undefined if it may be. */
+  refusal(method: string | undefined): HttpResponse | undefined {
+    if (isRead(method) || !this.#isStalled()) return undefined
+    const message = 'the storage of the registry does not answer now, so nothing was done; try again later'
+    return errorResponse(new RegistryError('UNAVAILABLE', { message }))
+  }
+
+  /**
+   * Waits for the answer to a request.
+   *
+   * @returns undefined if it is given up: at once when the storage stands still if it writes, after ten seconds if it reads
+   */
+  async answered(method: string | undefined, work: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
+    this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref()
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    const entry = { isRead: isRead(method), since: performance.now(), giveUp: () => resolve(undefined) }
+    this.#running.add(entry)
+    try {
+      return await Promise.race([work, promise])
+    } finally {
+      this.#running.delete(entry)
+    }
+  }
+
+  /** Looks no more whether requests must be given up. */
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  #check(): void {
+    if (!this.#isStalled()) return
+    const now = performance.now()
+    for (const entry of this.#running) if (!entry.isRead || now - entry.since >= PATIENCE_MS) entry.giveUp()
+  }
+}
+
+/** The answer to a request that was given up. */
+export function givenUp(): HttpResponse {
+  const message =
+    'the storage of the registry does not answer now; whether this will still be done cannot be told; try again later'
+  return errorResponse(new RegistryError('UNAVAILABLE', { message }))
+}
+
+function isRead(method: string | undefined): boolean {
+  return READS.includes(method ?? '')
+}
