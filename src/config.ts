@@ -134,7 +134,7 @@ function automaticWorkers(): number {
 }
 
 /** What the database, the log and the like need, and connections that are told that there are too many. */
-const RESERVED_FILES = 128
+const RESERVED_FILES = 64
 const RESERVED_FILES_OF_A_WORKER = 48
 
 const maxConnections = z.string().transform((text, context) => {
