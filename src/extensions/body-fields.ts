@@ -31,7 +31,7 @@ export function tagsField(description: string): BodyField<Tag[]> {
     schema: { type: 'array', items: schemaNamed('Tag'), maxItems: MAX_TAGS, description },
     parse(value) {
       if (Array.isArray(value) && value.length > MAX_TAGS)
-        throw new TextError(`has ${value.length} tags; at most ${MAX_TAGS} are taken at once`, '', 0)
+        throw new TextError(`has ${value.length} tags; the maximum is ${MAX_TAGS}`, '', 0)
       if (Array.isArray(value)) return [...new Set(value.map(parseTagValue))]
       throw new TextError(`is ${shown(value)}, not an array of tags`, '', 0)
     },
@@ -50,7 +50,11 @@ export function digestOrRevisionField(description: string): BodyField<DigestOrRe
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return { revision: value }
       const digest = typeof value === 'string' ? parseDigest(value) : undefined
       if (digest !== undefined) return { digest }
-      throw new TextError(`is ${shown(value)}, neither a digest nor a revision from 1 on`, '', 0)
+      throw new TextError(
+        `is ${shown(value)}, which is neither a digest nor a revision number, at least 1`,
+        '',
+        0,
+      )
     },
   }
 }
@@ -61,7 +65,7 @@ function parseTagValue(value: unknown): Tag {
 
 function requireText(value: unknown): string {
   if (typeof value === 'string') return value
-  throw new TextError(`is ${shown(value)}, no string`, '', 0)
+  throw new TextError(`is ${shown(value)}, not a string`, '', 0)
 }
 
 function shown(value: unknown): string {

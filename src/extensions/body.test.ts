@@ -32,12 +32,12 @@ test('a body is read by its fields', async () => {
 test('a body that is wrong is refused with what is wrong', async () => {
   for (const [text, message] of [
     ['', /^body is not well-formed JSON$/],
-    ['[]', /^body is no JSON object$/],
-    ['null', /^body is no JSON object$/],
+    ['[]', /^body is not a JSON object$/],
+    ['null', /^body is not a JSON object$/],
     ['{"tag":"a","tag":"b"}', /^body has the key "tag" twice/],
-    ['{}', /^body lacks the field "tag"$/],
+    ['{}', /^body is missing the field "tag"$/],
     ['{"tag":1}', /^the field "tag" is no string/],
-    ['{"tag":"v1","from":"x"}', /^body has the field "from"; known are tag, to$/],
+    ['{"tag":"v1","from":"x"}', /^body has the unknown field "from"; known fields are tag, to$/],
     ['{"tag":"v1","to":null}', /^the field "to" is no string/],
   ] as const) {
     await assert.rejects(read(text), { id: 'BODY_INVALID', message }, text)

@@ -42,7 +42,9 @@ export async function readBody<F extends BodyFields>(
   const unknown = Object.keys(object).find((name) => !Object.hasOwn(fields, name))
   if (unknown !== undefined) {
     const names = Object.keys(fields).join(', ')
-    throw bodyError(`body has the field ${JSON.stringify(unknown.slice(0, MAX_SHOWN))}; known are ${names}`)
+    throw bodyError(
+      `body has the unknown field ${JSON.stringify(unknown.slice(0, MAX_SHOWN))}; known fields are ${names}`,
+    )
   }
   const values = Object.entries(fields).map(([name, field]) => [name, readField(object[name], name, field)])
   return Object.fromEntries(values) as BodyValues<F>
@@ -87,12 +89,12 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw error instanceof JsonError ? bodyError(`body ${error.message}`) : error
   }
-  throw bodyError('body is no JSON object')
+  throw bodyError('body is not a JSON object')
 }
 
 function readField(value: unknown, name: string, field: BodyField<unknown>): unknown {
   if (value === undefined) {
-    if (field.required) throw bodyError(`body lacks the field "${name}"`, name)
+    if (field.required) throw bodyError(`body is missing the field "${name}"`, name)
     return undefined
   }
   try {

@@ -13,7 +13,7 @@ test('a cursor of another list or order is refused as that', () => {
   const cursor = formatCursor('manifests:size', [1])
   assert.throws(() => parseCursor(cursor, 'manifests:-size', ['number']), {
     id: 'PARAMETER_INVALID',
-    message: /^"cursor" is of another list or order \(manifests:size, not manifests:-size\)/,
+    message: /^"cursor" belongs to a different list or order \(manifests:size, not manifests:-size\)/,
   })
 })
 
@@ -40,7 +40,7 @@ test('what this registry never wrote is refused', () => {
   ]) {
     assert.throws(
       () => parseCursor(text, 'x', ['number', 'string']),
-      { message: /^"cursor" is none of this registry/ },
+      { message: /^"cursor" was not issued by this registry/ },
       text,
     )
   }

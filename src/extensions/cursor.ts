@@ -34,7 +34,7 @@ export function parseCursor<const Kinds extends readonly Kind[]>(
   const [version, ofList, ...values] = decode(text)
   const known = version === VERSION && typeof ofList === 'string'
   if (known && ofList !== list) {
-    const problem = `is of another list or order (${ofList.slice(0, 100)}, not ${list}); follow Link headers as they are`
+    const problem = `belongs to a different list or order (${ofList.slice(0, 100)}, not ${list}); follow Link headers without changing them`
     throw parameterError('cursor', problem)
   }
   const fits = values.length === kinds.length && values.every((value, index) => isOf(value, kinds[index]))
@@ -59,5 +59,5 @@ function decode(text: string): unknown[] {
 }
 
 function malformed(): RegistryError {
-  return parameterError('cursor', 'is none of this registry; leave it out to begin at the first page')
+  return parameterError('cursor', 'was not issued by this registry; omit it to start at the first page')
 }

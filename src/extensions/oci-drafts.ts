@@ -27,7 +27,7 @@ function draftSection(title: string, pullRequest: number): Section {
 export const DRAFT_SCHEMAS = {
   DraftTagHistory: {
     type: 'object',
-    description: 'The manifests that a tag pointed to, newest first.',
+    description: 'The manifests that a tag has pointed to, newest first.',
     required: ['history'],
     additionalProperties: false,
     properties: {
@@ -62,7 +62,7 @@ const REPOSITORIES_QUERY = { n: limitParameter(MAX_REPOSITORIES), cursor: CURSOR
 
 const listRepositoriesOperation: Operation = {
   id: 'listDraftRepositories',
-  summary: 'List the repositories below the root, as a draft of the specification has it',
+  summary: 'List the repositories below the root, as in a draft of the specification',
   section: draftSection('Repository list', 611),
   query: REPOSITORIES_QUERY,
   answers: {
@@ -94,12 +94,12 @@ export const draftEndpoints: readonly Endpoint[] = [
     action: 'pull',
     operation: {
       id: 'listDraftTagHistory',
-      summary: 'List the manifests that a tag pointed to, as a draft of the specification has it',
+      summary: 'List the manifests that a tag has pointed to, as in a draft of the specification',
       section: draftSection('Tag history', 606),
       query: HISTORY_QUERY,
       answers: {
         200: {
-          description: 'One page, newest first, which may be short or empty with another behind it.',
+          description: 'One page, newest first. It may be short or even empty although another page follows.',
           headers: ['ETag?'],
           content: { [MEDIA_TYPES.json]: { $ref: '#/components/schemas/DraftTagHistory' } },
         },
@@ -116,7 +116,7 @@ export const draftEndpoints: readonly Endpoint[] = [
     operation: {
       ...listRepositoriesOperation,
       id: 'listDraftRepositoriesBelow',
-      summary: 'List the repositories below a path, as a draft of the specification has it',
+      summary: 'List the repositories below a path, as in a draft of the specification',
     },
   },
 ]

@@ -14,7 +14,7 @@ const discovery: Operation = {
   section: { title: 'Module: discover, of the extension _oci', url: `${SPECIFICATION}#module-discover` },
   answers: {
     200: {
-      description: 'Those that have endpoints at this level, of the registry or of a repository.',
+      description: 'The extensions that have endpoints at this level: the registry, or this repository.',
       content: { [MEDIA_TYPES.json]: schemaNamed('ExtensionList') },
     },
   },

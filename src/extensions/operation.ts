@@ -63,7 +63,7 @@ function withHeaders(answer: Answer, more: readonly AnswerHeader[]): Answer {
 
 function unchanged(headers: readonly AnswerHeader[]): Answer {
   return {
-    description: 'Nothing has changed since the answer that `If-None-Match` names.',
+    description: 'Nothing has changed since the response whose `ETag` is in `If-None-Match`.',
     headers: ['ETag', ...headers],
   }
 }

@@ -10,19 +10,19 @@ const MAX_SHOWN = 100
 /** The `n` of a list: at least 1, and at most a maximum, which stands where it is absent or empty. */
 export function limitParameter(maximum: number): QueryParameter<number> {
   return {
-    description: `How many to list at most; ${maximum} at once. A page may be shorter; whether another follows, \`Link\` says.`,
+    description: `The maximum number of entries, up to ${maximum}. A page may be shorter; there is another page if \`Link\` is present.`,
     schema: { type: 'integer', minimum: 1 },
     parse(text) {
       if (text === '') return maximum
       if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Math.min(Number(text), maximum)
-      throw new TextError('is no whole number from 1 on', text, 0)
+      throw new TextError('must be a whole number, at least 1', text, 0)
     },
   }
 }
 
 /** The `cursor` of a list, which its reader parses. */
 export const CURSOR: QueryParameter<string> = {
-  description: 'Where a `Link` goes on; it means nothing to a client.',
+  description: 'The position of the next page, taken from a `Link`; it is opaque to clients.',
   schema: { type: 'string' },
   parse: (text) => text,
 }
@@ -82,7 +82,7 @@ export function tagParameter(description: string): QueryParameter<Tag> {
       const tag = parseTag(text)
       if (tag !== undefined) return tag
       const grammar =
-        'up to 128 letters, digits, underscores, dots and dashes that begin with none of the last two'
+        'up to 128 letters, digits, underscores, dots and dashes, not beginning with a dot or a dash'
       throw new TextError(`is ${quoted(text)}, not ${grammar}`, text, 0)
     },
   }

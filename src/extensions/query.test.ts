@@ -48,14 +48,14 @@ test('a limit above the maximum is the maximum, and what is absent is undefined 
 
 test('a parameter that is wrong is named, with what is wrong and where', () => {
   for (const [text, name, problem] of [
-    ['tag=v1&n=0', 'n', /^"n" is no whole number from 1 on, at character 1$/],
-    ['tag=v1&n=-1', 'n', /^"n" is no whole number/],
-    ['tag=v1&n=1&n=1', 'n', /^"n" is given more than once, and only one is meant$/],
+    ['tag=v1&n=0', 'n', /^"n" must be a whole number, at least 1, at character 1$/],
+    ['tag=v1&n=-1', 'n', /^"n" must be a whole number/],
+    ['tag=v1&n=1&n=1', 'n', /^"n" is given more than once, but can be given only once$/],
     ['tag=v1&untagged=yes', 'untagged', /^"untagged" is "yes", not true or false/],
     ['tag=v1&sort=name', 'sort', /^"sort" is "name", not one of pushed, -pushed/],
     ['tag=v1&artifactType=', 'artifactType', /^"artifactType" is empty/],
     ['tag=v1&subject=sha256:0', 'subject', /^"subject" is "sha256:0", not <algorithm>:/],
-    ['tag=v1&before=yesterday', 'before', /^"before" is no time, which is written as /],
+    ['tag=v1&before=yesterday', 'before', /^"before" must be a time, such as /],
     ['', 'tag', /^"tag" is missing$/],
     ['tag=-x', 'tag', /^"tag" is "-x", not up to 128 letters/],
   ] as const) {

@@ -42,9 +42,9 @@ export function readQuery<P extends QueryParameters>(query: URLSearchParams, par
 function readParameter(texts: readonly string[], name: string, parameter: QueryParameter<unknown>): unknown {
   const [text] = texts
   if (parameter.repeated && texts.length > MAX_REPEATED)
-    throw parameterError(name, `is given ${texts.length} times, and at most ${MAX_REPEATED} are taken`)
+    throw parameterError(name, `is given ${texts.length} times; the maximum is ${MAX_REPEATED}`)
   if (parameter.repeated) return texts.map((one) => parse(one, name, parameter))
-  if (texts.length > 1) throw parameterError(name, 'is given more than once, and only one is meant')
+  if (texts.length > 1) throw parameterError(name, 'is given more than once, but can be given only once')
   if (text !== undefined) return parse(text, name, parameter)
   if (parameter.required) throw parameterError(name, 'is missing')
   return undefined

@@ -54,7 +54,7 @@ export function hostCheck({
       )
     }
     throw new RegistryError('HOST_UNKNOWN', {
-      message: `this registry does not answer to the name ${shown}; if it should, list that in --allowed-hosts`,
+      message: `this registry does not accept the host name ${shown}; to accept it, add it to --allowed-hosts`,
     })
   }
 }

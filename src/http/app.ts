@@ -107,11 +107,11 @@ async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpRe
 async function readiness({ isReady }: HttpAppParts, { query }: HttpRequest): Promise<HttpResponse> {
   const needs = query.getAll('for')
   if (needs.some((need) => need !== 'write')) {
-    const message = 'for must be write; without it the probe is for reads'
+    const message = '"for" must be write; without it, the probe checks reads'
     return errorResponse(new RegistryError('PARAMETER_INVALID', { message }))
   }
   if (await isReady(needs.length > 0 ? 'write' : 'read')) return emptyResponse(200)
-  const message = 'the registry is not ready; its log says why'
+  const message = 'the registry is not ready; its log has the cause'
   return errorResponse(new RegistryError('UNAVAILABLE', { message }))
 }
 

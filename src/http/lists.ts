@@ -52,7 +52,7 @@ const referrers: Handler<'referrers'> = async (registry, request, { name, digest
     .map((type) => type.replaceAll(' ', '+'))
   if (artifactTypes.length > MAX_ARTIFACT_TYPES) {
     throw new RegistryError('PARAMETER_INVALID', {
-      message: `"artifactType" is given ${artifactTypes.length} times, and at most ${MAX_ARTIFACT_TYPES} are taken`,
+      message: `"artifactType" is given ${artifactTypes.length} times; the maximum is ${MAX_ARTIFACT_TYPES}`,
       details: [{ parameter: 'artifactType' }],
     })
   }

@@ -32,7 +32,7 @@ export function refusePlainRequest(connection: Socket, goOn: () => void): void {
 }
 
 function refuse(connection: Socket): void {
-  const message = 'this port speaks HTTPS, and this request came over HTTP: use https://'
+  const message = 'this is an HTTPS port, but the request was sent over plain HTTP; use https://'
   writeRefusal(new RegistryError('REQUEST_INVALID', { message }), connection)
   // What is sent meanwhile is thrown away, so that the answer is not lost to a reset.
   connection.resume()

@@ -20,7 +20,7 @@ export function allowsRange(request: HttpRequest, digest: string): boolean {
 export function requireMatch(request: HttpRequest, digest: string): void {
   const { ifMatch } = tagCondition(request)
   if (ifMatch === undefined || ifMatch === '*' || ifMatch.includes(digest)) return
-  throw new RegistryError('PRECONDITION_FAILED', { message: 'this is not the content that If-Match names' })
+  throw new RegistryError('PRECONDITION_FAILED', { message: 'the current content does not match If-Match' })
 }
 
 /** What a write of a tag asks the tag to be. @see RFC 9110, sections 13.1.1 and 13.1.2 */

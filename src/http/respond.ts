@@ -60,7 +60,7 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
   )
 }
 
-const TOO_MANY_FILES = 'the registry has as many files open as it may have; try again later'
+const TOO_MANY_FILES = 'the registry has reached its limit of open files; try again later'
 
 /** Failures that a client can do something about, by their code; those that begin with ERR_ are of the two stores. */
 const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>> = {
@@ -71,7 +71,7 @@ const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>>
   ERR_WRITER_STOPPED: { id: 'UNAVAILABLE' },
   ERR_BLOBS_UNAVAILABLE: {
     id: 'UNAVAILABLE',
-    message: 'the registry cannot reach the storage of its blobs now; try again later',
+    message: 'the blob storage is currently unavailable; try again later',
   },
 }
 

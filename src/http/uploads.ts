@@ -70,7 +70,9 @@ const finish: Handler<'upload'> = (registry, request, params) =>
   keepingOrder(params, async () => {
     const digest = digestParameter(request.query)
     if (digest === undefined) {
-      throw new RegistryError('DIGEST_INVALID', { message: 'closing an upload needs the parameter "digest"' })
+      throw new RegistryError('DIGEST_INVALID', {
+        message: 'the "digest" parameter is required to close an upload',
+      })
     }
     await registry.uploads.finish(params.name, params.upload, digest, chunkOf(request))
     return blobCreated(params.name, digest)

@@ -44,21 +44,26 @@ function contentAnswers(mediaType: string): Readonly<Record<number, Answer>> {
       content: { [mediaType]: BYTES },
     },
     206: {
-      description: 'The range that was asked for; of several ranges, each as a part, in their order.',
+      description:
+        'The requested range. If several ranges were requested, one part for each, in the order of the request.',
       headers: [...CONTENT_HEADERS, 'Content-Range?'],
       content: { [mediaType]: BYTES, 'multipart/byteranges': BYTES },
     },
-    304: { description: 'The client has this content, as `If-None-Match` says.', headers: CONTENT_HEADERS },
+    304: {
+      description: 'The client already has this content, according to `If-None-Match`.',
+      headers: CONTENT_HEADERS,
+    },
   }
 }
 
 const LIMIT: Parameter = {
-  description: 'How many to list at most. A page may be shorter; whether another follows, `Link` says.',
+  description:
+    'The maximum number of entries. A page may be shorter; there is another page if `Link` is present.',
   schema: { type: 'integer', minimum: 0 },
 }
 
 const LAST: Parameter = {
-  description: 'List what comes behind this.',
+  description: 'List entries after this one.',
   schema: { type: 'string' },
 }
 
@@ -67,12 +72,12 @@ const DIGEST: Parameter = { description: 'The digest of the whole blob.', schema
 const UPLOAD_HEADERS = ['Location', 'Docker-Upload-UUID', 'Range'] as const
 
 const BLOB_CREATED: Answer = {
-  description: 'The blob is stored durably and part of the repository.',
+  description: 'The blob is stored durably and is now part of the repository.',
   headers: ['Location', 'Docker-Content-Digest'],
 }
 
 const CHUNK = {
-  description: 'Bytes of the blob, of any length, with a `Content-Length` or without.',
+  description: 'The next bytes of the blob, of any length, with or without a `Content-Length`.',
   required: false,
   content: { '*/*': BYTES },
 }
@@ -88,9 +93,9 @@ const CHUNK_ERRORS = [
 
 const base: Operation = {
   id: 'base',
-  summary: 'Tell that this is a registry',
+  summary: 'Check that this is a registry',
   section: section('Determining Support'),
-  answers: { 200: { description: 'It is.', content: json(schemaNamed('Empty')) } },
+  answers: { 200: { description: 'This is a registry.', content: json(schemaNamed('Empty')) } },
   errors: [],
 }
 
@@ -114,27 +119,28 @@ const catalog: Operation = {
 
 const startUpload: Operation = {
   id: 'startUpload',
-  summary: 'Begin an upload, push a small blob whole, or mount a blob of another repository',
+  summary: 'Start an upload, push a whole blob, or mount a blob from another repository',
   description:
-    'With `mount` the blob becomes part of this repository if another has it; whatever stands in the way of that, an upload begins. ' +
-    'With `digest` the body is the whole blob. Else an upload begins, at the `Location` of the answer.',
+    'With `mount`, a blob of another repository becomes part of this one; if that is not possible for any reason, an upload is started. ' +
+    'With `digest`, the body is the whole blob. Otherwise an upload is started, at the `Location` of the response.',
   section: section('Pushing blobs'),
   query: {
-    digest: { ...DIGEST, description: 'The digest of the blob that is the body.' },
+    digest: { ...DIGEST, description: 'The digest of the blob in the body.' },
     mount: { description: 'The digest of a blob to mount.', schema: schemaNamed('Digest') },
     from: {
-      description: 'The repository to mount it from; any if absent.',
+      description: 'The repository to mount the blob from; any repository if absent.',
       schema: schemaNamed('RepositoryName'),
     },
     'digest-algorithm': {
-      description: 'What the upload will be closed with, so that it can be hashed as it comes.',
+      description:
+        'The algorithm of the digest that the upload will be closed with, so that bytes can be hashed as they arrive.',
       schema: schemaNamed('HashAlgorithm'),
     },
   },
-  body: { ...CHUNK, description: 'The whole blob, if `digest` is given.' },
+  body: { ...CHUNK, description: 'The whole blob if `digest` is given.' },
   answers: {
     201: BLOB_CREATED,
-    202: { description: 'An upload has begun, and nothing is stored yet.', headers: UPLOAD_HEADERS },
+    202: { description: 'An upload was started. Nothing is stored yet.', headers: UPLOAD_HEADERS },
   },
   errors: ['DIGEST_INVALID', 'DIGEST_UNSUPPORTED', 'UPLOAD_UNKNOWN', 'REPOSITORY_DELETING', ...WRITE_ERRORS],
 }
@@ -151,9 +157,9 @@ const appendToUpload: Operation = {
 
 const finishUpload: Operation = {
   id: 'finishUpload',
-  summary: 'Push the last chunk, or nothing more, and close the upload',
+  summary: 'Close an upload, optionally with a last chunk',
   section: section('POST then PUT'),
-  query: { digest: { ...DIGEST, description: `${DIGEST.description} Without it the upload is not closed.` } },
+  query: { digest: { ...DIGEST, description: `${DIGEST.description} It is required to close the upload.` } },
   headers: ['Content-Range'],
   body: CHUNK,
   answers: { 201: BLOB_CREATED },
@@ -162,9 +168,9 @@ const finishUpload: Operation = {
 
 const uploadStatus: Operation = {
   id: 'uploadStatus',
-  summary: 'Ask where an upload stands',
+  summary: 'Get the progress of an upload',
   section: section('Pushing a blob in chunks'),
-  answers: { 204: { description: 'It goes on behind `Range`.', headers: UPLOAD_HEADERS } },
+  answers: { 204: { description: 'The next chunk starts after `Range`.', headers: UPLOAD_HEADERS } },
   errors: ['UPLOAD_UNKNOWN'],
 }
 
@@ -172,7 +178,7 @@ const cancelUpload: Operation = {
   id: 'cancelUpload',
   summary: 'Cancel an upload',
   section: section('Cancel a blob upload'),
-  answers: { 204: { description: 'The upload is gone.' } },
+  answers: { 204: { description: 'The upload was canceled.' } },
   errors: ['UPLOAD_UNKNOWN', ...WRITE_ERRORS],
 }
 
@@ -192,7 +198,7 @@ const deleteBlob: Operation = {
   section: section('Deleting Blobs'),
   headers: ['If-Match'],
   answers: {
-    202: { description: 'The repository no longer has it.', headers: ['Docker-Content-Digest'] },
+    202: { description: 'The blob is no longer part of the repository.', headers: ['Docker-Content-Digest'] },
   },
   errors: ['BLOB_UNKNOWN', 'NAME_UNKNOWN', 'BLOB_NEEDED', 'PRECONDITION_FAILED', ...WRITE_ERRORS],
 }
@@ -200,7 +206,7 @@ const deleteBlob: Operation = {
 const readManifest: Operation = {
   id: 'readManifest',
   summary: 'Pull a manifest',
-  description: 'The media type is that of the push, whatever `Accept` says.',
+  description: 'The media type is the one that the manifest was pushed with, whatever `Accept` says.',
   section: section('Pulling manifests'),
   headers: CONTENT_CONDITIONS,
   answers: contentAnswers('*/*'),
@@ -209,18 +215,22 @@ const readManifest: Operation = {
 
 const pushManifest: Operation = {
   id: 'pushManifest',
-  summary: 'Push a manifest and set tags to it',
+  summary: 'Push a manifest, and point tags to it',
   description:
-    'All tags are set or none. What the manifest names must be in the repository, but its `subject` need not be. ' +
-    '`If-Match` and `If-None-Match` are held against what each tag points to now.',
+    'Either all tags are set or none. All content that the manifest references must be in the repository, except for its `subject`. ' +
+    '`If-Match` and `If-None-Match` are compared with the manifest that each tag currently points to.',
   section: section('Pushing Manifests'),
   query: {
-    digest: { ...DIGEST, description: 'The digest of the manifest, where the path names a tag.' },
-    tag: { description: 'A tag to set, beside one in the path.', schema: schemaNamed('Tag'), repeated: true },
+    digest: { ...DIGEST, description: 'The digest of the manifest, for use with a tag in the path.' },
+    tag: {
+      description: 'A tag to set, in addition to a tag in the path.',
+      schema: schemaNamed('Tag'),
+      repeated: true,
+    },
   },
   headers: ['If-Match', 'If-None-Match'],
   body: {
-    description: 'The manifest. Its media type is its own `mediaType`, and `Content-Type` must not differ.',
+    description: 'The manifest. `Content-Type` must be the same as its `mediaType`, if it has one.',
     required: true,
     content: { '*/*': schemaNamed('Manifest') },
   },
@@ -245,14 +255,15 @@ const pushManifest: Operation = {
 
 const deleteManifest: Operation = {
   id: 'deleteManifest',
-  summary: 'Remove a tag, or delete a manifest with its tags',
+  summary: 'Remove a tag, or delete a manifest and its tags',
   description:
-    'A tag goes alone, and its manifest stays. A manifest that an index names can be deleted after that.',
+    'Removing a tag does not delete its manifest. A manifest that an index references cannot be deleted before that index.',
   section: section('Deleting Manifests'),
   headers: ['If-Match', 'If-None-Match'],
   answers: {
     202: {
-      description: 'It is gone. Of a manifest, `Docker-Content-Digest` says which.',
+      description:
+        'The tag was removed, or the manifest was deleted. For a manifest, `Docker-Content-Digest` is its digest.',
       headers: ['Docker-Content-Digest?'],
     },
   },
@@ -279,24 +290,24 @@ const listTags: Operation = {
 
 const listReferrers: Operation = {
   id: 'listReferrers',
-  summary: 'List the manifests that refer to one',
-  description: 'Empty where there are none, also in a repository that does not exist.',
+  summary: 'List the manifests that refer to a subject',
+  description: 'The list is empty if there are none, and also if the repository does not exist.',
   section: section('Listing Referrers'),
   query: {
     artifactType: {
-      description: 'List only those of this type, or of one of these.',
+      description: 'List only referrers with this artifact type, or with one of these types.',
       schema: { type: 'string' },
       repeated: true,
     },
     n: LIMIT,
     last: {
-      description: 'Where a `Link` goes on; it means nothing to a client.',
+      description: 'The position of the next page, taken from a `Link`; it is opaque to clients.',
       schema: { type: 'string' },
     },
   },
   answers: {
     200: {
-      description: 'One page of referrers, which may be short or empty with another behind it.',
+      description: 'One page of referrers. It may be short or even empty although another page follows.',
       headers: ['Link?', 'OCI-Filters-Applied?'],
       content: json(schemaNamed('ReferrersIndex'), MEDIA_TYPES.ociIndex),
     },
@@ -327,56 +338,16 @@ export const OPERATIONS = {
   referrers: { GET: listReferrers, HEAD: headOf(listReferrers) },
 } as const satisfies Record<Exclude<RouteId, 'registryExtension' | 'repositoryExtension'>, Operations>
 
-const ready: Operation = {
-  id: 'ready',
-  summary: 'Tell whether requests can be answered',
-  description:
-    'Without a parameter, whether reads can be answered: 503 while the server shuts down, while the metadata or the blobs cannot be read, ' +
-    'and when the disk has not answered for 10 seconds. With `for=write` also while writes cannot be done: the disk is full or ' +
-    'read-only, or the database cannot be written. What is told may be a second old. The log has the cause.',
-  query: {
-    for: {
-      description: 'Ask for writes as well: a transaction is committed, and a file is written.',
-      schema: { type: 'string', enum: ['write'] },
-    },
-  },
-  answers: { 200: { description: 'They can.' } },
-  errors: ['PARAMETER_INVALID'],
-}
-
-const live: Operation = {
-  id: 'live',
-  summary: 'Tell that the process runs',
-  answers: { 200: { description: 'It does.' } },
-  errors: [],
-}
-
-const root: Operation = {
-  id: 'root',
-  summary: 'Tell what this is',
-  answers: {
-    200: { description: 'It is a registry.', content: { 'text/plain': { type: 'string' } } },
-  },
-  errors: [],
-}
-
-/** What supervisors and load balancers ask, outside the API. Any other method is answered as these are. */
-export const PROBES = {
-  '/': { GET: root, HEAD: headOf(root) },
-  '/livez': { GET: live, HEAD: headOf(live) },
-  '/readyz': { GET: ready, HEAD: headOf(ready) },
-} as const satisfies Record<string, Operations>
-
 /** What may stand in a path, and the errors of what may not. */
 export const PATH_PARAMETERS = {
   name: {
     description:
-      'The repository. Its slashes stand in the path as they are, or percent-encoded; answers have them as they are.',
+      'The name of the repository. Its slashes may be percent-encoded in requests; they never are in responses.',
     schema: schemaNamed('RepositoryName'),
     errors: ['NAME_INVALID'],
   },
   digest: {
-    description: 'What is asked for.',
+    description: 'The digest of the content.',
     schema: schemaNamed('Digest'),
     errors: ['DIGEST_INVALID'],
   },
@@ -391,7 +362,7 @@ export const PATH_PARAMETERS = {
     errors: ['TAG_INVALID'],
   },
   upload: {
-    description: 'The upload, as the `Location` of each answer has it.',
+    description: 'The id of the upload, as part of the `Location` in each response.',
     schema: schemaNamed('UploadId'),
     errors: [],
   },

@@ -4,18 +4,22 @@
  */
 export const ERRORS = {
   BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN', message: 'blob is not known to this repository' },
-  BLOB_NEEDED: { status: 405, code: 'DENIED', message: 'a manifest of this repository needs this blob' },
-  BODY_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'body is not what this endpoint takes' },
+  BLOB_NEEDED: { status: 405, code: 'DENIED', message: 'a manifest in this repository references this blob' },
+  BODY_INVALID: {
+    status: 400,
+    code: 'UNSUPPORTED',
+    message: 'the request body is not valid for this endpoint',
+  },
   BODY_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'body is larger than 64 KiB' },
   BODY_TYPE_UNSUPPORTED: {
     status: 415,
     code: 'UNSUPPORTED',
-    message: 'body must be JSON, and Content-Type must say so',
+    message: 'the body must be JSON, with a JSON Content-Type such as application/json',
   },
   CONTENT_GONE: {
     status: 409,
     code: 'MANIFEST_BLOB_UNKNOWN',
-    message: 'what this needs is not kept any more',
+    message: 'content that this operation needs has already been removed',
   },
   DENIED: { status: 403, code: 'DENIED', message: 'requested access to the resource is denied' },
   DIGEST_INVALID: {
@@ -26,9 +30,13 @@ export const ERRORS = {
   DIGEST_UNSUPPORTED: {
     status: 400,
     code: 'DIGEST_INVALID',
-    message: 'this registry computes sha256, sha512 and blake3 digests only',
+    message: 'unsupported digest algorithm; use sha256, sha512 or blake3',
   },
-  EXPECTATION_FAILED: { status: 417, code: 'UNSUPPORTED', message: 'the only expectation is 100-continue' },
+  EXPECTATION_FAILED: {
+    status: 417,
+    code: 'UNSUPPORTED',
+    message: 'unsupported Expect header; only 100-continue is supported',
+  },
   EXTENSION_UNKNOWN: {
     status: 404,
     code: 'EXTENSION_UNKNOWN',
@@ -37,35 +45,35 @@ export const ERRORS = {
   HEADERS_TOO_LARGE: {
     status: 431,
     code: 'UNSUPPORTED',
-    message: 'request has too many or too long headers',
+    message: 'the request headers are too many or too long',
   },
   HISTORY_PRUNED: {
     status: 410,
     code: 'UNSUPPORTED',
-    message: 'what happened that long ago is not kept any more',
+    message: 'history from that long ago is no longer kept',
   },
   HOST_UNKNOWN: {
     status: 421,
     code: 'DENIED',
     message:
-      'this registry does not answer to the name that the request gives; --allowed-hosts lists those it has',
+      'this registry does not accept the host name of this request; accepted names are listed in --allowed-hosts',
   },
   MANIFEST_BLOB_UNKNOWN: {
     status: 400,
     code: 'MANIFEST_BLOB_UNKNOWN',
-    message: 'manifest names content that this repository does not have',
+    message: 'the manifest references content that is not in this repository',
   },
   MANIFEST_DELETED: {
     status: 409,
     code: 'MANIFEST_UNKNOWN',
-    message: 'manifest was deleted; undelete it first',
+    message: 'the manifest was deleted; undelete it first',
   },
-  MANIFEST_EXISTS: { status: 409, code: 'DENIED', message: 'manifest is not deleted' },
+  MANIFEST_EXISTS: { status: 409, code: 'DENIED', message: 'the manifest is not deleted' },
   MANIFEST_INVALID: { status: 400, code: 'MANIFEST_INVALID', message: 'manifest is invalid' },
   MANIFEST_NEEDED: {
     status: 405,
     code: 'DENIED',
-    message: 'another manifest of this repository needs this manifest',
+    message: 'another manifest in this repository references this manifest',
   },
   MANIFEST_TOO_LARGE: { status: 413, code: 'SIZE_INVALID', message: 'manifest is larger than 4 MiB' },
   MANIFEST_UNKNOWN: {
@@ -76,59 +84,63 @@ export const ERRORS = {
   METHOD_UNSUPPORTED: {
     status: 405,
     code: 'UNSUPPORTED',
-    message: 'this endpoint does not answer this method',
+    message: 'this endpoint does not support this method',
   },
   NAME_INVALID: { status: 400, code: 'NAME_INVALID', message: 'repository name is malformed' },
   NAME_UNKNOWN: { status: 404, code: 'NAME_UNKNOWN', message: 'repository is not known to this registry' },
   NOT_ACCEPTABLE: {
     status: 406,
     code: 'UNSUPPORTED',
-    message: 'this endpoint has no answer of a media type that Accept allows',
+    message: 'this endpoint cannot respond with any media type in the Accept header',
   },
   PARAMETER_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'a query parameter is malformed' },
   PRECONDITION_FAILED: {
     status: 412,
     code: 'DENIED',
-    message: 'the tag is not in the state that the request asked for',
+    message: 'the current state does not satisfy If-Match or If-None-Match',
   },
-  RANGE_UNSATISFIABLE: { status: 416, code: 'SIZE_INVALID', message: 'range lies outside of the content' },
+  RANGE_UNSATISFIABLE: {
+    status: 416,
+    code: 'SIZE_INVALID',
+    message: 'the requested range is outside the content',
+  },
   REPOSITORY_DELETING: {
     status: 409,
     code: 'DENIED',
-    message: 'repository is being deleted; try again when that is done',
+    message: 'the repository is being deleted; try again when the deletion is complete',
   },
   REQUEST_INVALID: { status: 400, code: 'UNSUPPORTED', message: 'request is not well-formed HTTP' },
   REQUEST_TIMEOUT: { status: 408, code: 'UNSUPPORTED', message: 'request did not arrive in time' },
   ROUTE_UNKNOWN: { status: 404, code: 'UNSUPPORTED', message: 'this registry has no such endpoint' },
-  SIZE_INVALID: { status: 400, code: 'SIZE_INVALID', message: 'length does not match the content' },
+  SIZE_INVALID: { status: 400, code: 'SIZE_INVALID', message: 'the length does not match the content' },
   STORAGE_FULL: {
     status: 507,
     code: 'UNAVAILABLE',
     message:
-      'the registry has no space left; what it holds is safe, and deleting still works. Its operator can free space with `stowage collect --now`',
+      'the registry has run out of disk space; stored content is safe, and deletions still work. Operators can free space with `stowage collect --now`',
   },
   TAG_INVALID: { status: 400, code: 'NAME_INVALID', message: 'tag is malformed' },
   TRANSFER_CODING_UNSUPPORTED: {
     status: 501,
     code: 'UNSUPPORTED',
-    message: 'this registry takes no transfer coding but a single chunked',
+    message: 'unsupported Transfer-Encoding; only a single chunked coding is supported',
   },
   UNAVAILABLE: {
     status: 503,
     code: 'UNAVAILABLE',
-    message: 'the registry cannot tell whether this was done; try again',
+    message: 'the registry cannot tell whether the operation succeeded; try again',
   },
-  UNKNOWN: { status: 500, code: 'UNKNOWN', message: 'the registry failed to answer this request' },
+  UNKNOWN: { status: 500, code: 'UNKNOWN', message: 'the request failed because of an internal error' },
   UPLOAD_INVALID: { status: 400, code: 'BLOB_UPLOAD_INVALID', message: 'upload request is malformed' },
   UPLOAD_OUT_OF_ORDER: {
     status: 416,
     code: 'BLOB_UPLOAD_INVALID',
-    message: 'chunk does not begin where the upload ends',
+    message: 'the chunk does not start at the end of the uploaded bytes',
   },
   UPLOAD_TAKEN_OVER: {
     status: 409,
     code: 'BLOB_UPLOAD_INVALID',
-    message: 'a newer request has taken this upload over',
+    message: 'a newer request has taken over this upload',
   },
   UPLOAD_UNKNOWN: {
     status: 404,

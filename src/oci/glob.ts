@@ -37,7 +37,11 @@ export function parseGlob(text: string): TagMatcher {
   for (let at = 0; at < text.length; ) {
     const character = text[at]
     if (elements.length === MAX_TAG_LENGTH && character !== '*') {
-      throw new TextError(`needs more than the ${MAX_TAG_LENGTH} characters that a tag may have`, text, at)
+      throw new TextError(
+        `can only match more than ${MAX_TAG_LENGTH} characters, and tags are not longer than that`,
+        text,
+        at,
+      )
     }
     if (character === '*') {
       stars.add(elements.length)
@@ -58,7 +62,7 @@ function parseSet(text: string, start: number): { element: Element; end: number 
   const isNegated = text[start + 1] === '!'
   const first = start + (isNegated ? 2 : 1)
   const end = text.indexOf(']', first)
-  if (end === -1) throw new TextError('has a "[" that no "]" closes', text, start)
+  if (end === -1) throw new TextError('has a "[" without a closing "]"', text, start)
   if (end === first) throw new TextError('has "[" and "]" with nothing between them', text, start)
   const named = new Set<number>()
   for (let at = first; at < end; at++) {
@@ -67,7 +71,7 @@ function parseSet(text: string, start: number): { element: Element; end: number 
     const isRange = text[at + 1] === '-' && at + 2 < end
     const to = isRange ? tagCharacter(text, at + 2) : from
     if (to < from)
-      throw new TextError(`has the range "${text.slice(at, at + 3)}", which runs backwards`, text, at)
+      throw new TextError(`has the range "${text.slice(at, at + 3)}", which is in reverse order`, text, at)
     for (let code = from; code <= to; code++) named.add(code)
     if (isRange) at += 2
   }
@@ -78,7 +82,7 @@ function parseSet(text: string, start: number): { element: Element; end: number 
 function tagCharacter(text: string, at: number): number {
   const character = String.fromCodePoint(text.codePointAt(at) ?? 0)
   if (TAG_CHARACTER.test(character)) return character.charCodeAt(0)
-  throw new TextError(`has ${JSON.stringify(character)}, which no tag can hold`, text, at)
+  throw new TextError(`has ${JSON.stringify(character)}, which tags cannot contain`, text, at)
 }
 
 /**

@@ -7,76 +7,78 @@ interface Header {
 
 /** Headers of answers. */
 export const HEADERS = {
-  'Accept-Ranges': { description: 'That parts can be asked for.', schema: { const: 'bytes' } },
-  Allow: { description: 'The methods that this endpoint answers.', schema: { type: 'string' } },
+  'Accept-Ranges': { description: 'Byte ranges are supported.', schema: { const: 'bytes' } },
+  Allow: { description: 'The methods that this endpoint supports.', schema: { type: 'string' } },
   'Cache-Control': {
     description:
-      'Content by digest never changes, and may be kept. Everything else must be asked for each time: an answer of 404 may be 200 a moment later.',
+      'Content requested by digest never changes and may be cached. Everything else must be revalidated on each use: a 404 may become a 200 a moment later.',
     schema: { type: 'string', pattern: '^no-cache$|\\bno-transform$' },
   },
   'Content-Length': {
-    description: 'The length of the body in bytes; of HEAD, that of the body which GET has.',
+    description: 'The length of the body in bytes. For HEAD, the length of the body that GET would return.',
     schema: { type: 'integer', minimum: 0 },
   },
   'Content-Range': {
-    description: 'Which bytes these are, and of how many. Of a range that lies outside, only of how many.',
+    description:
+      'The range of bytes in this response, and the total size. If the range cannot be satisfied, only the total size.',
     schema: { type: 'string', pattern: '^bytes (?:\\d+-\\d+|\\*)/\\d+$' },
   },
   'Content-Security-Policy': {
-    description: 'Keeps a browser from running content as a page of the registry.',
+    description: 'Prevents browsers from running content as a page of the registry.',
     schema: { const: "default-src 'none'; sandbox" },
   },
   'Cross-Origin-Resource-Policy': {
-    description: 'Keeps pages of other origins from embedding what is answered.',
+    description: 'Prevents pages of other origins from embedding the response.',
     schema: { const: 'same-origin' },
   },
   'Docker-Content-Digest': { description: 'The digest of the content.', schema: schemaNamed('Digest') },
   'Docker-Distribution-Api-Version': {
-    description: 'What old clients know a registry by.',
+    description: 'Identifies a registry to old clients.',
     schema: { const: 'registry/2.0' },
   },
   'Docker-Upload-UUID': { description: 'The id of the upload.', schema: schemaNamed('UploadId') },
   ETag: {
     description:
-      'The digest of the content, in quotes; of a list, what differs from that of any other state of it.',
+      'The digest of the content, in quotes. For a list, a value that is different for each state of the list.',
     schema: { type: 'string', pattern: '^"[^"]+:[^"]+"$' },
   },
   Link: {
     description:
-      'The next page, as a path with `rel="next"`, with the prefix of the public URL if that has one. Absent on the last one.',
+      'The path of the next page, with `rel="next"`, and with the path prefix of the public URL if it has one. Absent on the last page.',
     schema: { type: 'string', pattern: '^<(?:/[\\w.~-]+)*/v2/[^<>]*>; rel="next"$' },
   },
   Location: {
     description:
-      'Where to go on: a path without host and query, with the prefix of the public URL if that has one.',
+      'The path to use next, without host or query, and with the path prefix of the public URL if it has one.',
     schema: { type: 'string', pattern: '^(?:/[\\w.~-]+)*/v2/[^?#]+$' },
   },
   'OCI-Filters-Applied': {
-    description: 'The parameters that the list was filtered by, between commas.',
+    description: 'The parameters that the list was filtered by, separated by commas.',
     schema: { type: 'string', pattern: '^[A-Za-z]+(?:,[A-Za-z]+)*$' },
   },
   'OCI-Subject': {
-    description: 'The subject of the manifest. Absent if it has none.',
+    description: 'The digest of the subject of the manifest. Absent if it has none.',
     schema: schemaNamed('Digest'),
   },
   'OCI-Tag': {
-    description: 'The tags that were set because of the parameter `tag`. Absent without it.',
+    description: 'The tags that were set because of the `tag` parameter. Absent without that parameter.',
     schema: { type: 'string', minLength: 1 },
   },
   Range: {
-    description: 'The bytes that the upload has, both ends included. An upload without bytes says `0-0` too.',
+    description:
+      'The bytes received so far; both ends are inclusive. An upload without any bytes also reports `0-0`.',
     schema: { type: 'string', pattern: '^0-\\d+$' },
   },
   'Retry-After': {
-    description: 'After how many seconds to try again.',
+    description: 'The number of seconds to wait before trying again.',
     schema: { type: 'string', pattern: '^\\d+$' },
   },
   Vary: {
-    description: 'That `Accept` chooses the media type.',
+    description: 'The media type depends on `Accept`.',
     schema: { const: 'Accept' },
   },
   'X-Content-Type-Options': {
-    description: 'Keeps a browser from guessing another media type.',
+    description: 'Prevents browsers from guessing another media type.',
     schema: { const: 'nosniff' },
   },
 } as const satisfies Record<string, Header>
@@ -98,28 +100,30 @@ const ENTITY_TAGS = { type: 'string', examples: ['"sha256:…"', '*'] }
 export const REQUEST_HEADERS = {
   'Content-Range': {
     description:
-      'Which bytes of the blob these are: `<start>-<end>`, both included. They must follow those that are there.',
+      'The position of this chunk in the blob: `<start>-<end>`, both inclusive. It must start where the upload ends.',
     schema: { type: 'string', pattern: '^(?:bytes )?\\d+-\\d+(?:/(?:\\d+|\\*))?$' },
   },
   'If-Match': {
-    description: 'Only if what is named now is one of these, by `"<digest>"`, or is anything at all, by `*`.',
+    description:
+      'Proceed only if the current content has one of these digests, written as `"<digest>"`; `*` matches any content.',
     schema: ENTITY_TAGS,
   },
   'If-None-Match': {
-    description: 'Only if what is named now is none of these, by `"<digest>"`, or is nothing at all, by `*`.',
+    description:
+      'Proceed only if the current content has none of these digests, written as `"<digest>"`; with `*`, only if there is no content.',
     schema: ENTITY_TAGS,
   },
   'If-Range': {
-    description: 'The whole content unless this is its `ETag`.',
+    description: 'Ignore `Range` and return the whole content unless its `ETag` is this one.',
     schema: { type: 'string' },
   },
   'Last-Event-ID': {
     description:
-      'The `id` of the last event that was received: the stream goes on behind it, whatever `since` says.',
+      'The `id` of the last event received. The stream continues after it, and `since` is ignored.',
     schema: { type: 'string', pattern: '^\\d{0,15}$' },
   },
   Range: {
-    description: 'Which bytes are wanted, `bytes=<first>-<last>`, or several such ranges between commas.',
+    description: 'The bytes to return: `bytes=<first>-<last>`, or several such ranges separated by commas.',
     schema: { type: 'string', examples: ['bytes=0-1023'] },
   },
 } as const satisfies Record<string, Header>

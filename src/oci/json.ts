@@ -70,7 +70,7 @@ function isKey(text: string, endOfString: number): boolean {
 
 function checkKey(quoted: string, keys: Set<string> | undefined): void {
   const key = unquote(quoted)
-  if (!key.isWellFormed()) throw new JsonError('has a key with half of a character')
+  if (!key.isWellFormed()) throw new JsonError('has a key with half of a surrogate pair')
   if (key === '__proto__') throw new JsonError('has a key named "__proto__"')
   if (keys?.has(key)) throw new JsonError(`has the key ${quoted.slice(0, 100)} twice in one object`)
   keys?.add(key)

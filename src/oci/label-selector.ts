@@ -47,7 +47,7 @@ export function parseLabelSelector(text: string): LabelRequirement[] {
     skipSpace(cursor)
   } while (accept(cursor, ','))
   if (cursor.at < text.length)
-    throw new TextError(`has ${shown(cursor)} where "," or the end is due`, text, cursor.at)
+    throw new TextError(`has ${shown(cursor)} where "," or the end is expected`, text, cursor.at)
   return requirements
 }
 
@@ -57,7 +57,7 @@ function readRequirement(cursor: Cursor): LabelRequirement {
   skipSpace(cursor)
   const key = readText(cursor)
   if (!key)
-    throw new TextError(`has ${shown(cursor)} where the key of a label is due`, cursor.text, cursor.at)
+    throw new TextError(`has ${shown(cursor)} where the key of a label is expected`, cursor.text, cursor.at)
   if (isAbsent) return { key, operator: 'absent', values: [] }
   skipSpace(cursor)
   if (accept(cursor, '!=')) return { key, operator: 'notin', values: [readValue(cursor)] }
@@ -66,14 +66,14 @@ function readRequirement(cursor: Cursor): LabelRequirement {
   const word = readWord(cursor)
   if (word === '') return { key, operator: 'exists', values: [] }
   if (word === 'in' || word === 'notin') return { key, operator: word, values: readValues(cursor) }
-  const problem = `has ${JSON.stringify(word)} where "=", "==", "!=", "in", "notin", "," or the end is due; ${QUOTES}`
+  const problem = `has ${JSON.stringify(word)} where "=", "==", "!=", "in", "notin", "," or the end is expected; ${QUOTES}`
   throw new TextError(problem, cursor.text, start)
 }
 
 function readValues(cursor: Cursor): string[] {
   const { text } = cursor
   skipSpace(cursor)
-  if (!accept(cursor, '(')) throw new TextError(`has ${shown(cursor)} where "(" is due`, text, cursor.at)
+  if (!accept(cursor, '(')) throw new TextError(`has ${shown(cursor)} where "(" is expected`, text, cursor.at)
   skipSpace(cursor)
   if (text[cursor.at] === ')')
     throw new TextError('has "(" and ")" with no value between them', text, cursor.at)
@@ -83,7 +83,7 @@ function readValues(cursor: Cursor): string[] {
     skipSpace(cursor)
   } while (accept(cursor, ','))
   if (!accept(cursor, ')'))
-    throw new TextError(`has ${shown(cursor)} where "," or ")" is due; ${QUOTES}`, text, cursor.at)
+    throw new TextError(`has ${shown(cursor)} where "," or ")" is expected; ${QUOTES}`, text, cursor.at)
   return values
 }
 
@@ -94,7 +94,7 @@ function readValue(cursor: Cursor): string {
   skipSpace(cursor)
   const next = cursor.text[cursor.at]
   if (next === undefined || next === ',' || next === ')') return value
-  throw new TextError(`has ${shown(cursor)} behind a value; ${QUOTES}`, cursor.text, cursor.at)
+  throw new TextError(`has ${shown(cursor)} after a value; ${QUOTES}`, cursor.text, cursor.at)
 }
 
 /** Text in quotes or without; undefined if there is none. */
@@ -123,10 +123,10 @@ function readQuoted(cursor: Cursor): string {
     if (character === '\\') at++
     const isEscaped = text[at] === '"' || text[at] === '\\'
     if (character === '\\' && !isEscaped)
-      throw new TextError('has a backslash that is before neither a quote nor a backslash', text, at - 1)
+      throw new TextError('has a backslash that is not followed by a quote or a backslash', text, at - 1)
     value += text[at] ?? ''
   }
-  throw new TextError('has a quote that no other closes', text, start)
+  throw new TextError('has a quote that is never closed', text, start)
 }
 
 function skipSpace(cursor: Cursor): void {

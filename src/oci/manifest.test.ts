@@ -156,7 +156,7 @@ test('media types that are malformed, differ or cannot be known are refused', ()
   for (const mediaType of ['', 'json', 'a/b; c=d', ' a/b', 'a/b\n', 7, {}, ['a/b']]) {
     assertInvalid({ ...IMAGE, mediaType }, /mediaType/)
   }
-  assertInvalid({ ...IMAGE, mediaType: ociIndex }, /says it is/, ociManifest)
+  assertInvalid({ ...IMAGE, mediaType: ociIndex }, /has the "mediaType"/, ociManifest)
   for (const body of [
     {},
     { config: CONFIG_A },
@@ -216,13 +216,13 @@ test('a field in another case is refused, since some readers would take it', () 
     'Annotations',
     'Blobs',
   ]) {
-    assertInvalid({ ...IMAGE, [key]: null }, /must be written/)
+    assertInvalid({ ...IMAGE, [key]: null }, /must be spelled/)
   }
 })
 
 test('a field in another case is refused also where only Unicode folds it to ours, as readers in Go do', () => {
   for (const key of ['layerſ', 'manifeſts', 'ſubject', 'annotationſ', 'blobſ', 'ſchemaVersion']) {
-    assertInvalid({ ...IMAGE, [key]: null }, /must be written/)
+    assertInvalid({ ...IMAGE, [key]: null }, /must be spelled/)
   }
 })
 
@@ -236,10 +236,10 @@ test('a field of a descriptor in another case is refused as well', () => {
     { URLs: ['x'] },
   ]) {
     const other = descriptor(A, extra)
-    assertInvalid({ ...IMAGE, config: other }, /must be written/)
-    assertInvalid({ ...IMAGE, layers: [descriptor(A), other] }, /must be written/)
-    assertInvalid({ ...IMAGE, subject: other }, /must be written/)
-    assertInvalid({ manifests: [other] }, /must be written/)
+    assertInvalid({ ...IMAGE, config: other }, /must be spelled/)
+    assertInvalid({ ...IMAGE, layers: [descriptor(A), other] }, /must be spelled/)
+    assertInvalid({ ...IMAGE, subject: other }, /must be spelled/)
+    assertInvalid({ manifests: [other] }, /must be spelled/)
   }
 })
 

@@ -130,7 +130,7 @@ function checkSpelling(object: JsonObject, fieldOfFolded: ReadonlyMap<string, st
   for (const key of Object.keys(object)) {
     const field = fieldOfFolded.get(fold(key))
     if (field !== undefined && field !== key)
-      throw invalid(`has a field "${key}", which must be written "${field}"`)
+      throw invalid(`has a field "${key}", which must be spelled "${field}"`)
   }
 }
 
@@ -161,15 +161,15 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
     if (inHeader === undefined) return guessMediaType(body)
     if (isManifestType(inHeader)) return inHeader.toLowerCase()
     throw invalid(
-      `has the Content-Type ${inHeader}, which is not that of a manifest; send its own, such as ${MEDIA_TYPES.ociManifest}`,
+      `has the Content-Type ${inHeader}, which is not a manifest type; send the media type of the manifest, such as ${MEDIA_TYPES.ociManifest}`,
     )
   }
   if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
     throw invalid('has a malformed "mediaType"')
   if (inHeader !== undefined && !isSameMediaType(inHeader, inBody)) {
-    throw invalid(`says it is ${inBody}, but its Content-Type is ${inHeader}`)
+    throw invalid(`has the "mediaType" ${inBody}, but its Content-Type is ${inHeader}`)
   }
-  if (!isManifestType(inBody)) throw invalid(`says it is ${inBody}, which is not the type of a manifest`)
+  if (!isManifestType(inBody)) throw invalid(`has the "mediaType" ${inBody}, which is not a manifest type`)
   checkCase(inBody)
   return inBody
 }
@@ -178,7 +178,7 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
 function checkCase(mediaType: string): void {
   const known = Object.values(MEDIA_TYPES).find((type) => isSameMediaType(type, mediaType))
   if (known !== undefined && known !== mediaType)
-    throw invalid(`has the "mediaType" ${mediaType}, which must be written ${known}`)
+    throw invalid(`has the "mediaType" ${mediaType}, which must be spelled ${known}`)
 }
 
 function guessMediaType(body: JsonObject): string {
@@ -219,8 +219,7 @@ function annotationsOf(body: JsonObject): Record<string, string> | undefined {
     throw invalid('has "annotations" that are not an object of strings')
   }
   const count = Object.keys(annotations).length
-  if (count > MAX_ANNOTATIONS)
-    throw invalid(`has ${count} annotations; at most ${MAX_ANNOTATIONS} are accepted`)
+  if (count > MAX_ANNOTATIONS) throw invalid(`has ${count} annotations; the maximum is ${MAX_ANNOTATIONS}`)
   return annotations as Record<string, string>
 }
 
@@ -265,7 +264,7 @@ function descriptorList(body: JsonObject, field: string): unknown[] {
 }
 
 function parseDescriptor(descriptor: unknown, field: string): { digest: Digest; size: number } {
-  if (!isObject(descriptor)) throw invalid(`has something in "${field}" that is not a descriptor`)
+  if (!isObject(descriptor)) throw invalid(`has an entry in "${field}" that is not a descriptor`)
   checkSpelling(descriptor, DESCRIPTOR_FIELD_OF_FOLDED)
   const digest = typeof descriptor.digest === 'string' ? parseDigest(descriptor.digest) : undefined
   if (digest === undefined) throw invalid(`has a descriptor in "${field}" with a malformed digest`)

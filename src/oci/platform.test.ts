@@ -6,7 +6,7 @@ test('a platform has two or three parts', () => {
   for (const text of ['linux/amd64', 'linux/arm/v7', 'windows/x86_64'])
     assert.equal(parsePlatform(text), text)
   for (const text of ['', 'linux', 'linux/', '/amd64', 'linux/arm/v7/x', 'linux/a b', 'linux//v7']) {
-    assert.throws(() => parsePlatform(text), /is no platform/, text)
+    assert.throws(() => parsePlatform(text), /must be a platform/, text)
   }
 })
 

@@ -5,7 +5,7 @@ const PLATFORM = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)?$/
 /** Reads a platform: `<os>/<architecture>` or `<os>/<architecture>/<variant>`. @throws TextError */
 export function parsePlatform(text: string): string {
   if (PLATFORM.test(text)) return text
-  throw new TextError('is no platform, which is written as linux/amd64 or linux/arm/v7', text, 0)
+  throw new TextError('must be a platform, such as linux/amd64 or linux/arm/v7', text, 0)
 }
 
 /** Whether a platform is the wanted one; without a variant, each variant of it is. */

@@ -18,49 +18,49 @@ export function schemaNamed(name: keyof typeof SCHEMAS): JsonSchema {
 export const SCHEMAS = {
   RepositoryName: {
     type: 'string',
-    description: 'The name of a repository, which may hold slashes.',
+    description: 'The name of a repository, which may contain slashes.',
     maxLength: 255,
     pattern: `^${COMPONENT}(?:/${COMPONENT})*$`,
     examples: ['library/alpine'],
   },
   Tag: {
     type: 'string',
-    description: 'A name for a manifest of a repository.',
+    description: 'A name for a manifest in a repository.',
     pattern: '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$',
     examples: ['latest'],
   },
   Digest: {
     type: 'string',
-    description: `The hash of content, which is its name: ${ALGORITHMS.map(([name]) => name).join(', ')}; others can't be pushed.`,
+    description: `The hash of some content, which identifies it. Pushed content must use one of ${ALGORITHMS.map(([name]) => name).join(', ')}.`,
     maxLength: 255,
     pattern: `^(?:${[...KNOWN_DIGESTS, `${OTHER_ALGORITHM}:[a-zA-Z0-9=_-]+`].join('|')})$`,
     examples: [`sha256:${'0'.repeat(64)}`],
   },
   HashAlgorithm: {
     type: 'string',
-    description: 'An algorithm that this registry computes.',
+    description: 'A hash algorithm that this registry supports.',
     enum: Object.keys(HASH_ALGORITHMS),
   },
   Reference: {
-    description: 'A tag or a digest, told apart by the colon.',
+    description: 'A tag or a digest. Only a digest contains a colon.',
     anyOf: [{ $ref: '#/components/schemas/Tag' }, { $ref: '#/components/schemas/Digest' }],
   },
   UploadId: {
     type: 'string',
-    description: 'The id of an upload, which means nothing to a client.',
+    description: 'The id of an upload, which is opaque to clients.',
     pattern: '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{32}$',
   },
-  Empty: { type: 'object', description: 'Nothing.', additionalProperties: false },
+  Empty: { type: 'object', description: 'An empty object.', additionalProperties: false },
   RepositoryList: {
     type: 'object',
-    description: 'Names of repositories, in the order of their bytes.',
+    description: 'Names of repositories, in byte order.',
     required: ['repositories'],
     additionalProperties: false,
     properties: { repositories: { type: 'array', items: { $ref: '#/components/schemas/RepositoryName' } } },
   },
   TagList: {
     type: 'object',
-    description: 'Tags of a repository, in the order of their bytes.',
+    description: 'Tags of a repository, in byte order.',
     required: ['name', 'tags'],
     additionalProperties: false,
     properties: {
@@ -70,7 +70,7 @@ export const SCHEMAS = {
   },
   Descriptor: {
     type: 'object',
-    description: 'A manifest as a list names it.',
+    description: 'A reference to a manifest in a list.',
     required: ['mediaType', 'digest', 'size'],
     additionalProperties: false,
     properties: {
@@ -83,7 +83,7 @@ export const SCHEMAS = {
   },
   ReferrersIndex: {
     type: 'object',
-    description: 'An OCI image index of the manifests that name a subject.',
+    description: 'An OCI image index of the manifests that refer to a subject.',
     required: ['schemaVersion', 'mediaType', 'manifests'],
     additionalProperties: false,
     properties: {
@@ -94,7 +94,7 @@ export const SCHEMAS = {
   },
   ExtensionList: {
     type: 'object',
-    description: 'The extensions of this registry that have endpoints at the level that was asked.',
+    description: 'The extensions that have endpoints at the requested level: the registry, or a repository.',
     required: ['extensions'],
     additionalProperties: false,
     properties: {
@@ -116,7 +116,8 @@ export const SCHEMAS = {
   },
   Manifest: {
     type: 'object',
-    description: 'A JSON object that is understood by its structure, whatever its media type; at most 4 MiB.',
+    description:
+      'A JSON object of at most 4 MiB. It is interpreted by its structure, whatever its media type.',
   },
   Errors: {
     type: 'object',
@@ -137,7 +138,7 @@ export const SCHEMAS = {
               enum: [...new Set(Object.values(ERRORS).map(({ code }) => code))].sort(),
             },
             message: { type: 'string', minLength: 1 },
-            detail: { description: 'What it is about, in a form of its own for each error.' },
+            detail: { description: 'Details, whose structure depends on the error.' },
           },
         },
       },

@@ -29,11 +29,7 @@ test('what is no time is refused', () => {
     '2026-01-31 12:00:00Z',
     '26-01-31T12:00:00Z',
   ]) {
-    assert.throws(
-      () => parseTime(text),
-      /^TextError: is no time, which is written as .*, at character 1$/,
-      text,
-    )
+    assert.throws(() => parseTime(text), /^TextError: must be a time, such as .*, at character 1$/, text)
   }
 })
 

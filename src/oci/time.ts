@@ -14,7 +14,7 @@ const MINUTE = 60_000
 export function parseTime(text: string): number {
   const match = TIME.exec(text.replace(/ (?=\d{2}:\d{2}$)/, '+'))
   if (match === null)
-    throw new TextError('is no time, which is written as 2026-01-31T12:00:00Z or …+02:00', text, 0)
+    throw new TextError('must be a time, such as 2026-01-31T12:00:00Z or 2026-01-31T12:00:00+02:00', text, 0)
   const [, date = '', clock = '', fraction = '', , sign, hours = '0', minutes = '0'] = match
   const plain = clock.endsWith(':60') ? `${clock.slice(0, -2)}59` : clock
   const utc = Date.parse(`${date}T${plain}Z`)

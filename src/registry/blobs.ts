@@ -131,7 +131,7 @@ export async function deleteBlob(
     throw await nameOrElse(parts, repository, 'BLOB_UNKNOWN', { details: [{ digest }] })
   if (outcome.result === 'needed') {
     throw new RegistryError('BLOB_NEEDED', {
-      message: `manifest ${outcome.by} of this repository needs this blob; delete that first`,
+      message: `manifest ${outcome.by} in this repository references this blob; delete that manifest first`,
       details: [{ digest, neededBy: outcome.by }],
     })
   }

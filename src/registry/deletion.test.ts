@@ -52,7 +52,10 @@ test('while its rows go every push to a deleted repository is refused, and its u
     registry.blobs.mount(repository, blob.digest, 'source' as RepositoryName),
     registry.manifests.push(push),
   ]) {
-    await assert.rejects(refused, { id: 'REPOSITORY_DELETING', message: /try again when that is done/ })
+    await assert.rejects(refused, {
+      id: 'REPOSITORY_DELETING',
+      message: /try again when the deletion is complete/,
+    })
   }
   assert.equal((await registry.repositories.delete(repository)).finished, undefined)
   await registry.sweepNow()

@@ -17,7 +17,7 @@ export async function refuseDeleting(parts: RegistryParts, repository: Repositor
 export async function findDeletion(parts: RegistryParts, name: RepositoryName): Promise<RepositoryDeletion> {
   const deletion = await parts.metadata.repositories.deletion(name)
   if (deletion !== undefined) return deletion
-  const message = 'no repository of this name was deleted, as far back as the change log goes'
+  const message = 'no repository with this name was deleted, as far back as the change log goes'
   throw new RegistryError('NAME_UNKNOWN', { message, details: [{ name }] })
 }
 

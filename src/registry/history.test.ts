@@ -39,7 +39,7 @@ test('a tag is not rolled back to what is not there, and the refusal says why', 
     registry.history.rollback(name, v1, { condition: {}, ...to } as never)
   await assert.rejects(rollback({ revision: 1 }), {
     id: 'MANIFEST_UNKNOWN',
-    message: /not there at revision 1/,
+    message: /did not exist at revision 1/,
   })
   await assert.rejects(rollback({ revision }, unknown), { id: 'NAME_UNKNOWN' })
   await assert.rejects(rollback({ digest: first }, unknown), { id: 'NAME_UNKNOWN' })
@@ -65,7 +65,7 @@ test('what happened longer ago than history is kept is refused as pruned, and wh
   for (const query of [{}, { repository }]) {
     await assert.rejects(registry.changes.read({ ...query, after: last - 1, limit: 10 }), {
       id: 'HISTORY_PRUNED',
-      message: new RegExp(`go on behind ${last + 2}`),
+      message: new RegExp(`continue after ${last + 2}`),
     })
     const { changes } = await registry.changes.read({ ...query, after: last, limit: 10 })
     assert.deepEqual(

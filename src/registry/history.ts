@@ -88,7 +88,7 @@ async function rollBack(
   if (!(await parts.metadata.repositories.exists(repository))) return nameUnknown(repository)
   throw to.digest === undefined
     ? new RegistryError('CONTENT_GONE', {
-        message: `the manifest that this tag pointed to at revision ${to.revision} is not kept any more`,
+        message: `the manifest that this tag pointed to at revision ${to.revision} has already been removed`,
         details: [{ digest }],
       })
     : new RegistryError('MANIFEST_UNKNOWN', { details: [{ digest }] })
@@ -106,7 +106,7 @@ async function digestAt(
   const digest = page?.items[0]?.digest
   if (digest !== undefined) return digest
   throw new RegistryError('MANIFEST_UNKNOWN', {
-    message: `tag was not there at revision ${revision}`,
+    message: `the tag did not exist at revision ${revision}`,
     details: [{ tag }],
   })
 }
@@ -130,7 +130,7 @@ async function readChanges(parts: RegistryParts, query: ChangeQuery): Promise<Ch
     return { ...page, next: changes.length < query.limit ? last : (changes.at(-1)?.sequence ?? last) }
   }
   throw new RegistryError('HISTORY_PRUNED', {
-    message: `changes up to sequence ${page.floor} are not kept any more; list what there is, and go on behind ${page.last}`,
+    message: `changes up to sequence ${page.floor} are no longer kept; list the current state again, and continue after ${page.last}`,
     details: [{ floor: page.floor, last: page.last }],
   })
 }

@@ -55,7 +55,7 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'other-media-type') {
     throw new RegistryError('MANIFEST_INVALID', {
-      message: `manifest ${digest} is in this repository as ${outcome.mediaType}, and the media type of a digest does not change`,
+      message: `manifest ${digest} already exists in this repository as ${outcome.mediaType}; the media type of a digest cannot change`,
       details: [{ digest, mediaType: outcome.mediaType }],
     })
   }
@@ -77,7 +77,7 @@ function missingContent(edges: readonly Edge[], digests: readonly Digest[]): Reg
     details: shownOf(digests),
     ...(isSparse && {
       message:
-        'index names manifests that this repository does not have; push those first, or let the registry take sparse indexes with --sparse-indexes allow',
+        'the index references manifests that are not in this repository; push those first, or start the registry with --sparse-indexes allow',
     }),
   })
 }
@@ -88,7 +88,8 @@ async function refuseLost(parts: RegistryParts, edges: readonly Edge[]): Promise
   const lost = await findLost(parts, [...new Set(named.map(({ digest }) => digest))])
   if (lost.length === 0) return
   throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
-    message: 'the registry has lost the bytes of blobs that the manifest names; push those again first',
+    message:
+      'the registry has lost the bytes of blobs that the manifest references; push those blobs again first',
     details: shownOf(lost),
   })
 }
@@ -166,7 +167,7 @@ export async function deleteManifest(
 
 function manifestNeeded(digest: Digest, by: Digest): RegistryError {
   return new RegistryError('MANIFEST_NEEDED', {
-    message: `manifest ${by} of this repository needs this manifest; delete that first`,
+    message: `manifest ${by} in this repository references this manifest; delete that one first`,
     details: [{ digest, neededBy: by }],
   })
 }
@@ -211,7 +212,7 @@ export async function undeleteManifest(
 
 function contentGone(digests: readonly Digest[]): RegistryError {
   return new RegistryError('CONTENT_GONE', {
-    message: 'the manifest cannot be brought back: content that it names is not kept any more',
+    message: 'the manifest cannot be restored: content that it references has already been removed',
     details: shownOf(digests),
   })
 }

@@ -120,7 +120,9 @@ async function beginning(
   if (isInOrder && hasLength) return 'held'
   await releaseUpload(parts, upload, upload.claim)
   if (!isInOrder) throw new UploadOutOfOrderError(await acknowledgeUpload(parts, upload))
-  throw new RegistryError('SIZE_INVALID', { message: 'Content-Range and Content-Length do not agree' })
+  throw new RegistryError('SIZE_INVALID', {
+    message: 'Content-Range and Content-Length specify different lengths',
+  })
 }
 
 /**

@@ -69,7 +69,7 @@ export async function* exactly(
   let size = 0
   const wrong = () =>
     new RegistryError('SIZE_INVALID', {
-      message: `Content-Range says ${length} bytes; the body has another length`,
+      message: `Content-Range specifies ${length} bytes, but the body has a different length`,
     })
   for await (const chunk of body) {
     size += chunk.length

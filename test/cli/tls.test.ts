@@ -58,7 +58,7 @@ test(
     assert.equal(await statusBy(agent, server.url), 200)
     const inTheClear = await answerInTheClear(server.url)
     assert.match(inTheClear, /^HTTP\/1\.1 400 Bad Request\r\n/)
-    assert.match(inTheClear, /this port speaks HTTPS, and this request came over HTTP: use https:/)
+    assert.match(inTheClear, /this is an HTTPS port, but the request was sent over plain HTTP; use https:/)
 
     await install(folder, { cert: second.certFile })
     await server.wrote('stderr', /TLS files cannot be used; the old ones stay/)

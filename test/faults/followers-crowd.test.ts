@@ -45,7 +45,10 @@ test(
       office.push(connection)
     }
     const one = await follow(t, server, { address: '2001:db8:0:0:ffff::1' })
-    assert.match(`${one.status} ${one.text}`, /^503 [\s\S]*Retry-After[\s\S]*512 others of the same address/i)
+    assert.match(
+      `${one.status} ${one.text}`,
+      /^503 [\s\S]*Retry-After[\s\S]*512 other requests from the same address/i,
+    )
     assert.equal((await follow(t, server, { address: '2001:db8:0:1::1' })).status, 200, 'another network')
     for (let index = OF_CLIENT + 1; index < IN_ALL; index++) {
       assert.equal((await follow(t, server, { address: '192.0.2.1' })).status, 200)

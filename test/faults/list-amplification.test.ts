@@ -151,8 +151,8 @@ test(
     for (const [path, message] of [
       [`${LIST}?labelSelector=${'a,'.repeat(10_000)}a`, /"labelSelector" has more than 100 requirements/],
       [`${LIST}?labelSelector=a in (${'b,'.repeat(2_000)}b)`, /"labelSelector" has more than 1000 values/],
-      [`${LIST}?${many('annotation')}`, /"annotation" is given 101 times, and at most 100 are taken/],
-      [`${LIST}?${many('artifactType')}`, /"artifactType" is given 101 times, and at most 100 are taken/],
+      [`${LIST}?${many('annotation')}`, /"annotation" is given 101 times; the maximum is 100/],
+      [`${LIST}?${many('artifactType')}`, /"artifactType" is given 101 times; the maximum is 100/],
       [`/v2/app/referrers/${subject}?${many('artifactType')}`, /"artifactType" is given 101 times/],
     ] as const) {
       const refused = await fetch(`${url}${path}`)

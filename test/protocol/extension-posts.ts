@@ -44,7 +44,7 @@ export async function refusedBy(
 /** Bodies that no endpoint takes, whatever its fields are, with what is said of each. */
 export const BAD_BODIES: readonly [body: string, message: RegExp][] = [
   ['', /^body is not well-formed JSON/],
-  ['[]', /^body is no JSON object$/],
-  ['{}', /^body lacks the field/],
-  ['{"tag":"v1","digest":"x","from":1}', /^body has the field "/],
+  ['[]', /^body is not a JSON object$/],
+  ['{}', /^body is missing the field/],
+  ['{"tag":"v1","digest":"x","from":1}', /^body has the unknown field "/],
 ]

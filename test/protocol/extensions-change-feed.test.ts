@@ -160,7 +160,7 @@ test('a log that begins later, or ended earlier, is refused with where to begin 
     assert.equal(refused.status, 410)
     const { errors } = (await refused.json()) as { errors: { message: string; detail: Floor }[] }
     const { message = '', detail } = errors[0] ?? {}
-    assert.match(message, /not kept any more; list what there is, and go on behind \d+$/)
+    assert.match(message, /no longer kept; list the current state again, and continue after \d+$/)
     assert.ok(detail !== undefined && detail.floor > 0 && detail.floor <= all.last && detail.last > all.last)
     const kept = (await (await ask(`?since=${detail.floor}`, level)).json()) as { changes: ToldChange[] }
     assert.ok(kept.changes.some(({ subject }) => subject === 'v3'))
@@ -169,7 +169,7 @@ test('a log that begins later, or ended earlier, is refused with where to begin 
     assert.equal(beyond.status, 410)
     assert.match(
       await beyond.text(),
-      /is beyond the newest one, \d+: this is not the log it was.*"detail":\{"floor":/,
+      /is greater than the newest one, \d+: the change log has been replaced.*"detail":\{"floor":/,
     )
     assert.equal((await ask(`?since=${detail.last}`, level)).status, 200)
   }
@@ -185,14 +185,14 @@ test('an unknown repository and wrong parameters are refused', async () => {
   assert.equal(unknown.status, 404)
   assert.match(await unknown.text(), /NAME_UNKNOWN/)
   for (const [query, message] of [
-    ['since=now', /"since\\" is no sequence number, a whole number from 0 on/],
-    ['since=-1', /"since\\" is no sequence number/],
-    ['since=1.5', /"since\\" is no sequence number/],
-    ['since=99999999999999999999', /"since\\" is no sequence number/],
+    ['since=now', /"since\\" must be a sequence number: a whole number, at least 0/],
+    ['since=-1', /"since\\" must be a sequence number/],
+    ['since=1.5', /"since\\" must be a sequence number/],
+    ['since=99999999999999999999', /"since\\" must be a sequence number/],
     ['since=1&since=2', /"since\\" is given more than once/],
-    ['n=0', /"n\\" is no whole number from 1 on/],
-    ['wait=soon', /"wait\\" is no whole number of seconds/],
-    ['wait=-1', /"wait\\" is no whole number of seconds/],
+    ['n=0', /"n\\" must be a whole number, at least 1/],
+    ['wait=soon', /"wait\\" must be a whole number of seconds/],
+    ['wait=-1', /"wait\\" must be a whole number of seconds/],
   ] as const) {
     for (const level of ['', 'told/app']) {
       const refused = await fetch(feedUrl(url, level, 'list', `?${query}`))

@@ -108,7 +108,7 @@ test('no more than so many wait at a time, and each that goes makes room', async
     assert.equal(refused.status, 503)
     assert.match(
       await refused.text(),
-      /"UNAVAILABLE".*512 others of the same address are waiting for changes already/,
+      /"UNAVAILABLE".*512 other requests from the same address are already waiting for changes/,
     )
   }
   assert.equal((await fetch(feedUrl(server.url, '', 'list', ''))).status, 200)
@@ -243,10 +243,10 @@ async function untilDeleted(name: string): Promise<void> {
 
 test('what is wrong is refused before anything is told', async () => {
   for (const [query, headers, status, message] of [
-    ['?since=x', {}, 400, /"since\\" is no sequence number/],
-    ['?since=0', { 'Last-Event-ID': 'x' }, 400, /"Last-Event-ID\\" is no sequence number of an event/],
-    ['?since=99999999', {}, 410, /is beyond the newest one/],
-    ['', { 'Last-Event-ID': '99999999' }, 410, /is beyond the newest one/],
+    ['?since=x', {}, 400, /"since\\" must be a sequence number/],
+    ['?since=0', { 'Last-Event-ID': 'x' }, 400, /"Last-Event-ID\\" must be the sequence number of an event/],
+    ['?since=99999999', {}, 410, /is greater than the newest one/],
+    ['', { 'Last-Event-ID': '99999999' }, 410, /is greater than the newest one/],
     ['', { Accept: 'application/json' }, 406, /answers in text\/event-stream/],
   ] as const) {
     const refused = await open('', query, headers)

@@ -362,26 +362,29 @@ test('a cursor of another order is refused', async () => {
   next.searchParams.set('sort', '-size')
   const refused = await fetch(next)
   assert.equal(refused.status, 400)
-  assert.match(await refused.text(), /is of another list or order \(manifests:size, not manifests:-size\)/)
+  assert.match(
+    await refused.text(),
+    /belongs to a different list or order \(manifests:size, not manifests:-size\)/,
+  )
 })
 
 test('a parameter that is wrong is refused with its name and what is wrong', async () => {
   await pushImage(url, 'list/bad', 'v1')
   for (const [query, message] of [
-    ['n=0', '"n" is no whole number from 1 on'],
+    ['n=0', '"n" must be a whole number, at least 1'],
     ['sort=name', '"sort" is "name", not one of pushed, -pushed, pulled'],
     ['fields=all', '"fields" is "all", not one of pulledAt'],
-    ['tag=v[1', '"tag" has a "[" that no "]" closes, at character 2'],
+    ['tag=v[1', '"tag" has a "[" without a closing "]", at character 2'],
     ['untagged=false', '"untagged" is "false", not one of true'],
     ['artifactType=', '"artifactType" is empty'],
     ['annotation==x', '"annotation" has no key'],
-    ['labelSelector=a%20in%20b', '"labelSelector" has "b" where "(" is due, at character 6'],
+    ['labelSelector=a%20in%20b', '"labelSelector" has "b" where "(" is expected, at character 6'],
     ['subject=latest', '"subject" is "latest", not <algorithm>:'],
-    ['platform=linux', '"platform" is no platform'],
-    ['pushedBefore=yesterday', '"pushedBefore" is no time'],
+    ['platform=linux', '"platform" must be a platform'],
+    ['pushedBefore=yesterday', '"pushedBefore" must be a time'],
     ['pushedAfter=2026-02-30T00:00:00Z', '"pushedAfter" is a time that does not exist'],
     ['pulledBefore=1&pulledBefore=2', '"pulledBefore" is given more than once'],
-    ['cursor=latest', '"cursor" is none of this registry'],
+    ['cursor=latest', '"cursor" was not issued by this registry'],
   ] as const) {
     const refused = await fetch(listUrl('list/bad', `?${query}`))
     assert.equal(refused.status, 400, query)

@@ -191,14 +191,18 @@ test('a point to come, a repository that is not there and a bad parameter are re
   const name = 'past/refused'
   await pushImage(url, name, 'v1')
   for (const [target, status, message] of [
-    [tagsUrl(name, '?at=4'), 400, /^"at" is a revision to come; the last one is 3$/],
-    [tagsUrl(name, '?at=2999-01-01T00:00:00Z'), 400, /^"at" is a time to come; here it is 20/],
+    [tagsUrl(name, '?at=4'), 400, /^"at" is a revision in the future; the newest one is 3$/],
+    [tagsUrl(name, '?at=2999-01-01T00:00:00Z'), 400, /^"at" is a time in the future; the time is now 20/],
     [tagsUrl(name, '?at=2026-02-30T00:00:00Z'), 400, /^"at" is a time that does not exist/],
-    [tagsUrl(name, '?at=-1'), 400, /^"at" is neither a revision/],
-    [tagsUrl(name, '?at='), 400, /^"at" is neither a revision/],
-    [tagsUrl(name, '?n=x'), 400, /^"n" is no whole number/],
-    [tagsUrl(name, '?cursor=WzEsInRhZ3M6YXQiLDQsImxhdGVzdCJd'), 400, /^"cursor" is of another list or order/],
-    [tagsUrl(name, '?at=1&cursor=x'), 400, /^"cursor" is none/],
+    [tagsUrl(name, '?at=-1'), 400, /^"at" must be a revision/],
+    [tagsUrl(name, '?at='), 400, /^"at" must be a revision/],
+    [tagsUrl(name, '?n=x'), 400, /^"n" must be a whole number/],
+    [
+      tagsUrl(name, '?cursor=WzEsInRhZ3M6YXQiLDQsImxhdGVzdCJd'),
+      400,
+      /^"cursor" belongs to a different list or order/,
+    ],
+    [tagsUrl(name, '?at=1&cursor=x'), 400, /^"cursor" was not issued/],
     [tagsUrl('past/unknown'), 404, /not known/],
     [tagsUrl('past/unknown', '?at=1'), 404, /not known/],
   ] as const) {

@@ -95,7 +95,7 @@ test('what is not there can not be deleted, and of what never was no deletion is
   const name = 'deletion/unknown'
   await refusedBy(deleteRepository(name), 404, 'NAME_UNKNOWN')
   const [never] = await refusedBy(fetch(deletionUrl(name)), 404, 'NAME_UNKNOWN')
-  assert.match(never.message, /^no repository of this name was deleted/)
+  assert.match(never.message, /^no repository with this name was deleted/)
   await pushImage(url, name, 'v1')
   await refusedBy(fetch(deletionUrl(name)), 404, 'NAME_UNKNOWN')
   await untilDeleted(await deleteRepository(name))
@@ -146,7 +146,7 @@ test('while a repository is being deleted pushes to it are refused, and when tha
   await registry.beginDeletion('app')
   for (const refused of await pushes(registry, upload)) {
     const [{ message }] = await refusedBy(refused, 409, 'DENIED')
-    assert.equal(message, 'repository is being deleted; try again when that is done')
+    assert.equal(message, 'the repository is being deleted; try again when the deletion is complete')
   }
   const status = () => registry.request('GET', '/v2/app/_stowage/repository/deletion')
   const before = await answered(status())

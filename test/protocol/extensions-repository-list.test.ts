@@ -121,14 +121,14 @@ test('counts of a repository come after it changed', async () => {
 test('a parameter that is wrong is refused with its name and what is wrong', async () => {
   for (const level of ['', 'team']) {
     for (const [query, message] of [
-      ['n=none', /^"n" is no whole number from 1 on/],
+      ['n=none', /^"n" must be a whole number, at least 1/],
       ['recursive=1', /^"recursive" is "1", not true or false/],
       ['detail=', /^"detail" is "", not true or false/],
       [
         'cursor=WzEsIm1hbmlmZXN0czpzaXplIiwiYSJd',
-        /^"cursor" is of another list or order \(manifests:size, not repositories\)/,
+        /^"cursor" belongs to a different list or order \(manifests:size, not repositories\)/,
       ],
-      ['cursor=team', /^"cursor" is none of this registry/],
+      ['cursor=team', /^"cursor" was not issued by this registry/],
     ] as const) {
       const refused = await fetch(listUrl(level, `?${query}`))
       assert.equal(refused.status, 400, query)

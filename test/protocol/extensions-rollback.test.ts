@@ -64,7 +64,7 @@ test('a tag that was removed, or never was, is there after a rollback', async ()
   assert.equal((await answered(rollBack(name, { tag: 'stable', to: first }))).new, first)
   assert.equal(await tagged(name, 'stable'), first)
   const [error] = await refusedBy(rollBack(name, { tag: 'v1', to: 6 }), 404, 'MANIFEST_UNKNOWN')
-  assert.match(error.message, /not there at revision 6/)
+  assert.match(error.message, /did not exist at revision 6/)
 })
 
 test('of several rollbacks with the same If-Match one is done', async () => {
@@ -120,15 +120,15 @@ test('a body that is wrong is refused with what is wrong, and nothing is done', 
   const [first, second] = await pushTwo(name)
   for (const [body, message] of [
     ...BAD_BODIES,
-    ['{"tag":"v1"}', /^body lacks the field "to"$/],
-    [`{"to":"${first}"}`, /^body lacks the field "tag"$/],
+    ['{"tag":"v1"}', /^body is missing the field "to"$/],
+    [`{"to":"${first}"}`, /^body is missing the field "tag"$/],
     [`{"tag":"-v","to":"${first}"}`, /^the field "tag" is "-v", not up to 128/],
-    [`{"tag":["v1"],"to":"${first}"}`, /^the field "tag" is \["v1"\], no string/],
-    ['{"tag":"v1","to":"3"}', /^the field "to" is "3", neither a digest nor a revision/],
-    ['{"tag":"v1","to":0}', /^the field "to" is 0, neither/],
-    ['{"tag":"v1","to":2.5}', /^the field "to" is 2.5, neither/],
-    ['{"tag":"v1","to":null}', /^the field "to" is null, neither/],
-    ['{"tag":"v1","to":6}', /^the field "to" is 6, a revision to come; the last one is 5$/],
+    [`{"tag":["v1"],"to":"${first}"}`, /^the field "tag" is \["v1"\], not a string/],
+    ['{"tag":"v1","to":"3"}', /^the field "to" is "3", which is neither a digest nor a revision/],
+    ['{"tag":"v1","to":0}', /^the field "to" is 0, which is neither/],
+    ['{"tag":"v1","to":2.5}', /^the field "to" is 2.5, which is neither/],
+    ['{"tag":"v1","to":null}', /^the field "to" is null, which is neither/],
+    ['{"tag":"v1","to":6}', /^the field "to" is 6, a revision in the future; the newest one is 5$/],
     [`{"tag":"v1","to":3,"to":"${first}"}`, /twice/],
   ] as const) {
     const [error] = await refusedBy(rollBack(name, body), 400, 'UNSUPPORTED')

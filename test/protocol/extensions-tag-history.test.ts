@@ -139,8 +139,8 @@ test('a tag that never was, a repository that is not there and a bad parameter a
     [historyUrl(name, ''), 400, 'UNSUPPORTED', /^"tag" is missing$/],
     [historyUrl(name, 'tag=-v'), 400, 'UNSUPPORTED', /^"tag" is "-v", not up to 128/],
     [historyUrl(name, 'tag=v1&tag=v2'), 400, 'UNSUPPORTED', /^"tag" is given more than once/],
-    [historyUrl(name, 'tag=v1&n=0'), 400, 'UNSUPPORTED', /^"n" is no whole number/],
-    [historyUrl(name, 'tag=v1&cursor=7'), 400, 'UNSUPPORTED', /^"cursor" is none/],
+    [historyUrl(name, 'tag=v1&n=0'), 400, 'UNSUPPORTED', /^"n" must be a whole number/],
+    [historyUrl(name, 'tag=v1&cursor=7'), 400, 'UNSUPPORTED', /^"cursor" was not issued/],
   ] as const) {
     const refused = await fetch(target)
     assert.equal(refused.status, status, target)

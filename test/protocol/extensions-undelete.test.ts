@@ -92,7 +92,7 @@ test('what is gone is named, and once it is there again the manifest comes back'
   await remove(name, `manifests/${image.digest}`)
   for (const { digest } of layers) await remove(name, `blobs/${digest}`)
   const missing = await refusedBy(undelete(name, { digest: image.digest }), 409, 'MANIFEST_BLOB_UNKNOWN')
-  assert.match(missing[0].message, /cannot be brought back: content that it names is not kept/)
+  assert.match(missing[0].message, /cannot be restored: content that it references has already been removed/)
   const named = missing.map(({ detail }) => detail?.digest)
   assert.deepEqual(named.sort(), layers.map(({ digest }) => digest).sort())
   assert.equal(await statusOf(name, `manifests/${image.digest}`), 404)
@@ -118,10 +118,10 @@ test('a body that is wrong is refused with what is wrong', async () => {
   for (const [body, message] of [
     ...BAD_BODIES,
     ['{"digest":"latest"}', /^the field "digest" is "latest", not <algorithm>/],
-    ['{"digest":7}', /^the field "digest" is 7, no string/],
+    ['{"digest":7}', /^the field "digest" is 7, not a string/],
     [`{"digest":"${digest}","tags":"v1"}`, /^the field "tags" is "v1", not an array of tags/],
     [`{"digest":"${digest}","tags":["a","b c"]}`, /^the field "tags" is "b c", not up to 128/],
-    [`{"digest":"${digest}","tags":[null]}`, /^the field "tags" is null, no string/],
+    [`{"digest":"${digest}","tags":[null]}`, /^the field "tags" is null, not a string/],
   ] as const) {
     const [error] = await refusedBy(undelete(name, body), 400, 'UNSUPPORTED')
     assert.match(error.message, message)

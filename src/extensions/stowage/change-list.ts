@@ -13,11 +13,11 @@ const MAX_WAIT_SECONDS = 60
 const MEDIA_TYPES = ownMediaTypes('changes')
 
 const WAIT: QueryParameter<number> = {
-  description: `How many seconds to wait if nothing has happened yet; ${MAX_WAIT_SECONDS} at most.`,
+  description: `How many seconds to wait if nothing has happened yet, up to ${MAX_WAIT_SECONDS}.`,
   schema: { type: 'integer', minimum: 0 },
   parse(text) {
     if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), MAX_WAIT_SECONDS)
-    throw new TextError('is no whole number of seconds', text, 0)
+    throw new TextError('must be a whole number of seconds', text, 0)
   },
 }
 
@@ -35,12 +35,12 @@ const operation: Endpoint['operation'] = {
   id: 'listChanges',
   summary: 'List what has happened in the registry, or wait for it',
   description:
-    'Going on behind `next` each time, a client is told of every change once, in the order in which they happened.',
+    'A client that continues after `next` each time receives every change exactly once, in the order in which they happened.',
   section: pageSection('Change feed', 'change-feed'),
   query: QUERY,
   answers: {
     200: {
-      description: 'What has happened; nothing if nothing did while it waited.',
+      description: 'The changes; none if nothing happened during the wait.',
       content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/ChangeList' }),
     },
   },

@@ -29,13 +29,13 @@ export const CHANGE_STREAM_SCHEMAS = {
   },
   StreamEnd: {
     type: 'object',
-    description: 'Why a stream cannot go on.',
+    description: 'Why a stream cannot continue.',
     required: ['code', 'message'],
     additionalProperties: false,
     properties: {
       code: { type: 'string' },
       message: { type: 'string' },
-      detail: { description: 'What it is about, as in an error.' },
+      detail: { description: 'Details, as in an error.' },
     },
   },
 } as const satisfies Record<string, JsonSchema>
@@ -52,14 +52,14 @@ const operation: Endpoint['operation'] = {
   id: 'streamChanges',
   summary: 'Follow what happens in the registry',
   description:
-    'Server-sent events: `change` for each change, whose `id` is its sequence number, and `end` with the reason if the stream cannot go on.',
+    'Server-sent events: a `change` for each change, with its sequence number as `id`, and an `end` with the reason if the stream cannot continue.',
   section: pageSection('Change feed', 'change-feed'),
   query: QUERY,
   headers: [RESUME_HEADER],
   answers: {
     200: {
       description:
-        'Events as they come, and comments while none do; it ends when the client or the server does.',
+        'Events as they happen, and comments while nothing happens. The stream stays open until the client or the server closes it.',
       content: { [EVENT_STREAM]: { $ref: '#/components/schemas/ChangeEvent' } },
       unmeasured: 'always',
     },
@@ -101,7 +101,7 @@ function resumedAt(request: ExtensionRequest): number | undefined {
   // What clients send that were given none.
   if (id === undefined || id === '') return undefined
   const sequence = parseSequence(id)
-  if (sequence === undefined) throw parameterError(RESUME_HEADER, 'is no sequence number of an event')
+  if (sequence === undefined) throw parameterError(RESUME_HEADER, 'must be the sequence number of an event')
   return sequence
 }
 

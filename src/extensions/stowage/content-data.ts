@@ -8,7 +8,7 @@ import { readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import { contentUnknown, findHeld, type HeldContent, isAbsence, listHolders } from './held-content.ts'
 
-const QUERY = { digest: { ...digestParameter('Of the content.'), required: true } } as const
+const QUERY = { digest: { ...digestParameter('The digest of the content.'), required: true } } as const
 
 /** Who may pull it differs from client to client, so only the client's own cache may keep it. */
 const CACHE_CONTROL = 'private, max-age=31536000, immutable, no-transform'
@@ -25,9 +25,9 @@ export const contentDataEndpoint: Endpoint = {
   action: 'pull',
   operation: {
     id: 'readContent',
-    summary: 'Pull content by its digest alone, from whatever repository has it',
+    summary: 'Pull content by digest, from any repository that has it',
     description:
-      'A manifest has the media type that it was pushed with, anything else `application/octet-stream`.',
+      'A manifest has the media type that it was pushed with; anything else is `application/octet-stream`.',
     section: pageSection('Content by digest', 'content'),
     query: QUERY,
     headers: ['If-Match', 'If-None-Match', 'Range', 'If-Range'],
@@ -38,11 +38,15 @@ export const contentDataEndpoint: Endpoint = {
         content: { '*/*': BYTES },
       },
       206: {
-        description: 'The range that was asked for; of several ranges, each as a part, in their order.',
+        description:
+          'The requested range. If several ranges were requested, one part for each, in the order of the request.',
         headers: [...HEADERS, 'Content-Range?'],
         content: { '*/*': BYTES },
       },
-      304: { description: 'The client has this content, as `If-None-Match` says.', headers: HEADERS },
+      304: {
+        description: 'The client already has this content, according to `If-None-Match`.',
+        headers: HEADERS,
+      },
     },
     // A blob that is asked for is kept, which is a write.
     errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL', 'UNAVAILABLE'],

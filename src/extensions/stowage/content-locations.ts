@@ -19,18 +19,22 @@ const MAX_MANIFEST_BYTES = 8 * 1024 * 1024
 const MAX_REGISTERED_BYTES = 4 * 1024 * 1024
 const MEDIA_TYPES = ownMediaTypes('content-locations')
 
-const QUERY = { digest: { ...digestParameter('Of the content.'), required: true } } as const
+const QUERY = { digest: { ...digestParameter('The digest of the content.'), required: true } } as const
 
 /** The forms of locations. */
 export const LOCATION_SCHEMAS = {
   ContentLocations: {
     type: 'object',
-    description: 'Where some content can be had; what is fetched from there must be held against the digest.',
+    description: 'Where to get some content. Clients must verify the digest of what they fetch.',
     required: ['digest', 'locations'],
     additionalProperties: false,
     properties: {
       digest: schemaNamed('Digest'),
-      size: { type: 'integer', minimum: 0, description: 'In bytes; absent if nothing here says it.' },
+      size: {
+        type: 'integer',
+        minimum: 0,
+        description: 'The size in bytes; absent if the registry does not know it.',
+      },
       locations: {
         type: 'array',
         minItems: 1,
@@ -41,23 +45,24 @@ export const LOCATION_SCHEMAS = {
   },
   ContentLocation: {
     type: 'object',
-    description: 'One place where content is said to be.',
+    description: 'A place where the content is said to be.',
     required: ['type', 'url', 'priority'],
     additionalProperties: false,
     properties: {
       type: {
         type: 'string',
         enum: ['registry', 'descriptor', 'referrer'],
-        description: 'Who says so: this registry, a descriptor, or whoever registered it.',
+        description:
+          'Where the location comes from: this registry itself, a descriptor, or a referrer that registers it.',
       },
       url: {
         type: 'string',
-        description: 'Absolute; of this registry a path, seen from where the answer came from.',
+        description: 'An absolute URL; for this registry, a path on the host of the response.',
       },
       priority: {
         type: 'integer',
         minimum: 0,
-        description: 'The lower, the sooner this registry would try it.',
+        description: 'The order in which this registry would try the locations, lowest first.',
       },
     },
   },
@@ -80,13 +85,14 @@ const shared = {
 
 const operation: Endpoint['operation'] = {
   id: 'listContentLocations',
-  summary: 'List where content can be had, inside of this registry and elsewhere',
-  description: 'The registry fetches nothing from elsewhere, and does not know whether it is there.',
+  summary: 'List where to get content, in this registry and elsewhere',
+  description:
+    'The registry does not contact other locations, and does not check that they have the content.',
   section: pageSection('Content by digest', 'content'),
   query: QUERY,
   answers: {
     200: {
-      description: 'At least one place, by priority.',
+      description: 'At least one location, in order of priority.',
       content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/ContentLocations' }),
     },
   },
@@ -102,7 +108,7 @@ export const contentLocationsEndpoints: readonly Endpoint[] = [
     operation: {
       ...operation,
       id: 'listRepositoryContentLocations',
-      summary: 'List where content can be had, as a repository knows it',
+      summary: 'List where to get content, as known to a repository',
       errors: ['NAME_UNKNOWN', ...operation.errors],
     },
   },

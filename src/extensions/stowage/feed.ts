@@ -22,54 +22,59 @@ const KINDS: readonly Change['kind'][] = [
 export const FEED_SCHEMAS = {
   ChangeList: {
     type: 'object',
-    description: 'Changes behind a sequence number, oldest first.',
+    description: 'Changes after a sequence number, oldest first.',
     required: ['changes', 'next', 'last'],
     additionalProperties: false,
     properties: {
       changes: { type: 'array', items: { $ref: '#/components/schemas/Change' } },
-      next: { ...SEQUENCE, description: 'The `since` that goes on behind this answer.' },
+      next: { ...SEQUENCE, description: 'The value of `since` that continues after this response.' },
       last: {
         ...SEQUENCE,
-        description: 'The newest sequence number of the registry: there is more if it is not `next`.',
+        description:
+          'The newest sequence number of the registry. There are more changes if it differs from `next`.',
       },
     },
   },
   Change: {
     type: 'object',
-    description: 'One thing that happened to a repository.',
+    description: 'A change of a repository.',
     required: ['sequence', 'at', 'repository', 'revision', 'kind', 'subject'],
     additionalProperties: false,
     properties: {
-      sequence: { ...SEQUENCE, description: 'Rises with each change of the registry.' },
-      at: { type: 'string', format: 'date-time', description: 'Never goes back within a repository.' },
+      sequence: { ...SEQUENCE, description: 'Increases with each change in the registry.' },
+      at: {
+        type: 'string',
+        format: 'date-time',
+        description: 'When it happened. Never decreases within a repository.',
+      },
       repository: schemaNamed('RepositoryName'),
-      revision: { ...SEQUENCE, description: 'Rises by one with each change of the repository.' },
+      revision: { ...SEQUENCE, description: 'Increases by one with each change of the repository.' },
       kind: { type: 'string', enum: KINDS },
       subject: {
         type: 'string',
-        description: 'The tag, or the digest of the manifest; empty if it is the repository itself.',
+        description: 'The tag, or the digest of the manifest; empty for a change of the repository itself.',
       },
       old: {
         ...schemaNamed('Digest'),
-        description: 'What the tag pointed to before; the manifest that is not there any more.',
+        description: 'The manifest that the tag pointed to before, or the manifest that was removed.',
       },
       new: {
         ...schemaNamed('Digest'),
-        description: 'What the tag points to since; the manifest that is there since.',
+        description: 'The manifest that the tag now points to, or the manifest that was added.',
       },
-      actor: { type: 'string', description: 'Who did it, if that is known.' },
+      actor: { type: 'string', description: 'The user who made the change, if known.' },
     },
   },
 } as const satisfies Record<string, JsonSchema>
 
 /** The parameter `since` of a feed. */
 export const SINCE: QueryParameter<number> = {
-  description: 'The sequence number behind which to begin; behind the newest one if absent.',
+  description: 'The sequence number after which to start; if absent, the newest one.',
   schema: SEQUENCE,
   parse(text) {
     const sequence = parseSequence(text)
     if (sequence !== undefined) return sequence
-    throw new TextError('is no sequence number, a whole number from 0 on', text, 0)
+    throw new TextError('must be a sequence number: a whole number, at least 0', text, 0)
   },
 }
 
@@ -123,7 +128,7 @@ function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangesRe
 function beyondEnd(after: number, bounds: { floor: number; last: number }): RegistryError {
   const { last } = bounds
   return new RegistryError('HISTORY_PRUNED', {
-    message: `sequence ${after} is beyond the newest one, ${last}: this is not the log it was; list what there is, and go on behind ${last}`,
+    message: `sequence ${after} is greater than the newest one, ${last}: the change log has been replaced; list the current state again, and continue after ${last}`,
     details: [bounds],
   })
 }

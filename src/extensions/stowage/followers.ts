@@ -34,9 +34,9 @@ export function takePlace(registry: Registry, { address, signal, threads }: Foll
   places.set(registry, here)
   const client = address === undefined ? '' : networkOf(address)
   const ofClient = here.byClient.get(client) ?? 0
-  if (here.taken >= Math.ceil(MAX_FOLLOWERS / threads)) throw full(`${MAX_FOLLOWERS} others`)
+  if (here.taken >= Math.ceil(MAX_FOLLOWERS / threads)) throw full(`${MAX_FOLLOWERS} other requests`)
   if (ofClient >= Math.ceil(MAX_FOLLOWERS_OF_CLIENT / threads))
-    throw full(`${MAX_FOLLOWERS_OF_CLIENT} others of the same address`)
+    throw full(`${MAX_FOLLOWERS_OF_CLIENT} other requests from the same address`)
   here.taken++
   here.byClient.set(client, ofClient + 1)
   let isTaken = true
@@ -59,7 +59,7 @@ function release(here: Places, client: string): void {
 
 function full(who: string): RegistryError {
   return new RegistryError('UNAVAILABLE', {
-    message: `${who} are waiting for changes already; try again later, or do without waiting`,
+    message: `${who} are already waiting for changes; try again later, or do not wait`,
   })
 }
 

@@ -11,7 +11,7 @@ const TIME: JsonSchema = { type: 'string', format: 'date-time' }
 export const MANIFEST_LIST_SCHEMAS = {
   ManifestList: {
     type: 'object',
-    description: 'Manifests of a repository.',
+    description: 'Manifests in a repository.',
     required: ['name', 'manifests'],
     additionalProperties: false,
     properties: {
@@ -21,7 +21,7 @@ export const MANIFEST_LIST_SCHEMAS = {
   },
   ListedManifest: {
     type: 'object',
-    description: 'A manifest: its descriptor, and what the repository knows of it.',
+    description: 'The descriptor of a manifest, and what the repository knows about it.',
     required: ['mediaType', 'digest', 'size', 'tags', 'pushedAt', 'totalSize'],
     additionalProperties: false,
     properties: {
@@ -34,7 +34,7 @@ export const MANIFEST_LIST_SCHEMAS = {
         type: 'array',
         items: schemaNamed('Tag'),
         description:
-          'Those that point to it, in byte order; at most 1,000, and then it comes again on the next page with the others.',
+          'The tags that point to it, in byte order. If there are more than 1,000, the manifest is repeated on the next page with the rest of them.',
       },
       parents: {
         type: 'array',
@@ -42,7 +42,7 @@ export const MANIFEST_LIST_SCHEMAS = {
         minItems: 1,
         maxItems: 100,
         description:
-          'The manifests of the repository that name it, in byte order; the first hundred of more.',
+          'The manifests in the repository that reference it, in byte order; at most the first 100.',
       },
       missing: {
         type: 'array',
@@ -50,22 +50,23 @@ export const MANIFEST_LIST_SCHEMAS = {
         minItems: 1,
         maxItems: 100,
         description:
-          'The manifests that it names and the repository does not have, in byte order; the first hundred of more. Of an index that names more than 1,000, only among the first of them.',
+          'The manifests that it references but the repository does not have, in byte order; at most the first 100. Only the first 1,000 manifests of an index are examined.',
       },
       subject: schemaNamed('Digest'),
       platform: { $ref: '#/components/schemas/Platform' },
-      pushedAt: { ...TIME, description: 'When it was pushed first.' },
-      pulledAt: { ...TIME, description: 'When it was pulled last, up to a minute late.' },
+      pushedAt: { ...TIME, description: 'When it was first pushed.' },
+      pulledAt: { ...TIME, description: 'When it was last pulled; updated within a minute.' },
       totalSize: {
         type: 'integer',
         minimum: 0,
-        description: 'Of all that it reaches, itself included and each digest once, in bytes.',
+        description:
+          'The total size in bytes of the manifest and everything that it references, counting each digest once.',
       },
     },
   },
   Platform: {
     type: 'object',
-    description: 'What an image runs on, as its config says.',
+    description: 'The platform of an image, according to its config.',
     required: ['os', 'architecture'],
     additionalProperties: false,
     properties: {
@@ -76,7 +77,7 @@ export const MANIFEST_LIST_SCHEMAS = {
   },
   ManifestIndex: {
     type: 'object',
-    description: 'Manifests of a repository as an OCI image index, once for each of their tags.',
+    description: 'The manifests in a repository as an OCI image index, with one entry for each tag.',
     required: ['schemaVersion', 'mediaType', 'manifests'],
     additionalProperties: false,
     properties: {
@@ -87,7 +88,7 @@ export const MANIFEST_LIST_SCHEMAS = {
   },
   IndexedManifest: {
     type: 'object',
-    description: `A descriptor; the annotation ${REF_NAME} is the tag.`,
+    description: `A descriptor, with the tag in the annotation ${REF_NAME}.`,
     required: ['mediaType', 'digest', 'size'],
     additionalProperties: false,
     properties: {

@@ -10,7 +10,8 @@ const filter = { filter: true } as const
 const repeated = { repeated: true } as const
 
 const tag: QueryParameter<string> = {
-  description: 'Of this pattern is one of its tags: `*`, `?` and `[a-z]` stand for others.',
+  description:
+    'List only manifests with a tag that matches this pattern, which may contain the wildcards `*`, `?` and `[a-z]`.',
   schema: { type: 'string', examples: ['v1.*'] },
   parse(text) {
     parseGlob(text)
@@ -19,7 +20,7 @@ const tag: QueryParameter<string> = {
 }
 
 const annotation: QueryParameter<{ key: string; value?: string }> = {
-  description: 'It has this annotation: `key`, or `key=value`.',
+  description: 'List only manifests with this annotation: `key`, or `key=value`.',
   schema: { type: 'string' },
   parse(text) {
     const equals = text.indexOf('=')
@@ -35,34 +36,43 @@ export const MANIFEST_FILTERS = {
   untagged: {
     ...wordParameter(
       ['true'],
-      'No tag reaches it, neither through an index nor as a referrer of what a tag reaches.',
+      'List only manifests that cannot be reached from a tag: not directly, not through an index, and not as a referrer.',
     ),
     ...filter,
   },
   artifactType: {
-    ...mediaTypeParameter('Its artifact type is this, or one of these.'),
+    ...mediaTypeParameter('List only manifests with this artifact type, or with one of these types.'),
     ...filter,
     ...repeated,
   },
-  mediaType: { ...mediaTypeParameter('Its media type is this, or one of these.'), ...filter, ...repeated },
+  mediaType: {
+    ...mediaTypeParameter('List only manifests with this media type, or with one of these types.'),
+    ...filter,
+    ...repeated,
+  },
   annotation: { ...annotation, ...filter, ...repeated },
   labelSelector: {
-    description: 'The labels of its image config are of this selector, in Kubernetes syntax.',
+    description: 'List only images whose config has labels that match this selector, in Kubernetes syntax.',
     schema: { type: 'string', examples: ['tier=base,arch in (amd64,arm64),!broken'] },
     parse: parseLabelSelector,
     ...filter,
   },
-  subject: { ...digestParameter('It is a referrer of this.'), ...filter },
+  subject: { ...digestParameter('List only referrers of this digest.'), ...filter },
   platform: {
-    description: 'The platform of its image config is this; without a variant, whatever variant it has.',
+    description: 'List only images for this platform; without a variant, images with any variant match.',
     schema: { type: 'string', examples: ['linux/arm64'] },
     parse: parsePlatform,
     ...filter,
   },
-  pushedBefore: { ...timeParameter('It was pushed before this time.'), ...filter },
-  pushedAfter: { ...timeParameter('It was pushed after this time.'), ...filter },
+  pushedBefore: {
+    ...timeParameter('List only manifests that were first pushed before this time.'),
+    ...filter,
+  },
+  pushedAfter: { ...timeParameter('List only manifests that were first pushed after this time.'), ...filter },
   pulledBefore: {
-    ...timeParameter('It was pulled last before this time; if it never was, it was pushed before it.'),
+    ...timeParameter(
+      'List only manifests that were last pulled before this time, or were never pulled and first pushed before it.',
+    ),
     ...filter,
   },
 } as const

@@ -25,9 +25,9 @@ const QUERY = {
   ...MANIFEST_FILTERS,
   sort: wordParameter(
     ORDERS,
-    'The order: of first pushes if absent, of last pulls, of `totalSize`, or of digests; with a dash, the other way round.',
+    'The order: by first push (the default), last pull, `totalSize` or digest. A leading dash reverses the order.',
   ),
-  fields: { ...wordParameter(['pulledAt'], 'What to show beside the rest.'), repeated: true },
+  fields: { ...wordParameter(['pulledAt'], 'Additional fields to return.'), repeated: true },
   n: limitParameter(MAX_MANIFESTS),
   cursor: CURSOR,
 } as const
@@ -43,15 +43,15 @@ export const manifestListEndpoint: Endpoint = {
   alias: { path: 'manifests/list', mediaType: ownMediaType('manifests') },
   operation: {
     id: 'listManifests',
-    summary: 'List the manifests of a repository, tagged or not',
+    summary: 'List the manifests in a repository, tagged or not',
     description:
-      'Also at `/v2/{name}/manifests/list`, if `Accept` is exactly the first media type. A filtered page looks at no more than 10,000 ' +
-      'manifests. What is sorted, filtered or shown by pulls has no `ETag`.',
+      'Also available at `/v2/{name}/manifests/list` if `Accept` is exactly the first media type. A filtered page examines at most 10,000 ' +
+      'manifests. There is no `ETag` if the list is sorted or filtered by pulls, or shows them.',
     section: pageSection('Manifest list', 'manifest-list'),
     query: QUERY,
     answers: {
       200: {
-        description: 'One page, which may be short or empty with another behind it.',
+        description: 'One page. It may be short or even empty although another page follows.',
         headers: ['ETag?'],
         content: {
           ...contentIn(ownMediaTypes('manifests'), { $ref: '#/components/schemas/ManifestList' }),

@@ -5,7 +5,7 @@ import { readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 
 const QUERY = {
-  digest: { ...digestParameter('The manifest, deleted before or not.'), required: true },
+  digest: { ...digestParameter('The manifest, which may already be deleted.'), required: true },
 } as const
 
 /** `DELETE /v2/<name>/_stowage/manifests/purge`. */
@@ -17,11 +17,14 @@ export const manifestPurgeEndpoint: Endpoint = {
   action: 'delete',
   operation: {
     id: 'purgeManifest',
-    summary: 'Delete a manifest for good, with the content that only it names in the repository',
+    summary: 'Permanently delete a manifest, with the content that only it references in the repository',
     section: pageSection('Purge', 'purge'),
     query: QUERY,
     answers: {
-      202: { description: 'No answer has it any more. Bytes that nothing else holds go a minute later.' },
+      202: {
+        description:
+          'The manifest is no longer visible. Bytes that nothing else references are deleted about a minute later.',
+      },
     },
     errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_NEEDED'],
   },

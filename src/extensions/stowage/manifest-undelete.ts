@@ -11,27 +11,27 @@ const MEDIA_TYPES = ownMediaTypes('undelete')
 
 const BODY = {
   digest: { ...digestField('The manifest.'), required: true },
-  tags: tagsField('Tags to set to it, whatever they point to now; none if absent.'),
+  tags: tagsField('Tags to point to it, whatever they currently point to; none if absent.'),
 } as const
 
 const TAGS: JsonSchema = { type: 'array', items: schemaNamed('Tag') }
 
 /** The forms of what it takes and answers. */
 export const MANIFEST_UNDELETE_SCHEMAS = {
-  UndeleteRequest: bodySchema('Which manifest to bring back.', BODY),
+  UndeleteRequest: bodySchema('The manifest to restore.', BODY),
   Undelete: {
     type: 'object',
-    description: 'A manifest that was brought back.',
+    description: 'A manifest that was restored.',
     required: ['name', 'digest', 'tags', 'previousTags'],
     additionalProperties: false,
     properties: {
       name: schemaNamed('RepositoryName'),
       digest: schemaNamed('Digest'),
-      tags: { ...TAGS, description: 'Those that were set to it now.' },
+      tags: { ...TAGS, description: 'The tags that were set by this request.' },
       previousTags: {
         ...TAGS,
         maxItems: 1_000,
-        description: 'Those that it had when it was deleted, in byte order; the first thousand of more.',
+        description: 'The tags that it had when it was deleted, in byte order; at most the first 1,000.',
       },
     },
   },
@@ -47,18 +47,18 @@ export const manifestUndeleteEndpoint: Endpoint = {
   mediaTypes: MEDIA_TYPES,
   operation: {
     id: 'undeleteManifest',
-    summary: 'Bring a deleted manifest back',
+    summary: 'Restore a deleted manifest',
     description:
-      'With it come the manifests below it that were deleted, too. It stands at the end of the order of first pushes.',
+      'Deleted manifests that it references are restored with it. It moves to the end of the order of first pushes.',
     section: pageSection('Undelete', 'undelete'),
     body: {
-      description: 'Which manifest, and the tags to set to it.',
+      description: 'The manifest, and the tags to point to it.',
       required: true,
       content: contentIn(['application/json'], { $ref: '#/components/schemas/UndeleteRequest' }),
     },
     answers: {
       200: {
-        description: 'The manifest is there again, with all that it names, and the tags point to it.',
+        description: 'The manifest and everything that it references are restored, and the tags point to it.',
         content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Undelete' }),
       },
     },

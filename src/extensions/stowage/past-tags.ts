@@ -21,16 +21,12 @@ const MEDIA_TYPES = ownMediaTypes('tags')
 const NOW: When = { revision: Number.MAX_SAFE_INTEGER }
 
 const AT: QueryParameter<When> = {
-  description: 'The revision of the repository, or the time, as of which to list; now if absent.',
+  description: 'List the tags as of this revision of the repository, or as of this time; now if absent.',
   schema: { type: 'string', examples: ['13', '2026-01-31T12:00:00Z'] },
   parse(text) {
     if (/^\d{1,15}$/.test(text)) return { revision: Number(text) }
     if (/^\d{4}-/.test(text)) return { time: parseTime(text) }
-    throw new TextError(
-      'is neither a revision, such as 13, nor a time, such as 2026-01-31T12:00:00Z',
-      text,
-      0,
-    )
+    throw new TextError('must be a revision, such as 13, or a time, such as 2026-01-31T12:00:00Z', text, 0)
   },
 }
 
@@ -45,21 +41,29 @@ export const PAST_TAGS_SCHEMAS = {
     additionalProperties: false,
     properties: {
       name: schemaNamed('RepositoryName'),
-      revision: { type: 'integer', minimum: 0, description: 'The one that was listed.' },
+      revision: { type: 'integer', minimum: 0, description: 'The revision that was listed.' },
       tags: { type: 'array', items: { $ref: '#/components/schemas/PastTag' } },
     },
   },
   PastTag: {
     type: 'object',
-    description: 'What a tag was.',
+    description: 'The state of a tag.',
     required: ['tag', 'digest', 'updateTimestamp', 'revision', 'available'],
     additionalProperties: false,
     properties: {
       tag: schemaNamed('Tag'),
       digest: schemaNamed('Digest'),
-      updateTimestamp: { type: 'string', format: 'date-time', description: 'When it was set to that.' },
-      revision: { type: 'integer', minimum: 1, description: 'By which change it was set to that.' },
-      available: { type: 'boolean', description: 'Whether the repository has the manifest now.' },
+      updateTimestamp: {
+        type: 'string',
+        format: 'date-time',
+        description: 'When the tag was set to this digest.',
+      },
+      revision: {
+        type: 'integer',
+        minimum: 1,
+        description: 'The revision at which the tag was set to this digest.',
+      },
+      available: { type: 'boolean', description: 'Whether the repository still has the manifest.' },
     },
   },
 } as const satisfies Record<string, JsonSchema>
@@ -74,13 +78,13 @@ export const pastTagsEndpoint: Endpoint = {
   mediaTypes: MEDIA_TYPES,
   operation: {
     id: 'listTagsAt',
-    summary: 'List the tags with their digests, as they are or as they were',
-    description: 'The pages of one list are of one revision if `at` is given, whatever happens in between.',
+    summary: 'List tags with their digests, now or in the past',
+    description: 'With `at`, all pages of a list show the same revision, whatever changes in between.',
     section: pageSection('Tags, now and then', 'past-tags'),
     query: QUERY,
     answers: {
       200: {
-        description: 'One page, which may be short or empty with another behind it.',
+        description: 'One page. It may be short or even empty although another page follows.',
         headers: ['ETag?'],
         content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/PastTags' }),
       },
@@ -135,9 +139,9 @@ async function refuseFuture({ registry, repository, clock }: RepositoryContext, 
   if (at.time === undefined) {
     const { revision } = await registry.repositories.state(repository)
     if (at.revision > revision)
-      throw parameterError('at', `is a revision to come; the last one is ${revision}`)
+      throw parameterError('at', `is a revision in the future; the newest one is ${revision}`)
   } else if (at.time > clock()) {
-    throw parameterError('at', `is a time to come; here it is ${formatTime(clock())}`)
+    throw parameterError('at', `is a time in the future; the time is now ${formatTime(clock())}`)
   }
 }
 

@@ -19,7 +19,7 @@ const COUNT: JsonSchema = { type: 'integer', minimum: 0 }
 export const REPOSITORY_DELETION_SCHEMAS = {
   RepositoryDeletion: {
     type: 'object',
-    description: 'What has become of a deleted repository, of the last one that had this name.',
+    description: 'The progress of the most recent deletion of a repository with this name.',
     required: ['name', 'state', 'deletedAt', 'removed'],
     additionalProperties: false,
     properties: {
@@ -27,16 +27,20 @@ export const REPOSITORY_DELETION_SCHEMAS = {
       state: {
         enum: ['deleting', 'deleted'],
         description:
-          'While it is `deleting` nobody can push to the name; nobody can see the repository in either.',
+          'The repository is invisible in both states. While it is `deleting`, pushes to the name are refused.',
       },
       deletedAt: TIME,
-      finishedAt: { ...TIME, description: 'Since when the name is free; absent while it is `deleting`.' },
+      finishedAt: {
+        ...TIME,
+        description:
+          'When the deletion finished and the name became available; absent while it is `deleting`.',
+      },
       total: {
         ...COUNT,
         description:
-          'The tags, manifests and blobs that it had when they were counted last; absent if they never were.',
+          'The number of tags, manifests and blobs when they were last counted; absent if they never were.',
       },
-      removed: { ...COUNT, description: 'How many of them are gone.' },
+      removed: { ...COUNT, description: 'How many of them have been removed.' },
     },
   },
 } as const satisfies Record<string, JsonSchema>
@@ -52,12 +56,12 @@ export const repositoryDeletionEndpoints: readonly Endpoint[] = [
     mediaTypes: MEDIA_TYPES,
     operation: {
       id: 'deleteRepository',
-      summary: 'Delete a repository with all that is in it',
+      summary: 'Delete a repository and everything in it',
       section: SECTION,
       answers: {
         202: {
           description:
-            'No answer has it any more; its rows and bytes go bit by bit. `Location` tells of that.',
+            'The repository is no longer visible. Its content is removed in the background; `Location` reports the progress.',
           headers: ['Location'],
           content: CONTENT,
         },
@@ -75,9 +79,9 @@ export const repositoryDeletionEndpoints: readonly Endpoint[] = [
     mediaTypes: MEDIA_TYPES,
     operation: {
       id: 'repositoryDeletion',
-      summary: 'Ask what has become of a deleted repository',
+      summary: 'Get the progress of a repository deletion',
       section: SECTION,
-      answers: { 200: { description: 'How far it is gone.', content: CONTENT } },
+      answers: { 200: { description: 'The progress of the deletion.', content: CONTENT } },
       errors: ['NAME_UNKNOWN'],
     },
     handle: readDeletion,

@@ -17,8 +17,10 @@ const LIST = 'repositories'
 const MEDIA_TYPES = ownMediaTypes('repositories')
 
 const QUERY = {
-  recursive: flagParameter('Whether to list all repositories below the path, not only its direct children.'),
-  detail: flagParameter('Whether to tell more of each than its name; counts are some seconds late.'),
+  recursive: flagParameter(
+    'Whether to list all repositories below the path instead of only its direct children.',
+  ),
+  detail: flagParameter('Whether to return details of each repository; its counts may be some seconds old.'),
   n: limitParameter(MAX_REPOSITORIES),
   cursor: CURSOR,
 } as const
@@ -38,44 +40,52 @@ export const REPOSITORY_LIST_SCHEMAS = {
       repositories: {
         type: 'array',
         items: schemaNamed('RepositoryName'),
-        description: 'Seen from the path. A direct child that is no repository itself has some below it.',
+        description:
+          'Names relative to the path. A direct child that is not a repository itself has repositories below it.',
       },
       details: {
         type: 'array',
         items: { $ref: '#/components/schemas/RepositoryDetail' },
-        description: 'One for each of `repositories`, if `detail` was asked for.',
+        description: 'One entry for each of `repositories`, if `detail` is true.',
       },
     },
   },
   RepositoryDetail: {
     type: 'object',
-    description: 'A path, and what is known of the repository there, if there is one.',
+    description: 'A path, and details of the repository at that path, if there is one.',
     required: ['name', 'isRepository'],
     additionalProperties: false,
     properties: {
-      name: { ...schemaNamed('RepositoryName'), description: 'Seen from the whole registry.' },
-      isRepository: { type: 'boolean', description: 'Whether it is one itself, not only the way to others.' },
-      revision: { ...COUNT, description: 'How often it has changed.' },
+      name: { ...schemaNamed('RepositoryName'), description: 'The full name, relative to the registry.' },
+      isRepository: {
+        type: 'boolean',
+        description: 'Whether there is a repository at this path, and not only below it.',
+      },
+      revision: { ...COUNT, description: 'How many times it has changed.' },
       createdAt: TIME,
-      updatedAt: { ...TIME, description: 'When it changed last.' },
+      updatedAt: { ...TIME, description: 'When it last changed.' },
       counts: { $ref: '#/components/schemas/RepositoryCounts' },
     },
   },
   RepositoryCounts: {
     type: 'object',
-    description: 'How much is in a repository, as of some revision; absent until it was counted first.',
+    description: 'The amount of content in a repository at some revision; absent until it has been counted.',
     required: ['revision', 'countedAt', 'tags', 'manifests', 'blobs', 'size'],
     additionalProperties: false,
     properties: {
       revision: {
         ...COUNT,
-        description: 'The revision that was counted: of the newest one if it is the same.',
+        description:
+          'The revision that was counted. The counts are current if it is the revision of the repository.',
       },
       countedAt: TIME,
       tags: COUNT,
       manifests: COUNT,
-      blobs: { ...COUNT, description: 'Without manifests.' },
-      size: { ...COUNT, description: 'Of all blobs and manifests, each once, in bytes.' },
+      blobs: { ...COUNT, description: 'The number of blobs, not counting manifests.' },
+      size: {
+        ...COUNT,
+        description: 'The total size of all blobs and manifests in bytes, counting each once.',
+      },
     },
   },
 } as const satisfies Record<string, JsonSchema>
@@ -90,8 +100,9 @@ const shared = {
 
 const operation: Endpoint['operation'] = {
   id: 'listRepositoryTree',
-  summary: 'List the repositories of the registry, level by level or all',
-  description: 'With `detail` there is no `ETag`, since counts change later than what they count.',
+  summary: 'List the repositories in the registry, by level or all of them',
+  description:
+    'There is no `ETag` with `detail`, since counts are updated later than the content that they count.',
   section: pageSection('Repository list', 'repository-list'),
   query: QUERY,
   answers: {
@@ -114,7 +125,7 @@ export const repositoryListEndpoints: readonly Endpoint[] = [
     operation: {
       ...operation,
       id: 'listRepositoriesBelow',
-      summary: 'List the repositories below a path, which need not be one itself',
+      summary: 'List the repositories below a path, which need not be a repository itself',
     },
   },
 ]

@@ -17,7 +17,8 @@ import { TAG_ROLLBACK_SCHEMAS, tagRollbackEndpoint } from './tag-rollback.ts'
 /** Our own namespace: whatever is in a registry can be found. Each component has a page in `docs/extensions`. */
 export const stowageExtension: Extension = {
   name: 'stowage',
-  description: 'Lists of manifests and repositories, history, undoing, the change feed, content by digest',
+  description:
+    'Lists of manifests and repositories, tag history, undelete and rollback, a change feed, and content by digest',
   // A reserved name, until there is a place where the pages are published.
   url: 'https://stowage.example/docs/extensions',
   endpoints: [

@@ -19,7 +19,7 @@ const LIST = 'tag-history'
 const MEDIA_TYPES = ownMediaTypes('tag-history')
 
 const QUERY = {
-  tag: { ...tagParameter('The tag, which need not be there any more.'), required: true },
+  tag: { ...tagParameter('The tag, which may have been removed.'), required: true },
   n: limitParameter(MAX_TAG_CHANGES),
   cursor: CURSOR,
 } as const
@@ -27,20 +27,20 @@ const QUERY = {
 const REVISION: JsonSchema = {
   type: 'integer',
   minimum: 1,
-  description: 'Of the repository, by this change.',
+  description: 'The revision of the repository that this change created.',
 }
-const ACTOR: JsonSchema = { type: 'string', description: 'Who did it, if that is known.' }
+const ACTOR: JsonSchema = { type: 'string', description: 'The user who made the change, if known.' }
 const UPDATED: JsonSchema = {
   type: 'string',
   format: 'date-time',
-  description: 'When it was done; never goes back within a repository.',
+  description: 'When it happened. Never decreases within a repository.',
 }
 
 /** The forms of what it answers. */
 export const TAG_HISTORY_SCHEMAS = {
   TagHistory: {
     type: 'object',
-    description: 'What a tag was, newest first.',
+    description: 'The history of a tag, newest first.',
     required: ['history'],
     additionalProperties: false,
     properties: {
@@ -62,12 +62,12 @@ export const TAG_HISTORY_SCHEMAS = {
       digest: schemaNamed('Digest'),
       actor: ACTOR,
       revision: REVISION,
-      available: { type: 'boolean', description: 'Whether the repository has the manifest now.' },
+      available: { type: 'boolean', description: 'Whether the repository still has the manifest.' },
     },
   },
   TagRemoval: {
     type: 'object',
-    description: 'A tag was removed, alone or with its manifest.',
+    description: 'A tag was removed, with or without its manifest.',
     required: ['updateTimestamp', 'removed', 'revision'],
     additionalProperties: false,
     properties: { updateTimestamp: UPDATED, removed: { const: true }, actor: ACTOR, revision: REVISION },
@@ -84,9 +84,9 @@ export const tagHistoryEndpoint: Endpoint = {
   mediaTypes: MEDIA_TYPES,
   operation: {
     id: 'listTagHistory',
-    summary: 'List what a tag was',
+    summary: 'List the history of a tag',
     description:
-      'What happened longer ago than history is kept is not listed, but for what the tag was then, if it was there.',
+      'Changes older than the kept history are not listed, except for the state of the tag at its start.',
     section: pageSection('Tag history', 'tag-history'),
     query: QUERY,
     answers: {
@@ -133,7 +133,7 @@ export async function tagHistoryAnswer(
   const [before] = cursor === undefined ? [Number.MAX_SAFE_INTEGER] : parseCursor(cursor, LIST, ['number'])
   const newest = await registry.history.tag(repository, tag, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
   if (newest.items.length === 0) {
-    const message = 'this repository has had no such tag, as far back as its history is kept'
+    const message = 'this repository has had no such tag, as far back as its history goes'
     throw new RegistryError('MANIFEST_UNKNOWN', { message, details: [{ tag }] })
   }
   return {

@@ -11,10 +11,10 @@ import { ownMediaTypes } from './media-types.ts'
 const MEDIA_TYPES = ownMediaTypes('rollback')
 
 const BODY = {
-  tag: { ...tagField('The tag; one that was removed is there again.'), required: true },
+  tag: { ...tagField('The tag. A tag that was removed is created again.'), required: true },
   to: {
     ...digestOrRevisionField(
-      'A manifest of the repository, by its digest, or what the tag was at a revision of the repository.',
+      'The digest of a manifest in the repository, or a revision of the repository whose state of the tag to return to.',
     ),
     required: true,
   },
@@ -22,10 +22,10 @@ const BODY = {
 
 /** The forms of what it takes and answers. */
 export const TAG_ROLLBACK_SCHEMAS = {
-  RollbackRequest: bodySchema('Which tag to roll back, and to what.', BODY),
+  RollbackRequest: bodySchema('The tag to roll back, and the state to return to.', BODY),
   Rollback: {
     type: 'object',
-    description: 'What became of a tag.',
+    description: 'The result of a rollback.',
     required: ['name', 'tag', 'new', 'revision'],
     additionalProperties: false,
     properties: {
@@ -33,10 +33,15 @@ export const TAG_ROLLBACK_SCHEMAS = {
       tag: schemaNamed('Tag'),
       old: {
         ...schemaNamed('Digest'),
-        description: 'What it was before, if it was there; `new` if nothing has changed.',
+        description:
+          'The digest that the tag pointed to before, if it existed; the same as `new` if nothing has changed.',
       },
-      new: { ...schemaNamed('Digest'), description: 'What it is now.' },
-      revision: { type: 'integer', minimum: 1, description: 'Of the repository, once that was done.' },
+      new: { ...schemaNamed('Digest'), description: 'The digest that the tag now points to.' },
+      revision: {
+        type: 'integer',
+        minimum: 1,
+        description: 'The revision of the repository after the rollback.',
+      },
     },
   },
 } as const satisfies Record<string, JsonSchema>
@@ -51,18 +56,19 @@ export const tagRollbackEndpoint: Endpoint = {
   mediaTypes: MEDIA_TYPES,
   operation: {
     id: 'rollBackTag',
-    summary: 'Set a tag to what it was',
-    description: '`If-Match` and `If-None-Match` are held against what the tag points to now.',
+    summary: 'Roll a tag back to an earlier manifest',
+    description:
+      '`If-Match` and `If-None-Match` are compared with the manifest that the tag currently points to.',
     section: pageSection('Tag rollback', 'tag-rollback'),
     headers: ['If-Match', 'If-None-Match'],
     body: {
-      description: 'Which tag, and to what.',
+      description: 'The tag, and the state to return to.',
       required: true,
       content: contentIn(['application/json'], { $ref: '#/components/schemas/RollbackRequest' }),
     },
     answers: {
       200: {
-        description: 'The tag points to the manifest.',
+        description: 'The tag now points to the manifest.',
         content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Rollback' }),
       },
     },
@@ -81,7 +87,7 @@ async function rollBackTag(
   const { tag, to } = await readBody(request, BODY)
   const { revision } = await registry.repositories.state(repository)
   if (to.revision !== undefined && to.revision > revision) {
-    const message = `the field "to" is ${to.revision}, a revision to come; the last one is ${revision}`
+    const message = `the field "to" is ${to.revision}, a revision in the future; the newest one is ${revision}`
     throw new RegistryError('BODY_INVALID', { message, details: [{ field: 'to' }] })
   }
   const condition = request.tagCondition
@@ -98,6 +104,6 @@ function withRemedy(error: unknown, repository: string): unknown {
   if (!(error instanceof RegistryError) || error.id !== 'MANIFEST_DELETED') return error
   const [{ digest } = {}] = error.details as readonly { digest?: string }[]
   const remedy = `POST /v2/${repository}/_stowage/manifests/undelete {"digest":"${digest}"}`
-  const message = `manifest ${digest} was deleted; bring it back first, by ${remedy}`
+  const message = `manifest ${digest} was deleted; restore it first with ${remedy}`
   return new RegistryError('MANIFEST_DELETED', { message, details: error.details, cause: error })
 }
