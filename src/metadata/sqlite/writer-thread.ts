@@ -76,7 +76,8 @@ function gather(commits: Commit[]): Commit[] {
 function edgesOf(commits: readonly Commit[]): number {
   const commands = commits.flatMap((commit) => commit.commands)
   return commands.reduce(
-    (sum, command) => sum + (command.type === 'putManifest' ? command.edges.length : 0),
+    // What is malformed is refused by its own commit, and must not stop the writer here.
+    (sum, command) => sum + (command.type === 'putManifest' ? (command.edges?.length ?? 0) : 0),
     0,
   )
 }
