@@ -7,7 +7,7 @@ import { sweep } from '../crash/sweeper.ts'
 import type { TestServer } from '../stowage.ts'
 
 /** What changes the ground that a server stands on, from outside: files of this folder that its program loads first. */
-export type Preload = 'frequent-sweeps' | 'slow-disk' | 'sql-log' | 'commit-log'
+export type Preload = 'frequent-sweeps' | 'fast-watch' | 'slow-disk' | 'sql-log' | 'commit-log'
 
 /** How a server is started. */
 export interface ServerSettings {
