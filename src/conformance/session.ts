@@ -7,6 +7,7 @@ import { problemOf } from './problem.ts'
 import { type Fetch, platformFetch } from './transport.ts'
 
 const MAX_BODY = 32 * 1024 * 1024
+const FIRST_BUFFER = 16 * 1024
 const MAX_TOKEN_BODY = 1024 * 1024
 const MAX_REDIRECTS = 5
 const TIMEOUT = 60_000
@@ -186,24 +187,26 @@ function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
   })
 }
 
+/** Reads an answer into one buffer: a registry may send its bytes one by one, and keeping each piece would cost a hundred times as much. */
 async function readBody(response: Response, maxBody: number, until?: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
+  let bytes = new Uint8Array(FIRST_BUFFER)
   const decoder = new TextDecoder()
   let size = 0
-  let text = ''
+  let tail = ''
   for await (const chunk of response.body ?? []) {
+    if (size + chunk.length > maxBody)
+      throw new AnswerError(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
+    if (size + chunk.length > bytes.length) {
+      const larger = new Uint8Array(Math.min(maxBody, Math.max(2 * bytes.length, size + chunk.length)))
+      larger.set(bytes.subarray(0, size))
+      bytes = larger
+    }
+    bytes.set(chunk, size)
     size += chunk.length
-    if (size > maxBody) throw new AnswerError(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
-    chunks.push(chunk)
     if (until === undefined) continue
-    text += decoder.decode(chunk, { stream: true })
-    if (text.includes(until)) break
+    tail += decoder.decode(chunk, { stream: true })
+    if (tail.includes(until)) break
+    tail = tail.slice(1 - until.length)
   }
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
+  return bytes.slice(0, size)
 }

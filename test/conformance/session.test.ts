@@ -358,3 +358,27 @@ test('an answer without an end is read until the text that is waited for, wherev
   const answer = await openSession(origin)({ method: 'GET', target: '/v2/stream', until: 'id: 2\n' })
   assert.equal(Buffer.from(answer.body).toString(), 'id: 1\n\nid: 2\n\n')
 })
+
+test('an answer that comes byte by byte takes no more memory than its bytes', async (t) => {
+  const size = 600_000
+  let sent = 0
+  let most = 0
+  const before = process.memoryUsage().heapUsed
+  const byteByByte: Fetch = async () => {
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent % 50_000 === 0) most = Math.max(most, process.memoryUsage().heapUsed)
+        if (sent === size) return controller.close()
+        sent++
+        controller.enqueue(Uint8Array.of(97))
+      },
+    })
+    return new Response(body)
+  }
+  const send = openSession('http://127.0.0.1:1', { fetch: byteByByte })
+  const { body } = await send({ method: 'GET', target: '/v2/' })
+  assert.equal(body.length, size)
+  const more = (most - before) / 1024 / 1024
+  t.diagnostic(`${more.toFixed()} MiB more at most, of ${size} bytes in as many pieces`)
+  assert.ok(more < 100, `${more} MiB`)
+})
