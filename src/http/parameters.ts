@@ -16,6 +16,8 @@ export interface PathParameters {
   reference: Reference
 }
 
+/** All are set in one commit, which others wait for. */
+const MAX_TAGS = 1_000
 const MAX_SHOWN = 100
 
 /**
@@ -77,9 +79,14 @@ export function digestParameter(query: URLSearchParams): Digest | undefined {
   return values[0] === undefined ? undefined : requireDigest(values[0])
 }
 
-/** The `tag` parameters, each once. @throws RegistryError TAG_INVALID */
+/** The `tag` parameters, each once, up to 1,000 of them. @throws RegistryError TAG_INVALID */
 export function tagParameters(query: URLSearchParams): Tag[] {
-  return [...new Set(query.getAll('tag'))].map(requireTag)
+  const names = new Set(query.getAll('tag'))
+  if (names.size > MAX_TAGS) {
+    const message = `at most ${MAX_TAGS} tags are set at once, and the request has ${names.size}`
+    throw new RegistryError('TAG_INVALID', { message })
+  }
+  return [...names].map(requireTag)
 }
 
 /** The `n` parameter, not above a maximum, which also stands where it is absent or empty. @throws RegistryError PARAMETER_INVALID */

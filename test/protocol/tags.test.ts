@@ -129,7 +129,7 @@ test('a list of more tags than the limit goes on in pages, whatever "n" says', a
   })
   for (const pushed of await Promise.all(pushes)) assert.equal(pushed.status, 201)
   for (const query of ['', '?n=1000000000']) {
-    const pages = await followLinks<List>(`${url}/v2/many/tags/list${query}`)
+    const pages = await followLinks<List>(`${url}/v2/many/names/list${query}`)
     assert.ok(pages.length > 1)
     assert.deepEqual(
       pages.flatMap(({ tags }) => tags),
@@ -191,4 +191,21 @@ test('the list of a repository does not show the tags of those whose names begin
   for (const name of ['alike', 'alike/sub', 'alike-too', 'ali']) await setTags(name, [name.replace('/', '.')])
   assert.deepEqual((await list('', 'alike')).tags, ['alike'])
   assert.deepEqual((await list('', 'alike/sub')).tags, ['alike.sub'])
+})
+
+test('a push sets up to 1,000 tags; with more it is refused, and sets none', async () => {
+  const manifest = manifestOf({ manifests: [] }, OCI_INDEX)
+  const push = async (count: number) => {
+    const query = Array.from({ length: count }, (_, index) => `tag=n${index}`).join('&')
+    return await fetch(`${url}/v2/many/names/manifests/${manifest.digest}?${query}`, {
+      method: 'PUT',
+      headers: { 'Content-Type': manifest.mediaType },
+      body: Buffer.from(manifest.bytes),
+    })
+  }
+  const refused = await push(1_001)
+  assert.equal(refused.status, 400)
+  assert.deepEqual(await errorCodes(refused), ['TAG_INVALID'])
+  assert.equal((await fetch(`${url}/v2/many/names/tags/list`)).status, 404)
+  assert.equal((await push(1_000)).status, 201)
 })
