@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { DEFAULTS } from '../config.ts'
 import type { BackupOptions } from './backup-run.ts'
 import { USAGE } from './usage-error.ts'
@@ -8,7 +8,9 @@ export function backupCommand(): Command {
   return new Command('backup')
     .description('copy a data folder, also while a server uses it, to one that can be served')
     .requiredOption('--to <folder>', 'where to: a folder that is empty or not there yet')
-    .option('--data <folder>', 'data folder to copy', DEFAULTS.data)
+    .addOption(
+      new Option('--data <folder>', 'data folder to copy').default(DEFAULTS.data).env('STOWAGE_DATA'),
+    )
     .option('--admin-socket <file>', 'admin socket of the server, if it is elsewhere')
     .option('--json', 'tell the result as JSON')
     .addHelpText(

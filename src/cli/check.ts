@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { DEFAULTS } from '../config.ts'
 import type { CheckOptions } from './check-run.ts'
 import { USAGE } from './usage-error.ts'
@@ -7,7 +7,11 @@ import { USAGE } from './usage-error.ts'
 export function checkCommand(): Command {
   return new Command('check')
     .description('check that a data folder or a backup is whole, also while a server uses it; only reads')
-    .option('--data <folder>', 'data folder, or folder of a backup', DEFAULTS.data)
+    .addOption(
+      new Option('--data <folder>', 'data folder, or folder of a backup')
+        .default(DEFAULTS.data)
+        .env('STOWAGE_DATA'),
+    )
     .option('--full', 'also hash all bytes, and not only compare sizes')
     .option('--delete-orphans', 'delete files of blobs that nothing names and that are older than an hour')
     .option('--json', 'tell the result as JSON')

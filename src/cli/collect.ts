@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { DEFAULTS, parseDuration } from '../config.ts'
 import { adminSocketOf, askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
@@ -32,7 +32,9 @@ export function collectCommand(): Command {
     .option('--now', 'say that this is meant')
     .option('--tombstones', 'also deleted manifests: they cannot be brought back then')
     .option('--unused <time>', 'also blobs that no manifest has named for so long; 1h or more')
-    .option('--data <folder>', 'data folder of the server', DEFAULTS.data)
+    .addOption(
+      new Option('--data <folder>', 'data folder of the server').default(DEFAULTS.data).env('STOWAGE_DATA'),
+    )
     .option('--admin-socket <file>', 'admin socket of the server, if it is elsewhere')
     .option('--json', 'tell the result as JSON')
     .action(collect)

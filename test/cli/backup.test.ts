@@ -33,4 +33,10 @@ test('a backup of a running server is a folder that can be served, without what 
   assert.equal((await storedFiles(data)).length, 3)
   await assertSound(sandbox, 'copies/backup')
   await assertServes(sandbox, 'copies/backup', images)
+  // As for the server, the environment says where the data is.
+  const env = { STOWAGE_DATA: 'data' }
+  for (const command of [['check'], ['collect', '--now'], ['backup', '--to', 'copies/another']]) {
+    const done = await sandbox.run(command, { env })
+    assert.equal(done.code, 0, done.stderr)
+  }
 })
