@@ -68,6 +68,7 @@ const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>>
   EDQUOT: { id: 'STORAGE_FULL' },
   EMFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
   ENFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
+  EROFS: { id: 'UNAVAILABLE', message: 'the disk of the registry is read-only now; try again later' },
   ERR_WRITER_STOPPED: { id: 'UNAVAILABLE' },
   ERR_BLOBS_UNAVAILABLE: {
     id: 'UNAVAILABLE',

@@ -101,6 +101,14 @@ test(
     await untilWrites(server, 503)
     await askOften(server)
     await server.wrote('stderr', /"cause":".*","msg":"writes cannot be done"/)
+    for (const bytes of [Buffer.from('small'), randomBytes(MIB)]) {
+      const refused = await fetch(`${server.url}/v2/app/blobs/uploads/?digest=${digestOf(bytes)}`, {
+        method: 'POST',
+        body: bytes,
+      })
+      assert.equal(refused.status, 503, await refused.text())
+      assert.ok(refused.headers.has('retry-after'))
+    }
   },
 )
 

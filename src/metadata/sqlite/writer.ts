@@ -14,7 +14,7 @@ import { pruneChanges } from './pruning.ts'
 import { ReadMark } from './read-mark.ts'
 import type { Reserve } from './reserve.ts'
 import { shrinkStore } from './shrinking.ts'
-import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR } from './sqlite-error.ts'
+import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY } from './sqlite-error.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 import { deleteTag, dropDoomedTags, setTag } from './tags.ts'
 import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
@@ -290,8 +290,13 @@ function applyCommand(statements: Statements, command: Command): Outcome {
   return handle(statements, command)
 }
 
-/** An error as it can be sent to another thread; a full disk is ENOSPC, as everywhere. */
+/** An error as it can be sent to another thread; a full disk is ENOSPC and one that became read-only EROFS, as everywhere. */
 export function describe(error: unknown): { message: string; code: string } {
   const { message, code = 'ERR_METADATA' } = error as NodeJS.ErrnoException
-  return { message, code: primaryCode(error) === SQLITE_FULL ? 'ENOSPC' : code }
+  return { message, code: SYSTEM_CODES.get(primaryCode(error) ?? 0) ?? code }
 }
+
+const SYSTEM_CODES: ReadonlyMap<number, string> = new Map([
+  [SQLITE_FULL, 'ENOSPC'],
+  [SQLITE_READONLY, 'EROFS'],
+])
