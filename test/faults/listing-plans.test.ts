@@ -24,11 +24,13 @@ const EXPECTED = [
   /FROM garbage/,
 ]
 
-/** What takes the first of what waits to be done, by an index of that alone. */
+/** What takes the first row that there is: of what waits to be done, by an index of that alone. */
 const QUEUES = [
   /FROM undescribed LIMIT/,
   /FROM doomed_tags d CROSS JOIN/,
   /FROM loose_edges l CROSS JOIN/,
+  // Whether the database can be read: any row says so.
+  /^SELECT 1 FROM settings LIMIT 1$/,
   /FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1/,
 ]
 
