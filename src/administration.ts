@@ -13,7 +13,7 @@ import {
 } from './http/admin-socket.ts'
 import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
 
-const TOO_LONG = `the path of the admin socket has more than ${MAX_SOCKET_PATH} bytes, so there is none, and neither \`stowage collect --now\` nor \`stowage backup\` can reach this server; name a shorter one with --admin-socket`
+const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
 
 /**
  * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.
@@ -70,7 +70,7 @@ async function* holdPin(
   const request = pinSchema.safeParse(body ?? {})
   if (!request.success) throw new AdminError('the request is malformed: since must be a time in milliseconds')
   const release = sweeper.pin(request.data.since)
-  log.info('a backup is being made; the files of blobs that are deleted stay until it ends')
+  log.info('a backup has started; files of deleted blobs are kept until it ends')
   try {
     yield { pinned: true, folder: await folderIdentity(data) }
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))

@@ -138,7 +138,7 @@ export function unfinishedMarkOf(path: string): string {
 /** Refuses a backup that was cut in the middle. @throws DataFolderError */
 export async function refuseUnfinished(path: string): Promise<void> {
   if (await isThere(unfinishedMarkOf(path)))
-    throw new DataFolderError(`${path} is an unfinished backup: delete it and make another`)
+    throw new DataFolderError(`${path} is an incomplete backup; delete it and make another one`)
 }
 
 /** What a data folder is known by, whatever path leads to it. */
@@ -245,12 +245,12 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not write to it',
-  EPERM: 'this user may not write to it',
-  EROFS: 'it is on a file system that is read-only',
+  EACCES: 'this user cannot write to it',
+  EPERM: 'this user cannot write to it',
+  EROFS: 'it is on a read-only file system',
   ENOTDIR: 'a part of its path is a file',
   EEXIST: 'it is a file',
-  ENOENT: 'the system refuses to make it there',
+  ENOENT: 'the system does not allow creating it there',
   ENOSPC: 'there is no space left',
   EDQUOT: 'the quota is used up',
 }

@@ -45,7 +45,7 @@ async function refuseUnless(path: string, name: string, wanted: number): Promise
     if (code !== 'EACCES' || found === undefined) throw error
     const mode = (found.mode & PERMISSIONS).toString(8).padStart(4, '0')
     throw new ForeignFileError(
-      `this user may not ${(wanted & constants.W_OK) === 0 ? 'read' : 'write to'} it: ${name} belongs to user ${found.uid} with mode ${mode}, and this process runs as user ${process.geteuid?.()}`,
+      `this user cannot ${(wanted & constants.W_OK) === 0 ? 'read' : 'write to'} it: ${name} belongs to user ${found.uid} with mode ${mode}, and this process runs as user ${process.geteuid?.()}`,
     )
   }
 }

@@ -14,7 +14,7 @@ const MAX_AGE_MS = 1_000
 const PATIENCE_MS = 500
 /** A disk that has not answered a probe for so long stands still. */
 export const STALL_MS = 10_000
-const STALLED = `the storage has not answered for ${STALL_MS / 1_000} seconds`
+const STALLED = `the storage has not responded for ${STALL_MS / 1_000} seconds`
 
 /**
  * Tells whether requests can be answered, by trying what they need: once a second at most and one probe at a time, however many ask.
@@ -79,6 +79,6 @@ export function logChange(
   { before, now }: { before: string | undefined; now: string | undefined },
 ): void {
   if (now === before) return
-  if (now === undefined) log.info({}, `${what} can be done again`)
-  else log.error({ cause: now }, `${what} cannot be done`)
+  if (now === undefined) log.info({}, `${what} work again`)
+  else log.error({ cause: now }, `${what} do not work`)
 }

@@ -149,7 +149,7 @@ function droppedLine(dropped: number): Uint8Array {
     level: 40,
     time: Date.now(),
     dropped,
-    msg: 'log lines were dropped: they could not be written',
+    msg: 'log lines were dropped because they could not be written',
   }
   return Buffer.from(`${JSON.stringify(fields)}\n`)
 }

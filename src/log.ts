@@ -12,6 +12,6 @@ export function createLog({ logLevel }: Pick<Config, 'logLevel'>, output: LineOu
 export function logWarnings(log: Logger): void {
   process.removeAllListeners('warning')
   process.on('warning', (warning) => {
-    if (warning.name !== 'ExperimentalWarning') log.warn({ error: warning }, 'Node.js warns')
+    if (warning.name !== 'ExperimentalWarning') log.warn({ error: warning }, 'warning from Node.js')
   })
 }

@@ -112,7 +112,7 @@ const DATABASE_DAMAGED =
   'metadata.sqlite is damaged; stop the server, keep a copy of the folder, and restore a backup'
 
 const BLOBS_ABSENT =
-  'none of the blobs is in its folder; is its disk mounted? Until it is back they answer 503. If they are lost for good, make the folder "mark" and start again'
+  'the blob folder contains none of its blobs; is its disk mounted? Requests for blobs get 503 until the files are back. If they are permanently lost, create the folder "mark" and restart'
 
 async function start(
   { config, log, inherited }: { config: Config; log: Logger; inherited: readonly number[] },
@@ -159,10 +159,13 @@ async function openOver(
   openFront: (ground: Ground) => Promise<Front>,
 ): Promise<{ front: Front; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
   const folder = await openDataFolder(config.data, (error) =>
-    log.error({ error }, 'the metadata writer died; another takes over'),
+    log.error({ error }, 'the metadata writer died; starting another one'),
   )
   if (folder.hidden.length > 0)
-    log.warn({ files: folder.hidden }, 'other users could read these files; now they cannot')
+    log.warn(
+      { files: folder.hidden },
+      'these files were readable by other users; their permissions have been fixed',
+    )
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
   const registry = registryOf(folder, { config, log, losses })
@@ -212,9 +215,12 @@ function checkFolder(folder: DataFolder, log: Logger): () => Promise<void> {
     ({ problem, lost }) => {
       if (problem !== undefined) log.error({ problem }, DATABASE_DAMAGED)
       if (lost > 0)
-        log.warn({ lost }, 'blobs have lost their files; they count as unknown until they are pushed again')
+        log.warn(
+          { lost },
+          'the files of some blobs are missing; these blobs are treated as unknown until they are pushed again',
+        )
     },
-    (error: unknown) => log.error({ error }, 'the data folder could not be looked through'),
+    (error: unknown) => log.error({ error }, 'the data folder could not be checked'),
   )
   return async () => {
     ending.abort()
@@ -242,6 +248,7 @@ function watch(
       setTls(files)
       log.info('the TLS certificate was replaced')
     },
-    onProblem: (error) => log.warn({ error }, 'the TLS files cannot be used; the old ones stay'),
+    onProblem: (error) =>
+      log.warn({ error }, 'the new TLS certificate or key cannot be used; the previous ones stay in use'),
   })
 }

@@ -67,7 +67,7 @@ function logLosses(log: Logger): (loss: LostBytes) => void {
     if (now < next) return
     next = now + LOSS_PAUSE_MS
     const message =
-      'the bytes of a blob are lost or cannot be read; it counts as unknown until it is pushed again'
+      'the bytes of a blob are missing or unreadable; the blob is treated as unknown until it is pushed again'
     log.error({ key, count }, message)
   }
 }

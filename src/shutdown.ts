@@ -27,21 +27,24 @@ export async function shutDown(
 ): Promise<boolean> {
   server.withdraw()
   if (shutdownDelay > 0) {
-    log.info({ seconds: shutdownDelay / 1_000 }, 'stopping: the readiness probe fails, requests are answered')
+    log.info(
+      { seconds: shutdownDelay / 1_000 },
+      'stopping: the readiness probe now fails, requests are still served',
+    )
     await sleep(shutdownDelay)
   }
   server.refuse()
   const draining = { connections: server.connectionCount(), seconds: drainTimeout / 1_000 }
-  log.info(draining, 'stopping: no new connections, running requests may finish')
+  log.info(draining, 'stopping: no new connections; waiting for running requests')
   const closed = server.close().then(() => true)
   if (await within(drainTimeout, closed)) return true
   log.warn(
     { connections: server.connectionCount() },
-    'stopping: the drain timeout is over, connections are cut',
+    'stopping: the drain timeout has expired; closing connections',
   )
   server.cut()
   if (await within(AFTER_CUT_MS, closed)) return true
-  log.warn({}, 'stopping: something still runs, and is not waited for')
+  log.warn({}, 'stopping: some work is still running; exiting without waiting for it')
   return false
 }
 

@@ -173,10 +173,15 @@ export class WorkerPlace {
     this.#answers = false
     if (!answered || this.#closing) return
     const { log, folder } = this.#surroundings
-    log.error({ error: cause }, 'a worker died; another takes its place')
+    log.error({ error: cause }, 'a worker thread died; starting another one')
     await folder.metadata
       .commit([{ type: 'releaseLeases', holder }])
-      .catch((error: unknown) => log.error({ error }, 'the uploads of a dead worker stay leased for a while'))
+      .catch((error: unknown) =>
+        log.error(
+          { error },
+          'the uploads of a dead worker thread could not be released; their leases will expire',
+        ),
+      )
     // Until then other workers wait for this one, instead of taking it for one that may wake up again.
     forgetWriters(this.#inHost.writers, this.#inHost.place)
     if (this.#closing) return
@@ -188,7 +193,7 @@ export class WorkerPlace {
     this.#restart = setTimeout(() => {
       this.open().catch((error: unknown) => {
         if (this.#closing) return
-        this.#surroundings.log.error({ error }, 'a worker could not be started; it is tried again')
+        this.#surroundings.log.error({ error }, 'a worker thread could not be started; trying again')
         this.#reopenAfterPause()
       })
     }, this.#pause)

@@ -46,7 +46,7 @@ function talk(
     let connected = false
     const done = (ended: boolean) => resolve({ statuses: statusesOf(text), text, ended })
     const giveUp = (problem: string) => (text === '' ? reject(new Undecided(problem)) : done(false))
-    const timer = setTimeout(() => giveUp(`no answer in ${longest / 1000} seconds`), longest)
+    const timer = setTimeout(() => giveUp(`no response within ${longest / 1000} seconds`), longest)
     socket.setEncoding('latin1')
     socket.on('data', (chunk: string) => {
       text = (text + chunk).slice(0, MAX_BYTES)
@@ -60,7 +60,7 @@ function talk(
       if (end) socket.end()
     })
     socket.setTimeout(SILENCE_MS, () =>
-      giveUp('neither an answer nor the end of the connection in 10 seconds'),
+      giveUp('neither a response nor the end of the connection within 10 seconds'),
     )
     // A connection that is reset after an answer, or instead of one, is an end.
     socket.once('error', (error) => (connected ? done(true) : reject(new Undecided(problemOf(error)))))

@@ -64,7 +64,8 @@ export async function runConformance(urls: string[], options: ConformanceOptions
     ...(options.group && { groups: options.group }),
     readOnly: options.readOnly === true,
   })
-  if (selected.asked.size === 0) throw new UsageError('no case is called so; --list tells them all', USAGE)
+  if (selected.asked.size === 0)
+    throw new UsageError('no case matches --only or --group; --list shows all cases', USAGE)
   const terminal = new ConformanceTerminal()
   if (options.list) return terminal.list(selected.cases.filter(({ id }) => selected.asked.has(id)))
   const origins = readOrigins(urls)
@@ -78,7 +79,8 @@ export async function runConformance(urls: string[], options: ConformanceOptions
       reports.push(await test(session, { options, selected, terminal, signal }))
       // Where nobody reads, nothing is told.
       if (signal.aborted && process.exitCode !== undefined) return
-      if (signal.aborted) throw new UsageError('stopped; what was pushed is deleted again', INTERRUPTED)
+      if (signal.aborted)
+        throw new UsageError('interrupted; the content that was pushed has been deleted again', INTERRUPTED)
     }
     terminal.tellSummaries(reports)
     await writeReports(reports, options)
@@ -105,7 +107,7 @@ function stopOnInterrupt(): AbortController {
 }
 
 function readOrigins(urls: readonly string[]): string[] {
-  if (urls.length === 0) throw new UsageError('give the URL of a registry', USAGE)
+  if (urls.length === 0) throw new UsageError('the URL of a registry is required', USAGE)
   try {
     return [...new Set(urls.map(parseRegistryAddress))]
   } catch (error) {
@@ -116,24 +118,27 @@ function readOrigins(urls: readonly string[]): string[] {
 function checkOptions(origins: readonly string[], options: ConformanceOptions): void {
   const { user, passwordStdin, readOnly, readTag, readDigest, readBlob, repository } = options
   if ((user === undefined) !== (passwordStdin === undefined))
-    throw new UsageError('--user and --password-stdin belong together', USAGE)
-  if (user?.includes(':')) throw new UsageError('the name of a user has no colon', USAGE)
+    throw new UsageError('--user and --password-stdin must be given together', USAGE)
+  if (user?.includes(':')) throw new UsageError('--user must not contain a colon', USAGE)
   if (user !== undefined && origins.length > 1)
-    throw new UsageError('--user is for one registry: its password is shown to no other', USAGE)
+    throw new UsageError(
+      '--user can be used with one registry only, so that its password is not sent to others',
+      USAGE,
+    )
   if (!readOnly && (readTag ?? readDigest ?? readBlob) !== undefined)
-    throw new UsageError('--read-tag, --read-digest and --read-blob need --read-only', USAGE)
+    throw new UsageError('--read-tag, --read-digest and --read-blob require --read-only', USAGE)
   if (readOnly && repository === undefined)
-    throw new UsageError('--read-only needs --repository, the one to read in', USAGE)
+    throw new UsageError('--read-only requires --repository, the repository to read from', USAGE)
   if (repository !== undefined && parseRepositoryName(repository) === undefined)
-    throw new UsageError(`${JSON.stringify(repository)} is no name of a repository`, USAGE)
+    throw new UsageError(`${JSON.stringify(repository)} is not a valid repository name`, USAGE)
   if (readTag !== undefined && parseTag(readTag) === undefined)
-    throw new UsageError(`${JSON.stringify(readTag)} is no tag`, USAGE)
+    throw new UsageError(`${JSON.stringify(readTag)} is not a valid tag`, USAGE)
   for (const host of options.allowHost ?? [])
     if (parseAllowedHost(host) === undefined)
       throw new UsageError(`${JSON.stringify(host)} is not a host, or host:port`, USAGE)
   for (const digest of [readDigest, readBlob])
     if (digest !== undefined && parseDigest(digest) === undefined)
-      throw new UsageError(`${JSON.stringify(digest)} is no digest`, USAGE)
+      throw new UsageError(`${JSON.stringify(digest)} is not a valid digest`, USAGE)
 }
 
 async function readCredentials({ user }: ConformanceOptions): Promise<Credentials | undefined> {
@@ -264,7 +269,7 @@ async function keepEvidence(
 function onlyReading(send: Send): Send {
   return async (request) => {
     if (request.method === 'GET' || request.method === 'HEAD') return await send(request)
-    throw new NotSupported(`--read-only sends no ${request.method}`)
+    throw new NotSupported(`--read-only does not send ${request.method} requests`)
   }
 }
 

@@ -53,18 +53,18 @@ export class ConformanceTerminal {
     for (const each of troubled) this.#write(`\n${formatDetails(each, this.#paint)}\n`)
     if (leftBehind > 0)
       this.#write(
-        `\nThe registry did not delete ${leftBehind} of the things that were pushed, to repositories ${prefix}-*.\n`,
+        `\nThe registry did not delete ${leftBehind} of the items that were pushed to the repositories ${prefix}-*.\n`,
       )
     if (kept > 0)
       this.#write(
-        `\nThe registry offers no way to delete a repository: ${kept} that were pushed to, ${prefix}-*, may still be listed.\n`,
+        `\nThe registry does not support deleting repositories, so ${kept} with names ${prefix}-* may still be listed.\n`,
       )
     this.#write('\n')
   }
 
   tellTokenEndpoints({ tokenEndpoints }: Report, hasCredentials: boolean): void {
     for (const endpoint of tokenEndpoints)
-      this.#write(`${endpoint} gave tokens${hasCredentials ? ', and got the credentials for it' : ''}.\n`)
+      this.#write(`${endpoint} issued tokens${hasCredentials ? ' in exchange for the credentials' : ''}.\n`)
   }
 
   tellSummaries(reports: readonly Report[]): void {

@@ -42,7 +42,7 @@ function onlyPublic(lookup: LookupFunction): LookupFunction {
         typeof found === 'string' ? [{ address: found, family: family ?? 4 }] : found
       const local = error === null ? addresses.find(({ address }) => !isPublicAddress(address)) : undefined
       if (local === undefined) return callback(error, found, family)
-      const problem = `${hostname} has the address ${local.address}, a loopback, link-local or private one, which gets no requests`
+      const problem = `${hostname} has the address ${local.address}, a loopback, link-local or private address, so no requests are sent to it`
       callback(new Error(problem), [])
     })
 }

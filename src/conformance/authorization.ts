@@ -82,10 +82,10 @@ function tokenUrl(
 ): string {
   const url = URL.parse(realm)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new Undecided('the challenge names no token endpoint of http or https')
+    throw new Undecided('the challenge does not name an http or https token endpoint')
   if (user !== undefined && url.protocol !== 'https:' && url.origin !== origin)
     throw new Undecided(
-      `the token endpoint ${url.origin} is neither the registry nor https: it gets no credentials`,
+      `the token endpoint ${url.origin} is neither on the host of the registry nor uses https, so no credentials are sent to it`,
     )
   url.username = ''
   url.password = ''
@@ -101,11 +101,11 @@ async function askForToken(
 ): Promise<Token> {
   const { status, body } = await get(url, basic)
   const { origin, pathname } = new URL(url)
-  if (status !== 200) throw new TokenError(`the token endpoint ${origin}${pathname} answered ${status}`)
+  if (status !== 200) throw new TokenError(`the token endpoint ${origin}${pathname} returned ${status}`)
   const { token, lifetime } = readToken(body)
   // It becomes a header: nothing but what a token is made of.
   if (token === undefined || !/^[\x21-\x7e]{1,16384}$/.test(token))
-    throw new TokenError(`the token endpoint ${origin}${pathname} gave no token`)
+    throw new TokenError(`the token endpoint ${origin}${pathname} did not return a token`)
   onSecret(token)
   return { header: `Bearer ${token}`, expires: Date.now() + lifetime * 900 }
 }

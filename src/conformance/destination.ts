@@ -28,12 +28,12 @@ export function openDestinations(origin: string, allowedHosts: readonly string[]
     if (url.origin === home.origin) return isHome
     if (!isHome && isLocal(url.hostname))
       throw new Undecided(
-        `the registry leads to ${url.origin}, a loopback, link-local or private address, which gets no requests`,
+        `the registry leads to ${url.origin}, a loopback, link-local or private address, so no requests are sent there`,
       )
     const isListed = allowed.has(url.host) || allowed.has(`${url.hostname}:${portOf(url)}`)
     if (isListed || (purpose === 'token' && url.protocol === 'https:')) return isHome
     throw new Undecided(
-      `the registry leads to ${url.origin}, which gets requests only with --allow-host ${url.host}`,
+      `the registry leads to ${url.origin}, where requests are sent only with --allow-host ${url.host}`,
     )
   }
 }

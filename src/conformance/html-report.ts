@@ -28,12 +28,12 @@ const SYMBOLS: Readonly<Record<VerdictName, string>> = {
 }
 
 const MEANINGS: Readonly<Record<VerdictName, string>> = {
-  passed: 'as it must be',
-  warned: 'a SHOULD or MAY not followed',
-  failed: 'a MUST broken',
-  undecided: 'no whole answer, or a host that gets no requests',
-  skipped: 'not run: a case it needs did not pass',
-  unsupported: 'the registry does not have it',
+  passed: 'as required',
+  warned: 'does not follow a SHOULD or MAY',
+  failed: 'violates a MUST',
+  undecided: 'no complete response, or a host that no requests are sent to',
+  skipped: 'not run because a case it depends on did not pass',
+  unsupported: 'the registry does not support this',
 }
 
 /**

@@ -16,16 +16,16 @@ export function parseRegistryAddress(text: string): string {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
   const url = URL.parse(hasScheme ? text : `https://${text}`)
   if (url === null || url.hostname === '')
-    throw new RegistryAddressError(`${JSON.stringify(text)} is no address of a registry`)
+    throw new RegistryAddressError(`${JSON.stringify(text)} is not the address of a registry`)
   if (!hasScheme && isLoopback(url.hostname)) return parseRegistryAddress(`http://${text}`)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new RegistryAddressError(`a registry speaks http or https, not ${url.protocol.slice(0, -1)}`)
-  if (url.username !== '' || url.password !== '')
     throw new RegistryAddressError(
-      'credentials do not belong into an address; give --user and --password-stdin',
+      `the URL of a registry must begin with http or https, not ${url.protocol.slice(0, -1)}`,
     )
+  if (url.username !== '' || url.password !== '')
+    throw new RegistryAddressError('the URL must not contain credentials; use --user and --password-stdin')
   if (!['/', '/v2', '/v2/'].includes(url.pathname) || url.search !== '' || url.hash !== '')
-    throw new RegistryAddressError(`a registry is at the root of its host: give ${url.origin}`)
+    throw new RegistryAddressError(`the URL must not have a path or query; use ${url.origin}`)
   return url.origin
 }
 
@@ -44,8 +44,7 @@ export async function assertRegistry(origin: string, send: Send, { needsRight = 
     throw new RegistryAddressError(`${origin} cannot be tested: ${problemOf(error)}`)
   })
   if (answer === undefined || (answer.status === 401 && !needsRight)) return
-  if (answer.status === 401)
-    throw new RegistryAddressError(`${origin} lets nobody in without other credentials (401)`)
+  if (answer.status === 401) throw new RegistryAddressError(`${origin} requires other credentials (401)`)
   if (answer.status !== 200)
-    throw new RegistryAddressError(`${origin} is no registry: GET /v2/ answered ${answer.status}`)
+    throw new RegistryAddressError(`${origin} is not a registry: GET /v2/ returned ${answer.status}`)
 }

@@ -121,10 +121,10 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
     exchanges,
     async send(request) {
       if (performance.now() - started > LONGEST_CASE_MS)
-        throw new Undecided(`it has taken over ${LONGEST_CASE_MS / 60_000} minutes`)
+        throw new Undecided(`it has taken more than ${LONGEST_CASE_MS / 60_000} minutes`)
       const answer = await sendAndKeep(options, request, exchanges)
       if (sizeOf(exchanges) > MAX_ANSWERS)
-        throw new Undecided(`the answers are longer than ${MAX_ANSWERS / 1024 / 1024} MiB in all`)
+        throw new Undecided(`the responses are larger than ${MAX_ANSWERS / 1024 / 1024} MiB in total`)
       return answer
     },
     sendRaw: (bytes, how) => sendRawAndKeep(options, { bytes, how, exchanges }),

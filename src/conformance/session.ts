@@ -172,7 +172,7 @@ function redirectOf({ status, headers }: Response, at: string): URL | undefined 
   if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined
   const url = URL.parse(location, at)
   if (url === null || !['http:', 'https:'].includes(url.protocol))
-    throw new AnswerError('a redirect to what is not a URL of http or https')
+    throw new AnswerError('a redirect to something other than an http or https URL')
   url.username = ''
   url.password = ''
   return url
@@ -195,7 +195,7 @@ async function readBody(response: Response, maxBody: number, until?: string): Pr
   let tail = ''
   for await (const chunk of response.body ?? []) {
     if (size + chunk.length > maxBody)
-      throw new AnswerError(`the answer is longer than ${maxBody / 1024 / 1024} MiB`)
+      throw new AnswerError(`the response is larger than ${maxBody / 1024 / 1024} MiB`)
     if (size + chunk.length > bytes.length) {
       const larger = new Uint8Array(Math.min(maxBody, Math.max(2 * bytes.length, size + chunk.length)))
       larger.set(bytes.subarray(0, size))

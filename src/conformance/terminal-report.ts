@@ -109,10 +109,10 @@ export function outcomeOf({ conforms, groups }: Report): 'passed' | 'failed' | '
 /** Whether it conforms, in words that claim no more than was tested. */
 export function verdictOf({ conforms, groups, specification }: Report): string {
   if (groups.specification === undefined) return 'no case of the specification was run'
-  const name = specification === 'dev' ? 'the coming version' : specification
+  const name = specification === 'dev' ? 'the next version' : specification
   const { failed } = groups.specification
   if (!conforms && failed === 0) return `not all requirements of ${name} could be decided`
-  if (conforms) return `nothing found that ${name} forbids`
+  if (conforms) return `no violation of ${name} found`
   return `${failed} ${failed === 1 ? 'requirement' : 'requirements'} of ${name} not met`
 }
 

@@ -70,7 +70,7 @@ async function answer(
   const route = `${request.method} ${request.url}`
   const handler = Object.hasOwn(routes, route) ? routes[route] : undefined
   if (handler === undefined)
-    throw new AdminError(`this server does not know ${route}; is it another version?`)
+    throw new AdminError(`this server does not support ${route}; it may be a different version`)
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   const answered = handler({ body: await readJson(request), signal: gone.signal })
@@ -89,7 +89,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let size = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > MAX_BODY) throw new AdminError(`a request has ${MAX_BODY} bytes at most`)
+    if (size > MAX_BODY) throw new AdminError(`the request body is larger than ${MAX_BODY} bytes`)
     chunks.push(chunk)
   }
   if (size === 0) return undefined
@@ -104,6 +104,6 @@ function refuse(response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.destroy()
   response.statusCode = error instanceof AdminError ? 400 : 500
   const message =
-    error instanceof AdminError ? error.message : 'the server failed to do this; its log says why'
+    error instanceof AdminError ? error.message : 'the command failed on the server; its log has the cause'
   response.end(lineOf({ error: message }))
 }

@@ -58,7 +58,7 @@ function wantedRanges(request: HttpRequest, { size, digest }: Content): ByteRang
 }
 
 function unsatisfiable({ size }: Content): HttpResponse {
-  const message = `range lies outside of the ${size} bytes of this content`
+  const message = `the requested range is outside the ${size} bytes of this content`
   return errorResponse(new RegistryError('RANGE_UNSATISFIABLE', { message }), {
     'Content-Range': `bytes */${size}`,
   })

@@ -55,7 +55,7 @@ function refuse(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { 'Content-Length': '0', Connection: 'close' }).end()
     return
   }
-  const message = 'the registry has as many connections as it may have; try again later'
+  const message = 'the registry has reached its limit of connections; try again later'
   const { status, headers, body } = errorResponse(new RegistryError('UNAVAILABLE', { message }))
   response.writeHead(status, { ...headers, Connection: 'close' })
   response.end(body?.type === 'bytes' && request.method !== 'HEAD' ? body.bytes : undefined)

@@ -148,7 +148,7 @@ export async function nodeServer(
       const work = handle(answering, exchange, end).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
-          log.error({ error, path: request.url }, 'answer could not be sent')
+          log.error({ error, path: request.url }, 'the response could not be sent')
       })
       answering.track(work)
       await work

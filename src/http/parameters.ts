@@ -42,7 +42,7 @@ function requireName(text: string): RepositoryName {
   const name = parseRepositoryName(text)
   if (name !== undefined) return name
   const message =
-    'repository names are up to 255 characters: lower-case letters, digits and single separators, in parts between slashes'
+    'a repository name has up to 255 characters: lower-case letters, digits and single separators, in parts separated by slashes'
   throw new RegistryError('NAME_INVALID', { message, details: [{ name: text.slice(0, MAX_SHOWN) }] })
 }
 
@@ -67,7 +67,7 @@ function requireTag(text: string): Tag {
   const tag = parseTag(text)
   if (tag !== undefined) return tag
   const message =
-    'tags are up to 128 letters, digits, underscores, dots and dashes, and begin with none of the last two'
+    'a tag has up to 128 letters, digits, underscores, dots and dashes, and does not begin with a dot or a dash'
   throw new RegistryError('TAG_INVALID', { message, details: [{ tag: text.slice(0, MAX_SHOWN) }] })
 }
 
@@ -95,7 +95,7 @@ export function limitParameter(query: URLSearchParams, maximum: number): number 
   if (text === '') return maximum
   if (!/^\d+$/.test(text)) {
     throw new RegistryError('PARAMETER_INVALID', {
-      message: '"n" must be a whole number that is not negative',
+      message: '"n" must be a whole number, at least 0',
     })
   }
   return Math.min(Number(text), maximum)

@@ -93,7 +93,7 @@ export class RequestBody {
           yield piece
         } else if (this.#end === undefined) await this.#arrival()
         else if ('error' in this.#end)
-          throw new PeerGoneError('the client broke off', { cause: this.#end.error })
+          throw new PeerGoneError('the client closed the connection', { cause: this.#end.error })
         else return
       }
       if (this.#isGivenUp) throw new PeerGoneError('nobody waits for the answer any more')

@@ -82,7 +82,7 @@ async function sendInside(delivery: Delivery, file: FileSlice, zeroCopy: ZeroCop
   for (let at = 0; at < file.length; ) {
     const position = file.start + at
     const length = Math.min(CHUNK_SIZE, file.length - at)
-    if (response.destroyed) throw new PeerGoneError('the client broke off')
+    if (response.destroyed) throw new PeerGoneError('the client closed the connection')
     const step = await zeroCopy.step(response, file, { position, length })
     if (typeof step === 'number') {
       at += step
@@ -132,7 +132,7 @@ async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void>
 /** Writes a chunk. A connection that closes under a write may forget it, so that is listened for as well. */
 function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (cause?: unknown) => reject(new PeerGoneError('the client broke off', { cause }))
+    const fail = (cause?: unknown) => reject(new PeerGoneError('the client closed the connection', { cause }))
     if (response.destroyed) return fail()
     response.once('close', fail)
     response.write(chunk, (error) => {

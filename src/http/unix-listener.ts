@@ -88,7 +88,7 @@ function refuseFolder(folder: string): void {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new SocketFileError(`the folder ${folder} does not exist`)
     if (code === 'ENOTDIR') throw new SocketFileError(`a part of the path of ${folder} is not a folder`)
-    throw new SocketFileError(`this user may not make files in ${folder}: ${code}`)
+    throw new SocketFileError(`this user cannot create files in ${folder}: ${code}`)
   }
 }
 
@@ -96,14 +96,15 @@ function refuseFolder(folder: string): void {
 async function hasDeadSocket(path: string): Promise<boolean> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return false
-  if (!found.isSocket()) throw new SocketFileError(`${path} is there already, and is not a socket`)
+  if (!found.isSocket()) throw new SocketFileError(`${path} already exists and is not a socket`)
   const answer = await knock(path)
   if (answer === 'ENOENT') return false
   if (answer === 'EACCES')
     throw new SocketFileError(
-      `${path} is a socket that this user may not connect to; remove it if it is unused`,
+      `${path} is a socket that this user cannot connect to; remove it if it is unused`,
     )
-  if (answer !== 'ECONNREFUSED') throw new SocketFileError(`${path} is taken: another program listens there`)
+  if (answer !== 'ECONNREFUSED')
+    throw new SocketFileError(`${path} is already in use: another program is listening on it`)
   return true
 }
 
@@ -121,6 +122,7 @@ function knock(path: string): Promise<string | undefined> {
 
 function problemOf(path: string, cause: unknown): SocketFileError {
   const { code, message } = cause as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return new SocketFileError(`${path} is taken: another program listens there`)
-  return new SocketFileError(`${path} cannot be made: ${code ?? message}`, { cause })
+  if (code === 'EADDRINUSE')
+    return new SocketFileError(`${path} is already in use: another program is listening on it`)
+  return new SocketFileError(`${path} cannot be created: ${code ?? message}`, { cause })
 }

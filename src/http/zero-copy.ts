@@ -45,7 +45,7 @@ export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
     async step(response, file, { position, length }) {
       await turns.next()
       const socket = descriptorOf(response.socket)
-      if (socket === undefined) throw new PeerGoneError('the client broke off')
+      if (socket === undefined) throw new PeerGoneError('the client closed the connection')
       const descriptor = file.descriptor as number
       if (!isCached(descriptor, position) || !isCached(descriptor, position + length - 1)) return 'cold'
       offset.writeBigInt64LE(BigInt(position))

@@ -54,7 +54,7 @@ const COPIES_AT_ONCE = 8
 const PAGE = 1000
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
-const EXPLANATION = 'This backup was not finished. Delete it and make another.\n'
+const EXPLANATION = 'This backup is incomplete. Delete it and make another one.\n'
 
 /**
  * Makes a backup: a data folder with the database as it was at one moment, and all blobs that it names. Until it is whole it has a mark by
@@ -99,7 +99,7 @@ async function makeMark(to: string): Promise<void> {
     await file.sync()
     await syncFolder(to)
     // Another backup may have been finished since the folder was looked at.
-    if ((await readdir(to)).length > 1) throw new BackupTargetError(`${to} is not empty any more`)
+    if ((await readdir(to)).length > 1) throw new BackupTargetError(`${to} is no longer empty`)
   } catch (error) {
     await unlink(mark).catch(() => {})
     throw error
@@ -216,14 +216,16 @@ async function syncFolders(root: string): Promise<void> {
 async function refuseTarget({ data, to }: BackupRequest): Promise<void> {
   const names: string[] = await readdir(to).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
-    throw new BackupTargetError(`${to} cannot be a backup: ${describeProblem(error)}`, { cause: error })
+    throw new BackupTargetError(`${to} cannot be used for a backup: ${describeProblem(error)}`, {
+      cause: error,
+    })
   })
   if (names.includes(basename(unfinishedMarkOf(to))))
-    throw new BackupTargetError(`${to} has an unfinished backup: delete it, or name another folder`)
-  if (names.length > 0) throw new BackupTargetError(`${to} is not empty; a backup needs a folder of its own`)
+    throw new BackupTargetError(`${to} contains an incomplete backup; delete it, or choose another folder`)
+  if (names.length > 0)
+    throw new BackupTargetError(`${to} is not empty; a backup needs an empty or new folder`)
   const path = relative(await realpath(data), await realPathOf(resolve(to)))
-  if (path !== '..' && !path.startsWith('../'))
-    throw new BackupTargetError(`${to} lies in the data folder itself`)
+  if (path !== '..' && !path.startsWith('../')) throw new BackupTargetError(`${to} is inside the data folder`)
 }
 
 /** Of a path whose last parts may not exist. */

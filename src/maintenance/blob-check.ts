@@ -63,8 +63,7 @@ async function* pagesOf(
       const listed = listContents(opened, from, PAGE)
       return { contents: listed, damaged: isFull ? await damagedRows(opened, listed) : [] }
     })
-    for (const { digest } of damaged)
-      await tell(digest, 'its bytes in the database are not those of its digest')
+    for (const { digest } of damaged) await tell(digest, 'its bytes in the database do not match its digest')
     for (const { key, ...content } of contents) if (key !== undefined) yield { ...content, key }
     after = contents.at(-1)?.id
   }
@@ -106,12 +105,12 @@ async function problemOf(
 ): Promise<string | undefined> {
   if (!isKey(key)) return 'the key of its file is malformed'
   const found = await store.size(key)
-  if (found === undefined) return 'its file is missing, or may not be read by this user'
+  if (found === undefined) return 'its file is missing, or this user cannot read it'
   if (found !== size) return `its file has ${found} bytes instead of ${size}`
   if (!isFull) return undefined
   const bytes = await store.open(key, { start: 0, end: size - 1 })
-  if (bytes === undefined) return 'its file is missing, or may not be read by this user'
-  return (await hasDigest(bytes, digest)) ? undefined : 'its bytes are not those of its digest'
+  if (bytes === undefined) return 'its file is missing, or this user cannot read it'
+  return (await hasDigest(bytes, digest)) ? undefined : 'its bytes do not match its digest'
 }
 
 /** Hashes bytes, and closes them. One whose algorithm is unknown cannot be judged. */

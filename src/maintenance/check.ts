@@ -63,7 +63,7 @@ export async function checkFolder(request: CheckRequest): Promise<CheckReport> {
     const identity = identityOf(await readQuietly(path, secretOf))
     const folder = { root: blobsOf(request.data), identity }
     if (!(await isMarked(folder))) {
-      onProblem(`${folder.root} is not the folder of its blobs; is its disk mounted?`)
+      onProblem(`${folder.root} is not the blob folder of this database; is its disk mounted?`)
       return undefined
     }
     await checkBlobs({ ...request, database: path, folder }, checked)

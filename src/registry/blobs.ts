@@ -52,7 +52,7 @@ async function requireMoved(
 
 function bytesLost(digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', {
-    message: 'the registry has lost the bytes of this blob; push it again',
+    message: 'the registry has lost the bytes of this blob; push the blob again',
     details: [{ digest }],
   })
 }

@@ -25,7 +25,7 @@ async function countUntil(
     try {
       await registry.count(signal)
     } catch (error) {
-      log.error({ error }, 'counting failed; it is tried again')
+      log.error({ error }, 'counting failed; trying again')
     }
   }
 }

@@ -73,12 +73,15 @@ export function startSweeper(
     try {
       if (await isLow()) {
         const swept = await collect({ tombstones: true, unused: MIN_UNUSED_MS })
-        log.warn(swept, 'less space is free than --low-space; deleted manifests and unused blobs went early')
+        log.warn(
+          swept,
+          'free space is below --low-space; deleted manifests and unused blobs were removed early',
+        )
       } else {
         log.debug(await sweep({}), 'swept')
       }
     } catch (error) {
-      log.error({ error }, 'sweeping failed; it is tried again')
+      log.error({ error }, 'sweeping failed; trying again')
     }
   }
 

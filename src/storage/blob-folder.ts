@@ -27,9 +27,12 @@ export async function isMarked(folder: BlobFolder): Promise<boolean> {
 /** Fails unless the marked folder is there. @throws BlobsUnavailableError */
 export async function requireMark(folder: BlobFolder, cause?: unknown): Promise<void> {
   if (await isMarked(folder)) return
-  throw new BlobsUnavailableError(`${folder.root} is not the folder of these blobs; is its disk mounted?`, {
-    cause,
-  })
+  throw new BlobsUnavailableError(
+    `${folder.root} is not the blob folder of this database; is its disk mounted?`,
+    {
+      cause,
+    },
+  )
 }
 
 /**

@@ -32,7 +32,7 @@ async function openDescriptors(): Promise<number> {
   return (await readdir('/proc/self/fd')).length
 }
 
-const BROKEN = new Error('the client broke off')
+const BROKEN = new Error('the client closed the connection')
 
 test('a blob is one file under its key, as long as its state says, and nothing else', async (t) => {
   const { store, parent, root } = await ownStore(t)

@@ -164,12 +164,12 @@ async function openExisting(
   const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
   if (file !== undefined) return file
   await requireMark(top)
-  throw new BlobDamagedError(`file is gone, but ${size} bytes were recorded`)
+  throw new BlobDamagedError(`the file is missing, but ${size} bytes were recorded`)
 }
 
 async function dropBehind(file: WritableFile, offset: number): Promise<void> {
   const { size } = await file.stat()
-  if (size < offset) throw new BlobDamagedError(`file has ${size} bytes, but ${offset} were recorded`)
+  if (size < offset) throw new BlobDamagedError(`the file has ${size} bytes, but ${offset} were recorded`)
   if (size > offset) await file.truncate(offset)
 }
 
@@ -283,7 +283,7 @@ async function publish(files: FileOperations, place: Place, state: AppendState):
   const file = await openExisting(files, place, size)
   try {
     const found = (await file.stat()).size
-    if (found < size) throw new BlobDamagedError(`file has ${found} bytes, but ${size} were recorded`)
+    if (found < size) throw new BlobDamagedError(`the file has ${found} bytes, but ${size} were recorded`)
     if (found === size) return
     // A crash left bytes behind the last recorded offset. Nobody can be reading them: the key is not published yet.
     await file.truncate(size)

@@ -41,7 +41,7 @@ test('a data folder that this user may not write is told in one line, and is not
   for (const folder of ['data', 'empty']) await chmod(join(sandbox.folder, folder), 0o555)
   for (const folder of ['data', 'empty/absent']) {
     const exit = await sandbox.run(serving(folder), OTHER_USER)
-    assertRefusedToStart(exit, new RegExp(`${folder} cannot be used: this user may not write`))
+    assertRefusedToStart(exit, new RegExp(`${folder} cannot be used: this user cannot write`))
   }
   await chmod(join(sandbox.folder, 'data'), 0o777)
   assertRefusedToStart(await sandbox.run(serving('data'), OTHER_USER), /data cannot be used/)
@@ -114,7 +114,10 @@ test('a data folder is made with its parents', async (t) => {
 test('a folder that the system refuses to make is told in one line', async (t) => {
   const sandbox = await openSandbox(t)
   const refused = await sandbox.run(serving('/proc/stowage/data'))
-  assertRefusedToStart(refused, /\/proc\/stowage\/data cannot be used: the system refuses to make it there/)
+  assertRefusedToStart(
+    refused,
+    /\/proc\/stowage\/data cannot be used: the system does not allow creating it there/,
+  )
 })
 
 test('an absent folder on a disk that is read-only is told in one line', {
@@ -127,5 +130,5 @@ test('an absent folder on a disk that is read-only is told in one line', {
   const mounted = `mount -t tmpfs -o ro none '${disk}' && exec "$@"`
   const launcher = ['unshare', '--mount', 'sh', '-c', mounted, 'sh']
   const refused = await sandbox.run(serving('disk/absent/data'), { launcher })
-  assertRefusedToStart(refused, /data cannot be used: it is on a file system that is read-only/)
+  assertRefusedToStart(refused, /data cannot be used: it is on a read-only file system/)
 })

@@ -70,7 +70,7 @@ for (const [death, expression, flags] of [
         assert.equal(await answered(`${server.url}/v2/app/blobs/${sha256(bytes)}`), 200)
       }
       await threads.living('worker-thread.ts', 2)
-      await server.wrote('stderr', /a worker died; another takes its place/)
+      await server.wrote('stderr', /a worker thread died; starting another one/)
       endDebugging()
       server.signal('SIGTERM')
       const { code } = await server.ended
@@ -126,7 +126,7 @@ test(
     for (const bytes of pushed) {
       assert.equal(await statusOf(`${server.url}/v2/app/blobs/${sha256(bytes)}`, { method: 'HEAD' }), 200)
     }
-    await server.wrote('stderr', /the metadata writer died; another takes over/)
+    await server.wrote('stderr', /the metadata writer died; starting another one/)
   },
 )
 

@@ -61,7 +61,7 @@ test(
     assert.match(inTheClear, /this is an HTTPS port, but the request was sent over plain HTTP; use https:/)
 
     await install(folder, { cert: second.certFile })
-    await server.wrote('stderr', /TLS files cannot be used; the old ones stay/)
+    await server.wrote('stderr', /TLS certificate or key cannot be used; the previous ones stay/)
     assert.equal(await servedFingerprint(server.url), first.fingerprint)
 
     await install(folder, { key: second.keyFile })
@@ -69,7 +69,7 @@ test(
     assert.equal(await statusBy(agent, server.url), 200, 'the connection from before goes on')
 
     await writeFile(join(folder, 'cert.pem'), 'no certificate')
-    await server.wrote('stderr', /(?:[\s\S]*?TLS files cannot be used){2}/)
+    await server.wrote('stderr', /(?:[\s\S]*?TLS certificate or key cannot be used){2}/)
     assert.equal(await servedFingerprint(server.url), second.fingerprint)
   },
 )

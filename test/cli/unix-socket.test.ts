@@ -84,7 +84,7 @@ test(
     const path = socketOf(sandbox)
     const first = await sandbox.serve('data', ON_SOCKET)
     const refused = await sandbox.run(['serve', ...ON_SOCKET, '--data', 'other'])
-    assertRefusedToStart(refused, /stowage\.sock is taken: another program listens there/)
+    assertRefusedToStart(refused, /stowage\.sock is already in use: another program is listening on it/)
     assert.equal(existsSync(join(sandbox.folder, 'other')), false)
     assert.equal((await askSocket(path, '/v2/')).status, 200)
     first.signal('SIGKILL')
@@ -107,10 +107,13 @@ test(
     await once(other, 'listening')
     t.after(() => other.close())
     const run = (place: string) => sandbox.run(['serve', '--listen', `unix:${place}`, '--data', 'data'])
-    assertRefusedToStart(await run('stowage.sock'), /stowage\.sock is taken: another program listens there/)
+    assertRefusedToStart(
+      await run('stowage.sock'),
+      /stowage\.sock is already in use: another program is listening on it/,
+    )
     assert.deepEqual(await connectTo(path).toArray(), [Buffer.from('still here')])
     await writeFile(join(sandbox.folder, 'notes.txt'), 'precious')
-    assertRefusedToStart(await run('notes.txt'), /notes\.txt is there already, and is not a socket/)
+    assertRefusedToStart(await run('notes.txt'), /notes\.txt already exists and is not a socket/)
     assert.equal(await readFile(join(sandbox.folder, 'notes.txt'), 'utf8'), 'precious')
     assert.deepEqual((await readdir(sandbox.folder)).sort(), ['notes.txt', 'stowage.sock'])
   },
@@ -138,7 +141,7 @@ test('a folder in which this user may not make a socket is refused in one line',
   await chmod(join(sandbox.folder, 'run'), 0o755)
   const args = ['serve', '--listen', 'unix:run/stowage.sock', '--data', 'data']
   const exit = await sandbox.run(args, { uid: 65_534, gid: 65_534 })
-  assertRefusedToStart(exit, /this user may not make files in \S+\/run: EACCES/)
+  assertRefusedToStart(exit, /this user cannot create files in \S+\/run: EACCES/)
 })
 
 test(

@@ -140,7 +140,7 @@ test('a run that is interrupted deletes what it pushed, and ends', async (t) => 
   program.signal('SIGINT')
   const { code, stderr } = await program.ended
   assert.equal(code, 130)
-  assert.match(stderr, /^stowage: stopped/)
+  assert.match(stderr, /^stowage: interrupted/)
   assert.deepEqual([...left], [])
 })
 
@@ -193,21 +193,21 @@ test('a password comes by standard input and stands in no output', async (t) => 
   assert.match(right.all, /you sent Basic \(secret\)/)
   assert.doesNotMatch(right.all, new RegExp(`correct horse|${basic.slice(6)}`))
   assert.equal(wrong.code, 2)
-  assert.match(wrong.all, /lets nobody in/)
+  assert.match(wrong.all, /requires other credentials/)
 })
 
 test('what cannot be tested ends it with 2 and one line', async (t) => {
   const sandbox = await openSandbox(t)
   const origin = await startFaulty(t)
   const refusals = [
-    [[], /give the URL/],
+    [[], /the URL of a registry is required/],
     [['ftp://127.0.0.1'], /http or https/],
-    [[`${origin}/team`], /root of its host/],
-    [[origin, '--only', 'nonsense'], /no case is called so/],
-    [[origin, '--user', 'ann'], /belong together/],
-    [[origin, '--read-tag', 'v1'], /need --read-only/],
-    [[origin, '--read-only'], /needs --repository/],
-    [[origin, '--repository', 'UPPER'], /no name of a repository/],
+    [[`${origin}/team`], /must not have a path/],
+    [[origin, '--only', 'nonsense'], /no case matches/],
+    [[origin, '--user', 'ann'], /must be given together/],
+    [[origin, '--read-tag', 'v1'], /require --read-only/],
+    [[origin, '--read-only'], /requires --repository/],
+    [[origin, '--repository', 'UPPER'], /not a valid repository name/],
     [[origin, '--concurrency', '0'], /1 to 64/],
     [[origin, '--nonsense'], /unknown option/],
   ] as const

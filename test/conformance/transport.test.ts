@@ -38,7 +38,8 @@ test('a name is connected to only if all of its addresses are public, whatever i
     const init = { redirect: 'manual' } as const
     await assert.rejects(
       fetch(`http://rebinding.example:${port}/`, init, { isHome: false, isFresh: false }),
-      (error) => /^rebinding\.example has the address .*, which gets no requests$/.test(problemOf(error)),
+      (error) =>
+        /^rebinding\.example has the address .*, so no requests are sent to it$/.test(problemOf(error)),
     )
   }
   assert.equal(count, 0)
@@ -73,7 +74,7 @@ test('https is HTTP/1.1, and HTTP/2 only where that was asked for', async (t) =>
   assert.deepEqual(new Set(versions), new Set(['2.0']))
   const untrusted = await sandbox.run(run)
   assert.equal(untrusted.code, 2)
-  assert.match(untrusted.stderr, /cannot be tested: its certificate is signed by itself/)
+  assert.match(untrusted.stderr, /cannot be tested: its certificate is self-signed/)
 })
 
 async function startRaw(t: TestContext, answer: (socket: Socket) => void): Promise<string> {
@@ -120,7 +121,7 @@ test('a connection that cannot be made, or stays silent, decides nothing', async
   const silent = rawSender(await startRaw(t, () => {}), 200)
   await assert.rejects(silent('GET / HTTP/1.1\r\n\r\n'), {
     name: 'Undecided',
-    message: /no answer in 0.2 seconds/,
+    message: /no response within 0.2 seconds/,
   })
   const notTls = rawSender((await startRaw(t, (socket) => void socket.end('no'))).replace('http:', 'https:'))
   await assert.rejects(notTls('GET / HTTP/1.1\r\n\r\n'), { name: 'Undecided' })

@@ -150,7 +150,7 @@ test(
     await collect(sandbox)
     assert.equal((await storedFiles(data)).length, 4)
 
-    const unfinished = /backup is an unfinished backup: delete it and make another/
+    const unfinished = /backup is an incomplete backup; delete it and make another one/
     assertRefusedToStart(
       await sandbox.run(['serve', '--listen', '127.0.0.1:0', '--data', 'backup']),
       unfinished,
@@ -170,7 +170,7 @@ test(
     const backup = await beginBackup(story)
     await stop(server)
     const next = await serve(sandbox)
-    await next.wrote('stderr', /a backup is being made/)
+    await next.wrote('stderr', /a backup has started/)
     await deleteAll({ ...story, server: next }, doomed)
     await backup.finish()
     assert.equal(await assertBackupHas(sandbox, 'backup', doomed), 20)

@@ -54,8 +54,8 @@ test('fault 62: a backup goes only to an empty folder outside of the data folder
   await mkdir(join(sandbox.folder, 'empty'))
   for (const [to, problem] of [
     ['used', /used is not empty/],
-    ['file', /file cannot be a backup: a part of its path is a file/],
-    ['data/backup', /lies in the data folder itself/],
+    ['file', /file cannot be used for a backup: a part of its path is a file/],
+    ['data/backup', /is inside the data folder/],
     ['data', /is not empty/],
   ] as const) {
     const exit = await sandbox.run(['backup', '--to', to, '--data', 'data'])
@@ -103,7 +103,7 @@ test('fault 62: an unfinished backup is not served, checked or copied', async (t
   server.signal('SIGTERM')
   await server.ended
   await writeFile(join(sandbox.folder, 'backup/unfinished-backup'), '')
-  const unfinished = /backup is an unfinished backup: delete it and make another/
+  const unfinished = /backup is an incomplete backup; delete it and make another one/
   assertRefusedToStart(
     await sandbox.run(['serve', '--listen', '127.0.0.1:0', '--data', 'backup']),
     unfinished,
@@ -113,7 +113,7 @@ test('fault 62: an unfinished backup is not served, checked or copied', async (t
   assertToldProblem(
     await sandbox.run(['backup', '--data', 'data', '--to', 'backup']),
     2,
-    /has an unfinished backup/,
+    /contains an incomplete backup/,
   )
 })
 
@@ -124,7 +124,7 @@ test('fault 62: of backups that are made in one folder at once, one is whole, an
   const refused = exits.filter(({ code }) => code !== 0)
   assert.equal(refused.length, 2)
   for (const exit of refused)
-    assertToldProblem(exit, 2, /another backup is being made in|has an unfinished backup|is not empty/)
+    assertToldProblem(exit, 2, /another backup is being made in|contains an incomplete backup|is not empty/)
   await assertSound(sandbox, 'backup')
   await assertServes(sandbox, 'backup', images)
 })

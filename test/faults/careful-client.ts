@@ -178,7 +178,7 @@ const PIECE = 8 * 1024
 function inPieces(bytes: Uint8Array, cut = false): ReadableStream<Uint8Array> {
   async function* pieces(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE)
-    if (cut) throw new PeerGoneError('the client broke off')
+    if (cut) throw new PeerGoneError('the client closed the connection')
   }
   return ReadableStream.from(pieces())
 }

@@ -114,10 +114,10 @@ test(
     const found = await check(sandbox)
     assert.deepEqual(problems(found), [
       'its file has 99999 bytes instead of 100000',
-      'its file is missing, or may not be read by this user',
+      'its file is missing, or this user cannot read it',
     ])
     const all = await check(sandbox, ['--full'])
-    assert.deepEqual(problems(all), ['its bytes are not those of its digest', ...problems(found)])
+    assert.deepEqual(problems(all), ['its bytes do not match its digest', ...problems(found)])
     assert.deepEqual([all.blobs.whole, all.blobs.lost, all.database.problems], [1, 3, 0])
     for (const { digest, repositories } of all.blobs.examples) {
       assert.match(digest, /^sha256:/)
@@ -253,7 +253,10 @@ test(
     for (const key of files) await utimes(pathOf(data, key), 0, 0)
     const { sound, orphans, database } = await check(sandbox, ['--delete-orphans'])
     assert.deepEqual([sound, orphans], [false, null])
-    assert.match(database.examples[0] ?? '', /blobs is not the folder of its blobs; is its disk mounted\?/)
+    assert.match(
+      database.examples[0] ?? '',
+      /blobs is not the blob folder of this database; is its disk mounted\?/,
+    )
     assert.deepEqual(await storedFiles(data), files)
   },
 )
@@ -293,11 +296,7 @@ test('fault 64: a check by root or by another user leaves no file behind and cha
   }
   await chmod(data, 0o755)
   const foreign = await sandbox.run(['check', '--data', 'data'], { uid: 1, gid: 1 })
-  assertToldProblem(
-    foreign,
-    1,
-    /this user may not read it: lock\.sqlite belongs to user 65534 with mode 0600/,
-  )
+  assertToldProblem(foreign, 1, /this user cannot read it: lock\.sqlite belongs to user 65534 with mode 0600/)
   await end(await serve())
 })
 

@@ -58,7 +58,7 @@ test(
     await assertHidden(data)
     await chmod(join(data, 'metadata.sqlite'), 0o644)
     const server = await sandbox.serve('data')
-    await server.wrote('stderr', /"files":\["metadata.sqlite"\].*other users could read/)
+    await server.wrote('stderr', /"files":\["metadata.sqlite"\].*readable by other users/)
     await assertHidden(data)
   },
 )

@@ -20,7 +20,7 @@ const CONFIG = randomBytes(1_000)
 const IMAGE = manifestOf({ config: descriptorOf(CONFIG), layers: [descriptorOf(LAYER)] })
 /** More than threads that wait for a disk, and than all of Node's pool without ours. */
 const CROWD = 48
-const STALLED = 'the storage has not answered for 10 seconds; writes are refused until it does'
+const STALLED = 'the storage has not responded for 10 seconds; writes are refused until it does'
 
 interface Story {
   sandbox: Sandbox
@@ -134,8 +134,8 @@ test(
     server.signal('SIGTERM')
     const { stderr } = await server.ended
     for (const what of ['reads', 'writes']) {
-      assert.equal(countOf(stderr, `${what} cannot be done`), 1, stderr)
-      assert.equal(countOf(stderr, `${what} can be done again`), 1, stderr)
+      assert.equal(countOf(stderr, `${what} do not work`), 1, stderr)
+      assert.equal(countOf(stderr, `${what} work again`), 1, stderr)
     }
   },
 )
@@ -190,7 +190,7 @@ test(
     disk.thaw()
     const { code, signal, stderr } = await server.ended
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, stderr)
-    assert.equal(countOf(stderr, 'stopping: something still runs, and is not waited for'), 1)
+    assert.equal(countOf(stderr, 'stopping: some work is still running; exiting without waiting for it'), 1)
     await assertReadable(await sandbox.serve(data, ['--workers', '2']))
   },
 )

@@ -221,6 +221,6 @@ test(
     keeping.signal('SIGTERM')
     assert.doesNotMatch((await keeping.ended).stderr, /--low-space/)
     const letting = await story.sandbox.serve(story.data, ['--low-space', '1G'], { env })
-    await letting.wrote('stderr', /"manifests":1,"blobs":1,.*less space is free than --low-space/)
+    await letting.wrote('stderr', /"manifests":1,"blobs":1,.*free space is below --low-space/)
   },
 )

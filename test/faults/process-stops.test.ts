@@ -60,8 +60,8 @@ test(
       .map((line) => JSON.parse(line).msg as string)
     assert.deepEqual(said.slice(said.indexOf('told to stop')), [
       'told to stop',
-      'stopping: no new connections, running requests may finish',
-      'stopping: the drain timeout is over, connections are cut',
+      'stopping: no new connections; waiting for running requests',
+      'stopping: the drain timeout has expired; closing connections',
       'stopped',
     ])
 

@@ -40,7 +40,7 @@ function causesOf(log: string, what: 'reads' | 'writes'): string[] {
   const lines = log.trim().split('\n')
   return lines.flatMap((line) => {
     const { msg, cause } = JSON.parse(line) as { msg: string; cause?: string }
-    return msg === `${what} cannot be done` ? [cause ?? ''] : []
+    return msg === `${what} do not work` ? [cause ?? ''] : []
   })
 }
 
@@ -100,7 +100,7 @@ test(
     writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, '1')
     await untilWrites(server, 503)
     await askOften(server)
-    await server.wrote('stderr', /"cause":".*","msg":"writes cannot be done"/)
+    await server.wrote('stderr', /"cause":".*","msg":"writes do not work"/)
     for (const bytes of [Buffer.from('small'), randomBytes(MIB)]) {
       const refused = await fetch(`${server.url}/v2/app/blobs/uploads/?digest=${digestOf(bytes)}`, {
         method: 'POST',
@@ -128,7 +128,7 @@ test(
     await untilWrites(server, 200)
     writeFileSync(file, '')
     await untilWrites(server, 503)
-    await server.wrote('stderr', /"cause":"[^"]*metadata writer[^"]*","msg":"writes cannot be done"/)
+    await server.wrote('stderr', /"cause":"[^"]*metadata writer[^"]*","msg":"writes do not work"/)
     rmSync(file)
     await untilWrites(server, 200)
   },
@@ -145,7 +145,7 @@ test(
     await rename(blobs, `${blobs}-away`)
     while ((await probe(server)) !== 503) await sleep(50)
     assert.equal(await probe(server, '?for=write'), 503)
-    await server.wrote('stderr', /is its disk mounted\?.*"msg":"reads cannot be done"/)
+    await server.wrote('stderr', /is its disk mounted\?.*"msg":"reads do not work"/)
     await rename(`${blobs}-away`, blobs)
     while ((await probe(server, '?for=write')) !== 200) await sleep(50)
   },

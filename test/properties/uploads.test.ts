@@ -74,7 +74,7 @@ function freshBytes(length: number): Buffer {
 function carried(bytes: Buffer, ends: 'whole' | 'cut' | 'short', range: number | undefined): Carried {
   async function* pieces(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += 30_000) yield bytes.subarray(at, at + 30_000)
-    if (ends === 'cut') throw new PeerGoneError('the client broke off')
+    if (ends === 'cut') throw new PeerGoneError('the client closed the connection')
   }
   const length = bytes.length + (ends === 'whole' ? 0 : 10)
   const headers = range === undefined ? {} : chunkRange(range, Math.max(1, length))

@@ -176,7 +176,7 @@ test('a body that ends short of its Content-Range, or goes on after it, is refus
   }
 })
 
-test('where a chunk starts is judged before how long it is', async () => {
+test('the start of a chunk is checked before its length', async () => {
   const upload = await beginUpload(url, 'app')
   for (const [held, start] of [
     [0, 3],
@@ -195,7 +195,7 @@ test('where a chunk starts is judged before how long it is', async () => {
   assert.equal(await statusRange(upload), '0-9')
 })
 
-test('a closing PUT that is repeated is answered as the first time, whatever body it has', async () => {
+test('a repeated closing PUT gets the same response as the first one, whatever body it has', async () => {
   for (const size of SIZES) {
     for (const before of [0, size / 2, size]) {
       const bytes = randomBytes(size)

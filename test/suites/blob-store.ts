@@ -7,7 +7,7 @@ import { assertBlob, bodyOf, brokenBody, newKey, readBlob, readBytes } from './b
 /** Gives a store for one test, which uses keys of its own. */
 export type MakeBlobStore = (test: TestContext) => Promise<BlobStore>
 
-const BROKEN = new Error('the client broke off')
+const BROKEN = new Error('the client closed the connection')
 
 /** What every driver of the BlobStore seam must stand. */
 export function blobStoreSuite(name: string, makeStore: MakeBlobStore): void {

@@ -263,7 +263,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'upload-status-fresh',
-    title: 'an upload that was just begun tells where it goes on',
+    title: 'a new upload reports where to continue',
     level: 'MUST',
     version: '1.1',
     sentence: MUST_HAVE_STATUS,
@@ -279,7 +279,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'upload-status',
-    title: 'an upload tells how far it is and where it goes on',
+    title: 'an upload reports its progress and where to continue',
     level: 'MUST',
     version: '1.1',
     sentence: MUST_HAVE_STATUS,
@@ -294,7 +294,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'upload-after-refused-chunk',
-    title: 'an upload goes on after a chunk out of order',
+    title: 'an upload can continue after an out-of-order chunk',
     level: 'MUST',
     version: '1.1',
     sentence: 'A GET request may be used to retrieve the current valid offset and upload location.',
@@ -308,7 +308,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'upload-after-refused-last-chunk',
-    title: 'an upload goes on after a last chunk out of order',
+    title: 'an upload can continue after an out-of-order last chunk',
     level: 'MUST',
     version: 'dev',
     sentence:
@@ -359,7 +359,7 @@ const STREAM_CASES: readonly Case[] = [
     title: 'a blob is pushed by a PATCH that says neither its length nor its range',
     level: 'MUST',
     version: '1.0',
-    sentence: 'Clients that do not know the length of a layer beforehand can not push it.',
+    sentence: 'Clients that do not know the length of a layer in advance cannot push it.',
     needs: ['blob-push-chunks'],
     async run(probe) {
       const { location, bytes, digest } = await begin(probe)

@@ -36,9 +36,9 @@ export const clientCutCases: readonly Case[] = [
     version: '1.0',
     section: 'What clients send again over a bad network',
     id: 'client-close-cut',
-    title: 'a closing PUT that broke off can be sent again whole',
+    title: 'an interrupted closing PUT can be repeated as a whole',
     sentence:
-      'regctl sends the same PUT again after its connection broke. A registry that appends it to the half that came finds another digest, however often it is sent.',
+      'regctl repeats the same PUT after a broken connection. A registry that appends the repeated body to the first part computes a different digest every time.',
     needs: ['blob-push-post-put'],
     async run(probe) {
       const body = randomText(SIZE)

@@ -13,7 +13,7 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(82),
     id: 'client-tags-array',
-    title: 'tags are an array, also where there are none',
+    title: 'tags are an array even if there are none',
     sentence: 'skopeo and browsers of registries fail on "tags": null.',
     needs: NEEDS,
     async run(probe) {
@@ -29,8 +29,8 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(82),
     id: 'client-tags-only',
-    title: 'only tags are in the list of tags',
-    sentence: 'A digest in the list is no tag: clients that copy each tag fail on it.',
+    title: 'the list of tags contains only tags',
+    sentence: 'A digest is not a tag: clients that copy every listed tag fail if the list contains one.',
     needs: NEEDS,
     async run(probe) {
       await pushArtifact(probe)
@@ -42,9 +42,9 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(78),
     id: 'client-n-large',
-    title: 'more tags may be asked for than a registry gives at once',
+    title: 'clients may request more tags than a registry returns per page',
     sentence:
-      'Renovate asks for 10,000 tags and crane for 1,000: a refusal of what is above a maximum ends their work.',
+      'Renovate requests 10,000 tags per page and crane 1,000: they fail if a registry rejects values above its maximum.',
     needs: NEEDS,
     async run(probe) {
       await pushTags(probe)
@@ -55,9 +55,8 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(77),
     id: 'client-last-order',
-    title: 'asking on behind the last tag of each page finds all tags once',
-    sentence:
-      'Where the order of the list is not the order in which it goes on, tags are left out or come twice.',
+    title: 'continuing after the last tag of each page finds every tag exactly once',
+    sentence: 'If pages do not follow the order of the list, tags are skipped or listed twice.',
     needs: NEEDS,
     async run(probe) {
       await pushTags(probe)
@@ -75,9 +74,9 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(80),
     id: 'client-last-unknown',
-    title: 'a list goes on behind a tag that is not there any more',
+    title: 'a list can continue after a tag that no longer exists',
     sentence:
-      'A tag may be deleted between two pages: where it must be there, the client can not go on, or begins anew for ever.',
+      'A tag may be deleted between two pages: if it must still exist, the client cannot continue, or starts again forever.',
     needs: NEEDS,
     async run(probe) {
       await pushTags(probe)
@@ -88,8 +87,8 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(80),
     id: 'client-last-page',
-    title: 'no link leads on from the last page',
-    sentence: 'A client that follows links never ends where each page has one.',
+    title: 'the last page has no link to another page',
+    sentence: 'A client that follows links never stops if every page has one.',
     needs: NEEDS,
     async run(probe) {
       await pushTags(probe)
@@ -101,7 +100,7 @@ export const clientListCases: readonly Case[] = [
     id: 'client-link-here',
     title: 'links lead to the same registry',
     sentence:
-      'Clients follow links with their credentials, and only in angle brackets and to the same host: others are followed without, or not at all.',
+      'Clients send credentials only to links in angle brackets on the same host; they follow other links without credentials, or not at all.',
     needs: NEEDS,
     async run(probe) {
       await pushTags(probe)
@@ -115,7 +114,7 @@ export const clientListCases: readonly Case[] = [
   {
     ...seenInRow(83, 'SHOULD'),
     id: 'client-catalog',
-    title: 'the list of repositories, where there is one, is JSON',
+    title: 'the list of repositories is JSON if there is one',
     sentence:
       'podman search, crane and browsers of registries read _catalog: with another type, or null in it, they fail.',
     needs: [],

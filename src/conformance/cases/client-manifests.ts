@@ -30,9 +30,9 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(57),
     id: 'client-subject-missing',
-    title: 'a manifest and an index are taken before their subject is',
+    title: 'a manifest and an index can be pushed before their subject',
     sentence:
-      'buildx pushes attestations before the image: where the subject must be there, each of its pushes fails.',
+      'buildx pushes attestations before the image: all of its pushes fail if the subject must already exist.',
     needs: NEEDS,
     async run(probe) {
       const subject = descriptorOf(await makeManifest({ random: crypto.randomUUID() }))
@@ -43,7 +43,7 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(59),
     id: 'client-any-type',
-    title: 'no media type is refused for being unknown',
+    title: 'manifests with unknown media types are accepted',
     sentence:
       'Charts, models and policies have types of their own: a registry with a list of types refuses them.',
     needs: NEEDS,
@@ -58,7 +58,7 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(59),
     id: 'client-docker-manifest',
-    title: 'manifests of docker are taken',
+    title: 'Docker manifests are accepted',
     sentence: 'docker with its classic store pushes manifests of its own types only.',
     needs: NEEDS,
     async run(probe) {
@@ -74,9 +74,9 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(61),
     id: 'client-index-of-blobs',
-    title: 'an index may hold blobs',
+    title: 'an index may reference blobs',
     sentence:
-      'buildkit pushes its cache as an index of layers: where entries must be manifests, no cache can be pushed.',
+      'BuildKit pushes its cache as an index of layers: it cannot push one if all entries must be manifests.',
     needs: NEEDS,
     async run(probe) {
       const entry = { ...(await pushEmpty(probe)), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }
@@ -86,7 +86,7 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(62),
     id: 'client-without-media-type',
-    title: 'a manifest need not say its media type',
+    title: 'a manifest need not contain its media type',
     sentence: 'Manifests of older tools have no mediaType: only the Content-Type says what they are.',
     needs: NEEDS,
     async run(probe) {
@@ -101,7 +101,7 @@ const manifestCases: readonly Case[] = [
     id: 'client-children',
     title: 'the manifests of an index can be pulled by their digests',
     sentence:
-      'Attestations are entries of an index without a tag: where only what has a tag is kept, they are lost.',
+      'Attestations are entries of an index and have no tags: they are lost if a registry keeps only tagged manifests.',
     needs: NEEDS,
     async run(probe) {
       const child = await pushArtifact(probe)
@@ -112,7 +112,7 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(15),
     id: 'client-manifest-streamed',
-    title: 'a manifest is taken whose length nobody told',
+    title: 'a manifest is accepted without a Content-Length',
     sentence: 'Some clients send manifests with chunked transfer coding: a 411 ends their push.',
     needs: NEEDS,
     async run(probe) {
@@ -126,7 +126,7 @@ const manifestCases: readonly Case[] = [
   {
     ...seenInRow(40),
     id: 'client-manifest-again',
-    title: 'a manifest that is there is pushed again',
+    title: 'an existing manifest can be pushed again',
     sentence:
       'Clients repeat a push whose answer was lost, and tag by pushing again: a refusal ends their push.',
     needs: NEEDS,
@@ -159,7 +159,7 @@ const referrerCases: readonly Case[] = [
     ...seenInRow(66),
     ...REFERRERS,
     id: 'client-subject-of-index',
-    title: 'the subject of an index is seen',
+    title: 'the subject of an index is recognized',
     sentence:
       'A client that pushes an index with a subject and is not told that it was seen writes a tag for it instead.',
     async run(probe) {
@@ -170,9 +170,9 @@ const referrerCases: readonly Case[] = [
   {
     ...seenInRow(68),
     id: 'client-subject-listed',
-    title: 'a subject that was seen has a list of referrers',
+    title: 'a recognized subject has a list of referrers',
     sentence:
-      'cosign writes no tag where it was told that the subject was seen: if there is no list then, signatures are lost.',
+      'cosign does not write a fallback tag if the registry recognizes the subject: without a list of referrers, signatures are lost.',
     needs: ['client-subject-missing'],
     async run(probe) {
       const { subject, header } = await offerReferrer(probe)
@@ -202,7 +202,7 @@ const referrerCases: readonly Case[] = [
     id: 'client-referrers-type',
     title: 'the list of referrers has the media type of an index and nothing else',
     sentence:
-      'crane and cosign compare the whole Content-Type: with a charset behind it they find no referrers.',
+      'crane and cosign compare the complete Content-Type: they find no referrers if it has a charset parameter.',
     async run(probe) {
       const { subject } = await offerReferrer(probe)
       const { answer } = await readReferrers(probe, referrersTarget(probe, subject))
@@ -228,9 +228,9 @@ const referrerCases: readonly Case[] = [
     ...seenInRow(70, 'SHOULD'),
     ...REFERRERS,
     id: 'client-filter-plus',
-    title: 'a type with a plus in it is a filter, also as it is',
+    title: 'an unencoded plus in an artifact type works as a filter',
     sentence:
-      'Clients write application/vnd.x+json into a query without encoding it: read as a space, the filter finds nothing.',
+      'Clients do not encode the plus of application/vnd.x+json in a query: the filter matches nothing if it is read as a space.',
     async run(probe) {
       const { subject } = await offerReferrer(probe)
       const target = `${referrersTarget(probe, subject)}?artifactType=application/vnd.example.plus+json`

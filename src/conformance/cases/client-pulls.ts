@@ -17,7 +17,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(38),
     id: 'client-base-length',
-    title: 'the answer at /v2/ is as long as it says',
+    title: 'the body of the response at /v2/ has the announced length',
     sentence:
       'jib and others hang, or fail to parse, where the length of the answer at /v2/ and its body do not agree.',
     needs: [],
@@ -61,7 +61,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(56),
     id: 'client-head-and-get',
-    title: 'HEAD and GET of a blob agree, in each repository',
+    title: 'HEAD and GET of a blob agree in every repository',
     sentence:
       'Where HEAD finds a blob of another repository that GET does not, clients leave out what they should have pushed.',
     async run(probe) {
@@ -76,7 +76,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(44),
     id: 'client-range-from-zero',
-    title: 'all of a blob is asked for as the range bytes=0-',
+    title: 'a whole blob can be requested as the range bytes=0-',
     sentence: 'containerd asks for a blob from its first byte on: a 400 for that ends the pull.',
     async run(probe) {
       const bytes = randomContent(2000)
@@ -89,7 +89,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(45),
     id: 'client-range-resumed',
-    title: 'the rest of a blob says where it begins, or is the whole',
+    title: 'a request for the rest of a blob returns that range, or the whole blob',
     sentence:
       'A client that resumes a download and gets other bytes than it asked for sees a wrong digest at the end of it.',
     async run(probe) {
@@ -105,7 +105,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(41),
     id: 'client-range-several',
-    title: 'several ranges at once are not held against a client',
+    title: 'a request for several ranges does not fail',
     sentence:
       'podman asks for many pieces of a layer at once: 416 or 501 ends its pull, while 200, 206 and 400 do not.',
     async run(probe) {
@@ -117,7 +117,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(47),
     id: 'client-no-encoding',
-    title: 'content is never compressed on its way',
+    title: 'content is never compressed in transit',
     sentence:
       'Clients that accept any coding check the bytes as they come: sizes, digests and ranges of compressed ones do not fit.',
     async run(probe) {
@@ -136,9 +136,9 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(53),
     id: 'client-accept-any',
-    title: 'a manifest is pulled by who asks for no type',
+    title: 'a manifest can be pulled without an Accept header',
     sentence:
-      'Browsers of registries and scripts ask for no media type: where OCI manifests are hidden from them, they see nothing.',
+      'Registry browsers and scripts do not send an Accept header: they find nothing if OCI manifests are hidden from them.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'latest')
       wantStatus(await pullManifest(probe, 'latest', { headers: { Accept: '*/*' } }), 200)
@@ -148,7 +148,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(54, 'SHOULD'),
     id: 'client-accept-other',
-    title: 'a manifest is answered as it was pushed, whatever types were asked for',
+    title: 'a manifest is returned as it was pushed, whatever the Accept header',
     sentence: 'A 406, or a manifest made into another, breaks signatures and every pull by digest.',
     async run(probe) {
       const { bytes } = await pushArtifact(probe, 'latest')
@@ -161,7 +161,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(50),
     id: 'client-digest-of-tag',
-    title: 'the digest that a tag tells can be pulled',
+    title: 'the digest of a tag can be pulled',
     sentence:
       'Clients ask for the digest of a tag and pull by it: where manifests are made on the way, that digest is nowhere.',
     async run(probe) {
@@ -198,7 +198,7 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(76, 'SHOULD'),
     id: 'client-error-body',
-    title: 'what is not found is said in an error body',
+    title: 'a 404 has an error body',
     sentence:
       'Clients tell "not there" from "no registry here" by the code in the body: without it they give up, or ask for a login.',
     async run(probe) {
@@ -212,7 +212,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-encoded-name',
     title: 'the slashes of a name may be percent-encoded',
     sentence:
-      "Azure's SDKs and Portainer encode a name as a whole, as %2F: where that is no slash, they find no repository whose name has one.",
+      "Azure's SDKs and Portainer encode the slashes of a name as %2F: they cannot use repositories with slashes if the registry does not decode them.",
     async run(probe) {
       const index = await makeIndex([])
       const inner = `${probe.repository}/inner`

@@ -10,7 +10,7 @@ export const clientRequestCases: readonly Case[] = [
   {
     ...seenInRow(86, 'SHOULD'),
     id: 'client-tag-out-of-grammar',
-    title: 'a manifest of a tag that cannot be one is not there',
+    title: 'pulling a malformed tag returns 404',
     sentence:
       'The specification has 404 for a manifest that is not there, whatever it was asked for by; its own older suites ask with a tag that begins with a dot.',
     needs: ['manifest-push-by-tag'],
@@ -37,7 +37,7 @@ export const clientRequestCases: readonly Case[] = [
   {
     ...seenInRow(88, 'SHOULD'),
     id: 'client-content-type-form',
-    title: 'what was pushed as a form is not a manifest',
+    title: 'a manifest cannot be pushed as form data',
     sentence:
       'curl sends application/x-www-form-urlencoded if it is not told otherwise: a manifest that is kept with that type can be pulled by nobody.',
     needs: ['manifest-push-by-tag'],
@@ -67,7 +67,7 @@ export const clientRequestCases: readonly Case[] = [
   {
     ...seenInRow(90, 'SHOULD'),
     id: 'client-n-empty',
-    title: 'a number of tags that is empty is none',
+    title: 'an empty n parameter means no limit',
     sentence: 'Clients that make every query of the same form send "n=" where they mean no limit.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {

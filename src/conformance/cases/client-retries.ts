@@ -37,7 +37,7 @@ export const clientRetryCases: readonly Case[] = [
   {
     ...RETRIED,
     id: 'client-close-again',
-    title: 'a closing PUT that is repeated is answered as the first time',
+    title: 'a repeated closing PUT gets the same response as the first one',
     sentence:
       'containerd and regctl send the closing PUT again when its answer got lost: a 404 fails a push that has succeeded.',
     needs: ['blob-push-post-put'],
@@ -59,7 +59,7 @@ export const clientRetryCases: readonly Case[] = [
   {
     ...RETRIED,
     id: 'client-chunk-short',
-    title: 'a chunk that ends short of its range leaves nothing',
+    title: 'a chunk shorter than its range is discarded',
     sentence:
       'A body that a proxy cut, and ended cleanly, becomes a part of the blob: the client sends that part again and the digest never fits.',
     needs: ['upload-status', 'blob-push-chunks'],
@@ -77,7 +77,7 @@ export const clientRetryCases: readonly Case[] = [
   {
     ...RETRIED,
     id: 'client-chunk-start-first',
-    title: 'where a chunk starts is judged before how long it is',
+    title: 'the start of a chunk is checked before its length',
     sentence: 'Only a 416 has clients ask where the upload ends and go on from there; a 400 ends the push.',
     needs: ['chunk-gap', 'upload-status', 'blob-push-chunks'],
     async run(probe) {

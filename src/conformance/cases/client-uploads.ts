@@ -50,7 +50,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(7),
     id: 'client-upload-range-empty',
-    title: 'an upload of nothing yet is never "0--1"',
+    title: 'the range of an empty upload is never "0--1"',
     sentence: 'docker ends a push with "bad range format" where the range of an empty upload is 0--1.',
     async run(probe) {
       const begun = await postUpload(probe, `/v2/${probe.repository}/blobs/uploads/`)
@@ -65,9 +65,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(4, 'SHOULD'),
     id: 'client-upload-unknown',
-    title: 'an upload that is over is not found, and that is said',
+    title: 'a finished upload returns 404 with an error body',
     sentence:
-      'A client that goes on with an upload that is gone retries for ever where the answer is a failure of the server.',
+      'A client that continues an upload that no longer exists retries forever if the response is a server error.',
     async run(probe) {
       const bytes = randomContent(64)
       const location = await startUpload(probe)
@@ -98,7 +98,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(13),
     id: 'client-upload-chunk-streamed',
-    title: 'an upload takes a chunk whose length nobody told',
+    title: 'an upload accepts a chunk without a Content-Length',
     sentence:
       'docker and podman send each blob by one PATCH with chunked transfer coding and an empty PUT: without it nothing can be pushed.',
     async run(probe) {
@@ -110,7 +110,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(15, 'SHOULD'),
     id: 'client-upload-put-streamed',
-    title: 'an upload is closed with a body whose length nobody told',
+    title: 'an upload can be closed with a body without a Content-Length',
     sentence: 'jib sends a body without its length: a server that needs one fails with 411 or 500.',
     async run(probe) {
       const bytes = randomContent(5000)
@@ -124,7 +124,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(11),
     id: 'client-upload-chunk-location',
-    title: 'a chunk is answered with where the next one goes',
+    title: 'the response to a chunk has the location for the next one',
     sentence: 'podman and others stop with an error where a PATCH is answered without a location.',
     async run(probe) {
       const added = await sendChunk(probe, await startUpload(probe), { bytes: randomContent(100) })
@@ -135,9 +135,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(12),
     id: 'client-upload-range-total',
-    title: 'the range of a chunk tells how much came in all',
+    title: 'the range after a chunk covers all bytes received so far',
     sentence:
-      'Clients send the next chunk from where the range ends: where it is the one of the last chunk alone, they send wrong bytes.',
+      'Clients continue where the range ends: they send the wrong bytes if it covers only the last chunk.',
     async run(probe) {
       const { location, chunkSize } = await startChunks(probe, { chunkSize: 100 })
       const next = await addChunk(probe, location, { bytes: randomContent(chunkSize), start: 0 })
@@ -162,9 +162,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(10, 'SHOULD'),
     id: 'client-upload-survives',
-    title: 'an upload goes on behind a chunk that was refused',
+    title: 'an upload can continue after a rejected chunk',
     sentence:
-      'A client that lost its place asks for it and goes on: where the upload ended with the refusal, a large blob is sent anew.',
+      'A client that lost its position asks for it and continues: if the rejection ended the upload, a large blob must be sent again.',
     async run(probe) {
       const bytes = randomContent(200)
       const { location, chunkSize } = await startChunks(probe, { chunkSize: 100 })
@@ -181,7 +181,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(5),
     id: 'client-upload-verified',
-    title: 'content of another digest is kept in no way of pushing it',
+    title: 'content with a wrong digest is rejected however it is pushed',
     sentence:
       'Content under the wrong digest fails on every client that pulls it, and nobody can push the right one over it.',
     async run(probe) {
@@ -212,7 +212,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(22),
     id: 'client-digest-malformed',
-    title: 'a malformed digest is a fault of the client',
+    title: 'a malformed digest is a client error',
     sentence: 'Clients retry what fails with 500, and never succeed.',
     async run(probe) {
       const body = randomContent(64)
@@ -224,7 +224,7 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(40),
     id: 'client-push-again',
-    title: 'a blob that is there is pushed again',
+    title: 'an existing blob can be pushed again',
     sentence:
       'A client that lost an answer, or that has no HEAD, pushes what is there already: a refusal ends its push.',
     async run(probe) {
@@ -237,9 +237,9 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(14, 'SHOULD'),
     id: 'client-query-unknown',
     section: 'What mirrors of containerd are sent',
-    title: 'parameters that nobody knows are ignored',
+    title: 'unknown parameters are ignored',
     sentence:
-      'containerd adds ns=<host> to each request to a mirror, pushes too: one that refuses it can not be a mirror.',
+      'containerd adds ns=<host> to every request to a mirror, including pushes: a registry that rejects it cannot be a mirror.',
     async run(probe) {
       const bytes = randomContent(64)
       const target = `/v2/${probe.repository}/blobs/uploads/?ns=registry.example.org`
@@ -254,9 +254,9 @@ const mountCases: readonly Case[] = [
   {
     ...seenInRow(26),
     id: 'client-mount-unknown-repository',
-    title: 'a mount from a repository that is not there begins an upload',
+    title: 'a mount from a repository that does not exist starts an upload',
     sentence:
-      'docker and containerd mount from wherever they once saw a layer: a 401, 403 or 404 ends the push, only 202 goes on.',
+      'docker and containerd mount from any repository where they have seen a layer: a 401, 403 or 404 ends the push; only a 202 lets it continue.',
     async run(probe) {
       await wantUpload(probe, `${probe.otherRepository}-absent`)
     },
@@ -264,7 +264,7 @@ const mountCases: readonly Case[] = [
   {
     ...seenInRow(27),
     id: 'client-mount-unknown-blob',
-    title: 'a mount of a blob that is not there begins an upload',
+    title: 'a mount of a blob that does not exist starts an upload',
     sentence:
       'containerd takes a refusal of a mount for the end of the push: whatever stands in its way must be a 202.',
     async run(probe) {
@@ -275,7 +275,7 @@ const mountCases: readonly Case[] = [
   {
     ...seenInRow(26, 'SHOULD'),
     id: 'client-mount-malformed',
-    title: 'a mount from a malformed name begins an upload',
+    title: 'a mount from a malformed name starts an upload',
     sentence:
       'Names from other registries, with upper case or a port, reach a registry as sources of mounts: a 400 ends the push.',
     async run(probe) {

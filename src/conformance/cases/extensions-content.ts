@@ -97,7 +97,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-condition',
-    title: 'content by digest alone is not sent to who has it, nor to HEAD',
+    title: 'content by digest is not sent if the client already has it, nor for HEAD',
     sentence: 'Ranges and conditions are answered as for blobs.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(100))
@@ -124,7 +124,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-bad-parameter',
-    title: 'what is no digest is refused',
+    title: 'a malformed digest is rejected',
     sentence: '`digest=` is missing or malformed; `detail.parameter` names it.',
     async run(probe) {
       for (const query of ['', '?digest=latest', '?digest=sha256:0'])
@@ -235,7 +235,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations-refused',
-    title: 'what is no digest, and what nobody knows of, has no locations',
+    title: 'malformed digests and unknown content have no locations',
     sentence:
       '`digest=` is missing or malformed; `detail.parameter` names it [...] nothing is known of this content',
     async run(probe) {

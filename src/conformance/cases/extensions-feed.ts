@@ -97,7 +97,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-resumes',
-    title: 'whoever goes on behind the last number that it was told skips nothing and is told nothing twice',
+    title: 'a client that continues after the last number it received gets every change exactly once',
     sentence:
       'Whoever goes on behind the last number that it was told skips nothing and is told nothing twice.',
     async run(probe) {
@@ -136,7 +136,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-wait',
-    title: 'who waits is answered as soon as something happens',
+    title: 'a waiting client gets a response as soon as something happens',
     sentence:
       'How many seconds to wait if there is nothing yet, 60 at most. It is answered as soon as something happens',
     async run(probe) {
@@ -169,7 +169,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-gap',
-    title: 'who can not be told all is told so, and where to begin again',
+    title: 'a client that has missed changes is told so, and where to start again',
     sentence:
       '`410`, with `floor`, behind which all is known, and `last`, the newest number. A number beyond the newest one is of another log [...] It is refused in the same way',
     async run(probe) {
@@ -228,7 +228,7 @@ const streamCases: readonly Case[] = [
   {
     ...OF_STREAM,
     id: 'change-stream-resumes',
-    title: 'who comes back to the stream is told what it has missed',
+    title: 'a client that reconnects to the stream receives the changes it has missed',
     sentence:
       'A client that comes back sends the last `id` as `Last-Event-ID` and is told all behind it [...] That header has precedence over `since`.',
     async run(probe) {
@@ -257,7 +257,7 @@ const streamCases: readonly Case[] = [
   {
     ...OF_STREAM,
     id: 'change-stream-refused',
-    title: 'a stream that can not begin there is refused as the list is',
+    title: 'a stream that cannot start at a number is rejected like the list',
     sentence:
       'A parameter or `Last-Event-ID` is wrong; `detail.parameter` names it [...] nobody can go on from there',
     async run(probe) {

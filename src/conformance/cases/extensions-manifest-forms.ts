@@ -111,7 +111,7 @@ const formCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-index',
-    title: 'the list is an OCI index for who asks for one',
+    title: 'the list is an OCI index if the client accepts one',
     sentence:
       'For `Accept: application/vnd.oci.image.index.v1+json` the same list is an OCI index [...] A manifest with several tags is in it once for each of them',
     async run(probe) {

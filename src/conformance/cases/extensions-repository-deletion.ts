@@ -48,7 +48,7 @@ export const repositoryDeletionCases: readonly Case[] = [
   {
     ...DELETION,
     id: 'repository-delete-gone',
-    title: 'nothing of a deleted repository is there any more, from the answer on',
+    title: 'nothing of a deleted repository is visible after the response',
     sentence: 'From then on no answer knows it.',
     async run(probe) {
       const image = await makeImage(probe)

@@ -105,7 +105,7 @@ const rollbackCases: readonly Case[] = [
   {
     ...OF_ROLLBACK,
     id: 'tag-rollback-gone',
-    title: 'a tag is not set back to what is not there any more, or never was',
+    title: 'a tag is not rolled back to a manifest that no longer exists or never existed',
     sentence: 'The manifest must still be there. If it was deleted, the refusal names it',
     needs: [...OF_ROLLBACK.needs, 'manifest-delete'],
     async run(probe) {

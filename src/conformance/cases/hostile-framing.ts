@@ -17,7 +17,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-both-lengths',
-    title: 'a body with a length and chunked is refused, or the connection ends behind it',
+    title: 'a body with both a length and a chunked coding is rejected, or the connection is closed after it',
     sentence:
       'Where a proxy believes one length and the registry the other, a second request hides in the body of the first.',
     async run(probe) {
@@ -43,7 +43,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-length-malformed',
-    title: 'a length that is no number is refused',
+    title: 'a length that is not a number is rejected',
     sentence: 'What one reader takes for 0 and another for 5 moves the border between two requests.',
     async run(probe) {
       for (const length of ['+5', '-1', '0x5', '5 5', '1e1']) {
@@ -55,7 +55,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-chunk-malformed',
-    title: 'a chunk whose length is no number is refused',
+    title: 'a chunk whose length is not a number is rejected',
     sentence:
       'What one reader takes for the end of a body and another for its middle moves the border between two requests.',
     async run(probe) {
@@ -68,7 +68,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-transfer-coding',
-    title: 'a transfer coding that nobody knows is refused',
+    title: 'an unknown transfer coding is rejected',
     sentence:
       'A proxy that does not know "xchunked" and a registry that reads "chunked" in it disagree about where a request ends.',
     async run(probe) {
@@ -94,7 +94,7 @@ export const hostileFramingCases: readonly Case[] = [
     id: 'hostile-no-host',
     title: 'a request without a host is refused',
     sentence:
-      'RFC 9112, section 3.2: a server MUST respond with 400 to an HTTP/1.1 request that lacks a Host, or has two. What is chosen by host is else open to who sends none.',
+      'RFC 9112, section 3.2: a server MUST respond with 400 to an HTTP/1.1 request that lacks a Host, or has two. Otherwise, rules that depend on the host can be bypassed by omitting it.',
     async run(probe) {
       const answer = await probe.sendRaw(rawRequest('GET /v2/', [CLOSE]))
       wantRefused(answer, 'no host')
@@ -104,9 +104,9 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-connect',
-    title: 'a request for a tunnel is refused, by an answer',
+    title: 'a request for a tunnel is rejected with a response',
     sentence:
-      'A registry is not a proxy: who opens tunnels lets others into its network. A connection that ends without an answer is tried again.',
+      'A registry is not a proxy: opening tunnels gives others access to its network. A connection that ends without an answer is tried again.',
     async run(probe) {
       const { statuses } = await sendTo(probe, 'CONNECT registry.example:443', { headers: [CLOSE] })
       const [first = 0] = statuses
@@ -117,8 +117,8 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-many-headers',
-    title: '2,000 headers are no failure',
-    sentence: 'What takes a server long or makes it fail is sent to it again and again.',
+    title: '2,000 headers do not cause a server error',
+    sentence: 'Attackers repeat requests that are slow or make a server fail.',
     async run(probe) {
       const headers = Array.from({ length: 2000 }, (_, index) => `X-${index}: ${index}`)
       wantNoFailure(await sendTo(probe, 'GET /v2/', { headers: [...headers, CLOSE] }), '2,000 headers')
@@ -139,7 +139,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-dots',
-    title: 'a path with dots leads nowhere',
+    title: 'a path with dot segments does not reach anything',
     sentence:
       'A path that climbs reads files that are none of the registry, or passes by the rules of a proxy.',
     async run(probe) {
@@ -158,7 +158,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing', 'MUST'),
     id: 'hostile-cut-upload',
-    title: 'a blob whose bytes did not all come is not kept',
+    title: 'an incomplete blob is not kept',
     sentence:
       'A connection that breaks off must not make a blob: not even one whose digest is that of the part that came.',
     needs: ['blob-push-post-put'],

@@ -22,8 +22,8 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-json-none',
-    title: 'a manifest that is no JSON object is refused',
-    sentence: 'What can not be read by anybody is found out by the last who pulls it.',
+    title: 'a manifest that is not a JSON object is rejected',
+    sentence: 'Otherwise, only clients that pull the manifest find out that it is unreadable.',
     needs: NEEDS,
     async run(probe) {
       for (const text of ['', 'hello', 'null', '[]', '"{}"', '{"schemaVersion":2', '{} {}'])
@@ -34,8 +34,7 @@ export const hostileManifestCases: readonly Case[] = [
     ...tried('JSON'),
     id: 'hostile-json-deep',
     title: 'a manifest of 100,000 levels is refused',
-    sentence:
-      'Readers that call themselves for each level run out of stack: the server, or whoever pulls it.',
+    sentence: 'Recursive parsers run out of stack, in the server or in clients that pull the manifest.',
     needs: NEEDS,
     async run(probe) {
       const deep = `{"schemaVersion":2,"layers":[],"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
@@ -95,7 +94,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-utf8',
-    title: 'a manifest that is no UTF-8 is refused',
+    title: 'a manifest that is not UTF-8 is rejected',
     sentence: 'Each reader makes something else of it, so that what is shown is not what is checked.',
     needs: NEEDS,
     async run(probe) {
@@ -129,8 +128,7 @@ export const hostileManifestCases: readonly Case[] = [
     ...tried('Content'),
     id: 'hostile-manifest-page',
     title: 'a manifest pushed as a page is not shown as one',
-    sentence:
-      'A script that a browser runs from the host of a registry acts with the rights of who looks at it.',
+    sentence: 'A script that a browser runs from the host of a registry acts with the rights of its user.',
     needs: NEEDS,
     async run(probe) {
       const text = '{"schemaVersion":2,"manifests":[],"annotations":{"x":"<script>alert(1)</script>"}}'

@@ -13,7 +13,7 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-encoded-slash',
-    title: 'an encoded slash leads to no endpoint',
+    title: 'an encoded slash does not separate the parts of an endpoint',
     sentence:
       'A proxy guards each endpoint by its path: a registry that takes app%2Fmanifests%2Flatest for an endpoint is reached past it.',
     needs: ['manifest-push-by-tag'],
@@ -28,7 +28,7 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-empty-part',
-    title: 'a name with an empty part is no name',
+    title: 'a name with an empty part is rejected',
     sentence: 'Names that differ by an empty part are one to some readers and two to others.',
     async run(probe) {
       for (const name of [`${probe.repository}//x`, `/${probe.repository}`, `${probe.repository}/`])
@@ -48,8 +48,8 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-huge-name',
-    title: 'a name of 8,000 characters is no failure',
-    sentence: 'What makes a server fail, or think for long, is sent to it again and again.',
+    title: 'a name of 8,000 characters does not cause a server error',
+    sentence: 'Attackers repeat requests that are slow or make a server fail.',
     readOnly: true,
     async run(probe) {
       for (const name of ['a'.repeat(8000), 'a-'.repeat(4000), 'a/'.repeat(4000), `${'a-'.repeat(4000)}!`])
@@ -70,7 +70,7 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names', 'MUST'),
     id: 'hostile-line-break',
-    title: 'a line break in a parameter makes no header',
+    title: 'a line break in a parameter does not create a header',
     sentence:
       'A parameter that comes back in Link or Location with a line break in it makes headers of the attacker.',
     needs: ['manifest-push-by-tag'],
@@ -88,8 +88,8 @@ const digestCases: readonly Case[] = [
   {
     ...tried('Digests'),
     id: 'hostile-digest',
-    title: 'what is no digest is no blob',
-    sentence: 'A digest that is taken for a path, or for the key of a store, reads what is no blob.',
+    title: 'a malformed digest does not identify a blob',
+    sentence: 'A digest that is used as a path or as a storage key can read files that are not blobs.',
     async run(probe) {
       for (const digest of [
         'sha256',
@@ -109,7 +109,7 @@ const digestCases: readonly Case[] = [
   {
     ...tried('Digests'),
     id: 'hostile-digest-case',
-    title: 'a digest in upper case is no digest',
+    title: 'a digest in upper case is rejected',
     sentence:
       'One content with two names passes by what blocks one of them. The image specification: note that [A-F] MUST NOT be used here.',
     needs: NEEDS,
@@ -140,7 +140,7 @@ const rangeCases: readonly Case[] = [
   {
     ...tried('Ranges'),
     id: 'hostile-range',
-    title: 'a range that is none is no failure',
+    title: 'a malformed range does not cause a server error',
     sentence: 'Numbers beyond what a reader can hold become negative, and read what lies elsewhere.',
     needs: NEEDS,
     async run(probe) {
@@ -204,8 +204,7 @@ const contentCases: readonly Case[] = [
     ...tried('Content'),
     id: 'hostile-blob-page',
     title: 'a blob is not shown as a page',
-    sentence:
-      'A script that a browser runs from the host of a registry acts with the rights of who looks at it.',
+    sentence: 'A script that a browser runs from the host of a registry acts with the rights of its user.',
     needs: NEEDS,
     async run(probe) {
       const page = new TextEncoder().encode(`<html><script>/* ${crypto.randomUUID()} */</script></html>`)
@@ -220,9 +219,9 @@ const contentCases: readonly Case[] = [
   {
     ...tried('Content', 'MUST'),
     id: 'hostile-upload-elsewhere',
-    title: 'an upload can not be gone on with from another repository',
+    title: 'an upload cannot be continued from another repository',
     sentence:
-      'Who may push to one repository must not write into the uploads of another, nor take them over.',
+      'A client that may push to one repository must not be able to write to or take over the uploads of another.',
     needs: NEEDS,
     async run(probe) {
       const location = await startUpload(probe)
@@ -237,7 +236,8 @@ const contentCases: readonly Case[] = [
     ...tried('Content', 'MUST'),
     id: 'hostile-blob-elsewhere',
     title: 'a blob of another repository is not read by its digest',
-    sentence: 'Who knows a digest, and may pull from one repository only, must not read all others.',
+    sentence:
+      'A client that may pull from only one repository must not be able to read others by knowing a digest.',
     needs: NEEDS,
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(64), probe.otherRepository)

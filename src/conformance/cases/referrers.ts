@@ -262,7 +262,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-malformed-digest',
-    title: 'the referrers of what is no digest are refused',
+    title: 'a request for referrers of a malformed digest is rejected',
     sentence:
       'If the request is invalid, such as a `<digest>` with an invalid syntax, a `400 Bad Request` MUST be returned.',
     needs: LISTED,

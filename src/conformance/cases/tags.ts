@@ -188,7 +188,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-last',
-    title: 'a list goes on behind the last tag that is known',
+    title: 'a list continues after the last known tag',
     sentence:
       'That is to say, `<tagname>` will not be included in the results, but up to `<int>` tags *after* `<tagname>` will be returned.',
     needs: [...LISTED, 'tags-list-whole', 'tags-list-n'],
@@ -215,7 +215,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-last-order',
-    title: 'tags behind the last one that is known are in the same order',
+    title: 'tags after the last known one are in the same order',
     sentence: 'The tags MUST be in lexical or "ASCIIbetical" order.',
     needs: [...LISTED, 'tags-list-order', 'tags-list-last'],
     async run(probe) {

@@ -216,7 +216,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...PUSHING,
     id: 'digest-invalid',
-    title: 'a blob is refused under what is no digest',
+    title: 'a blob is rejected if its digest is malformed',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-post-put'],
     async run(probe) {

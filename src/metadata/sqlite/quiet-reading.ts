@@ -58,7 +58,7 @@ export async function readAndUse<Read, Used>(
     }
     await sleep(PAUSE_MS)
   }
-  throw new UnreadableDatabaseError('it changes all the time')
+  throw new UnreadableDatabaseError('it keeps changing')
 }
 
 /** What a step gives, or throws, once it is asked for. */
@@ -97,7 +97,7 @@ function refuseForeignIndex(path: string): void {
   const { uid } = statSync(path)
   if (user === undefined || user === 0 || user === uid) return
   throw new UnreadableDatabaseError(
-    `to read its write-ahead log would leave a file of user ${user} beside it; only user ${uid} and root may`,
+    `reading its write-ahead log would create a file that belongs to user ${user} next to it; only user ${uid} and root can do this`,
   )
 }
 

@@ -18,7 +18,7 @@ export class DatabaseDamagedError extends Error {
 export type Soundness = 'trusted' | 'checked' | 'in part'
 
 const LOG_MISSING = 'its write-ahead log metadata.sqlite-wal is missing'
-const TORN = 'it and its write-ahead log are copies of different moments'
+const TORN = 'the database and its write-ahead log were copied at different times'
 const BUSY_TIMEOUT_MS = 10_000
 const PAGE = 1000
 const MIB = 1024 * 1024
@@ -183,7 +183,7 @@ const TABLES: readonly Table[] = [
         (SELECT 1 FROM manifests m WHERE m.repository = t.repository AND m.digest = t.digest) AND NOT EXISTS
         (SELECT 1 FROM doomed_tags d WHERE d.repository = t.repository AND d.digest = t.digest) AS bad
       FROM tags t LEFT JOIN repositories r ON r.id = t.repository`,
-    describe: ({ name }) => `tag ${name} names a manifest that is not there`,
+    describe: ({ name }) => `tag ${name} points to a manifest that does not exist`,
   },
   {
     place: BY_NAME,
@@ -191,7 +191,7 @@ const TABLES: readonly Table[] = [
         SELECT c.new FROM changes c WHERE c.repository = t.repository AND c.subject = t.name
           AND c.kind IN ('tag-set', 'tag-removed') ORDER BY c.revision DESC LIMIT 1) AS bad
       FROM tags t LEFT JOIN repositories r ON r.id = t.repository`,
-    describe: ({ name }) => `tag ${name} is not what the change log says`,
+    describe: ({ name }) => `tag ${name} does not match the change log`,
   },
   {
     place: { id: 0 },
@@ -199,7 +199,7 @@ const TABLES: readonly Table[] = [
         (SELECT 1 FROM changes c WHERE c.repository = t.id AND c.revision = t.revision)) OR EXISTS
         (SELECT 1 FROM changes c WHERE c.repository = t.id AND c.revision > t.revision) AS bad
       FROM repositories t`,
-    describe: ({ id }) => `repository ${id} and the change log differ`,
+    describe: ({ id }) => `repository ${id} does not match the change log`,
   },
   {
     place: { repository: 0, parent: '', child: '', kind: '' },
@@ -210,7 +210,7 @@ const TABLES: readonly Table[] = [
       FROM edges t LEFT JOIN repositories r ON r.id = t.repository`,
     describe: (row, statements) =>
       isRequired(statements, row)
-        ? `manifest ${row.parent} names ${row.child}, which is not there`
+        ? `manifest ${row.parent} references ${row.child}, which does not exist`
         : undefined,
   },
 ]

@@ -120,7 +120,8 @@ class SqliteWriter implements Writer {
   /** A new file in its place would take writes that nobody finds again when the old one is back. */
   #reopen(): void {
     const { path } = this.#surroundings
-    if (fileAt(path) !== this.#file) throw new Error(`${path} is gone, or is another file than at the start`)
+    if (fileAt(path) !== this.#file)
+      throw new Error(`${path} was removed or replaced while the server was running`)
     const database = openForWriting(path)
     try {
       renewLog(database)
@@ -167,7 +168,9 @@ class SqliteWriter implements Writer {
 function renewLog(database: DatabaseSync): void {
   const { busy } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() ?? {}
   if (busy !== 0)
-    throw new Error('the log of the database could not be begun anew, since it is still being read')
+    throw new Error(
+      'the write-ahead log of the database could not be restarted because it is still being read',
+    )
 }
 
 /** Which file lies under a path; undefined if none does. */
