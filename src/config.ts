@@ -49,10 +49,10 @@ function readSocketFile(text: string, context: z.RefinementCtx): { path: string 
   if (text === '' || text.endsWith('/') || text.includes('\0'))
     return refuse('must name a file after unix:, such as unix:/run/stowage/stowage.sock')
   if (text.startsWith('@'))
-    return refuse('cannot be an abstract socket: anybody on this machine could connect')
+    return refuse('cannot be an abstract socket, since anyone on this machine could connect to it')
   if (length <= MAX_SOCKET_PATH) return { path }
   return refuse(
-    `has a path of ${length} bytes, and the system allows ${MAX_SOCKET_PATH} for a socket; choose a shorter one, such as unix:/run/stowage/stowage.sock`,
+    `has a path of ${length} bytes, but sockets are limited to ${MAX_SOCKET_PATH}; choose a shorter path, such as unix:/run/stowage/stowage.sock`,
   )
 }
 
@@ -82,7 +82,7 @@ const duration = z.string().transform((text, context) => {
 
 /** How long something may be unused before it goes. */
 const expiry = duration.refine((time) => time > 0, {
-  error: 'cannot be 0: what is being pushed would go at once; never is the word for never',
+  error: 'cannot be 0, since content would be deleted while it is being pushed; use never to turn this off',
 })
 
 const shutdownDelay = duration.refine((time) => time <= MAX_STOP, { error: 'must be 1d or less' })
@@ -140,7 +140,7 @@ const RESERVED_FILES_OF_A_WORKER = 48
 const maxConnections = z.string().transform((text, context) => {
   if (text === 'auto') return undefined
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
-  context.addIssue({ code: 'custom', message: 'must be auto or a whole number from 1 on' })
+  context.addIssue({ code: 'custom', message: 'must be auto or a whole number, at least 1' })
   return z.NEVER
 })
 
@@ -168,7 +168,7 @@ const trustedProxies = z.string().transform((text, context): TrustedProxies => {
   context.addIssue({
     code: 'custom',
     message:
-      'must be none, or addresses and ranges between commas, such as 127.0.0.1,10.0.0.0/8,fd00::/8; unix for a Unix socket',
+      'must be none, or addresses and ranges separated by commas, such as 127.0.0.1,10.0.0.0/8,fd00::/8; unix for a Unix socket',
   })
   return z.NEVER
 })
@@ -183,7 +183,7 @@ const publicUrl = z.string().transform((text, context) => {
   context.addIssue({
     code: 'custom',
     message:
-      'must be what stands before /v2/ in the URL that clients use: https://registry.example.com or https://example.com/registry',
+      'must be the part before /v2/ of the URL that clients use, such as https://registry.example.com or https://example.com/registry',
   })
   return z.NEVER
 })
@@ -196,15 +196,15 @@ const allowedHosts = z.string().transform((text, context): readonly string[] => 
   context.addIssue({
     code: 'custom',
     message:
-      'must be none, or names without ports between commas, such as registry.example.com,*.registry.svc; addresses need not be listed',
+      'must be none, or host names without ports separated by commas, such as registry.example.com,*.registry.svc; addresses need not be listed',
   })
   return z.NEVER
 })
 
 /** Why an address that other machines reach needs `--allow-anonymous`. */
 export const OPEN_TO_ANYBODY =
-  'is not an address of this machine alone, and there are no accounts yet: anybody who reaches it could push and delete. ' +
-  'Say --allow-anonymous if that is what you want'
+  'is reachable from other machines, and there are no accounts yet: anyone who can reach it could push and delete. ' +
+  'Add --allow-anonymous if that is what you want'
 
 const schema = z
   .object({

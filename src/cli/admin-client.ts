@@ -55,8 +55,8 @@ function send(socketPath: string, { route, body, signal }: AdminQuestion): Promi
 
 function problemOf(error: NodeJS.ErrnoException, socket: string): Error {
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
-    return new NoServerError(`no server listens on ${socket}; is it running, with this data folder?`)
+    return new NoServerError(`no server is listening on ${socket}; is it running with this data folder?`)
   if (error.code === 'EACCES' || error.code === 'EPERM')
-    return new UsageError(`only the user that runs the server may use ${socket}`)
+    return new UsageError(`only the user that runs the server can use ${socket}`)
   return error
 }

@@ -6,16 +6,16 @@ import { USAGE } from './usage-error.ts'
 /** `stowage backup`: copies a data folder, whether a server runs on it or not. */
 export function backupCommand(): Command {
   return new Command('backup')
-    .description('copy a data folder, also while a server uses it, to one that can be served')
-    .requiredOption('--to <folder>', 'where to: a folder that is empty or not there yet')
+    .description('copy a data folder, even while a server is using it, to a folder that can be served')
+    .requiredOption('--to <folder>', 'target folder; must be empty or not exist yet')
     .addOption(
       new Option('--data <folder>', 'data folder to copy').default(DEFAULTS.data).env('STOWAGE_DATA'),
     )
-    .option('--admin-socket <file>', 'admin socket of the server, if it is elsewhere')
-    .option('--json', 'tell the result as JSON')
+    .option('--admin-socket <file>', 'admin socket of the server, if not in the data folder')
+    .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      '\nEnds with 1 if the backup failed, or if bytes of some blobs are not in it; with 2 if it cannot be made like this.',
+      '\nExit status: 1 if the backup failed or lacks the bytes of some blobs; 2 if the options or folders are not usable.',
     )
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE))
     .action(runLoaded)

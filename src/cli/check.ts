@@ -6,16 +6,21 @@ import { USAGE } from './usage-error.ts'
 /** `stowage check`: looks whether a data folder or a backup is whole. */
 export function checkCommand(): Command {
   return new Command('check')
-    .description('check that a data folder or a backup is whole, also while a server uses it; only reads')
+    .description(
+      'check that a data folder or a backup is intact, even while a server is using it; does not change anything by default',
+    )
     .addOption(
-      new Option('--data <folder>', 'data folder, or folder of a backup')
+      new Option('--data <folder>', 'data folder or backup folder')
         .default(DEFAULTS.data)
         .env('STOWAGE_DATA'),
     )
-    .option('--full', 'also hash all bytes, and not only compare sizes')
-    .option('--delete-orphans', 'delete files of blobs that nothing names and that are older than an hour')
-    .option('--json', 'tell the result as JSON')
-    .addHelpText('after', '\nEnds with 0 if all is sound, 1 if it is not, 2 if there is nothing to check.')
+    .option('--full', 'verify all digests instead of only comparing sizes')
+    .option('--delete-orphans', 'delete blob files that are unreferenced and older than an hour')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 if everything is sound, 1 if it is not, 2 if there is nothing to check.',
+    )
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE))
     .action(runLoaded)
 }

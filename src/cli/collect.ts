@@ -28,24 +28,24 @@ const MIN_UNUSED_MS = 3_600_000
 /** `stowage collect`: lets a running server delete at once what it would delete later. */
 export function collectCommand(): Command {
   return new Command('collect')
-    .description('let a running server delete at once what nobody uses')
-    .option('--now', 'say that this is meant')
-    .option('--tombstones', 'also deleted manifests: they cannot be brought back then')
-    .option('--unused <time>', 'also blobs that no manifest has named for so long; 1h or more')
+    .description('make a running server delete unused data immediately')
+    .option('--now', 'required to confirm')
+    .option('--tombstones', 'also remove deleted manifests, which can then no longer be restored')
+    .option('--unused <time>', 'also remove blobs that no manifest has referenced for this long; at least 1h')
     .addOption(
       new Option('--data <folder>', 'data folder of the server').default(DEFAULTS.data).env('STOWAGE_DATA'),
     )
-    .option('--admin-socket <file>', 'admin socket of the server, if it is elsewhere')
-    .option('--json', 'tell the result as JSON')
+    .option('--admin-socket <file>', 'admin socket of the server, if not in the data folder')
+    .option('--json', 'print the result as JSON')
     .action(collect)
 }
 
 async function collect(options: CollectOptions): Promise<void> {
   if (!options.now)
-    throw new UsageError('a server collects by itself, once a minute; say --now to let it collect at once')
+    throw new UsageError('the server deletes unused data once a minute; add --now to delete it immediately')
   const unused = options.unused === undefined ? undefined : parseDuration('--unused', options.unused)
   if (unused !== undefined && unused < MIN_UNUSED_MS)
-    throw new UsageError('--unused must be 1h or more: a push that is under way may be about to use a blob')
+    throw new UsageError('--unused must be at least 1h, since pushes in progress may be about to use a blob')
   const socket = options.adminSocket ?? adminSocketOf(options.data)
   const body = { tombstones: options.tombstones === true, ...(unused !== undefined && { unused }) }
   for await (const value of askServer(socket, { route: 'POST /collect', body })) {

@@ -32,7 +32,7 @@ export async function holdFolder(data: string, socket: string): Promise<FolderHo
   if (folder !== (await folderIdentity(data))) {
     ending.abort()
     throw new UsageError(
-      `the server on ${socket} does not use ${data}; name the right socket with --admin-socket`,
+      `the server on ${socket} does not use ${data}; specify the right socket with --admin-socket`,
     )
   }
   void keepPinned(pinning, () => pin(socket, since, ending.signal), ending.signal)
@@ -66,6 +66,6 @@ async function claim(data: string, socket: string): Promise<() => void> {
   const release = await claimStopped(data)
   if (release !== undefined) return release
   throw new UsageError(
-    `a server uses ${data}, or another backup of it is being made, and no server listens on ${socket}; name its socket with --admin-socket`,
+    `a server uses ${data}, or another backup of it is being made, and no server is listening on ${socket}; specify its socket with --admin-socket`,
   )
 }

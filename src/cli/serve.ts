@@ -28,74 +28,79 @@ const DRAFT_EXTENSIONS = 'STOWAGE_DRAFT_EXTENSIONS'
 
 /** In the order of the help. */
 const SETTINGS: readonly Option[] = [
-  setting('--listen <place>', 'where to listen: <host>:<port>, or unix:<path> for a Unix socket').default(
-    DEFAULTS.listen,
-  ),
-  setting('--socket-mode <mode>', 'who may connect to the Unix socket: the mode of its file').default(
+  setting('--listen <place>', 'address to listen on: <host>:<port> or unix:<path>').default(DEFAULTS.listen),
+  setting('--socket-mode <mode>', 'file mode of the Unix socket, which controls who can connect').default(
     DEFAULTS.socketMode,
   ),
-  setting('--data <folder>', 'folder that holds everything; made if absent').default(DEFAULTS.data),
-  setting('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default(DEFAULTS.logLevel),
+  setting('--data <folder>', 'folder for all data; created if it does not exist').default(DEFAULTS.data),
+  setting('--log-level <level>', 'minimum level of log lines to write')
+    .choices(LOG_LEVELS)
+    .default(DEFAULTS.logLevel),
   new Option(
     '--allow-anonymous',
-    `let anybody who reaches an address other than loopback push and delete (env: ${ALLOW_ANONYMOUS}=true)`,
+    `allow anyone to push and delete, also on addresses other than loopback (env: ${ALLOW_ANONYMOUS}=true)`,
   ),
-  setting('--tls-cert <file>', 'certificate chain in PEM; read again when it changes'),
-  setting('--tls-key <file>', 'key of the certificate in PEM; read again when it changes'),
-  setting('--public-url <url>', 'how clients reach the registry through a proxy, with a path if it has one'),
+  setting('--tls-cert <file>', 'TLS certificate chain in PEM format; reloaded when it changes'),
+  setting('--tls-key <file>', 'private key of the certificate in PEM format; reloaded when it changes'),
+  setting(
+    '--public-url <url>',
+    'URL by which clients reach the registry through a proxy, including its path if it has one',
+  ),
   setting(
     '--trusted-proxies <ranges>',
-    'proxies whose Forwarded and X-Forwarded-* headers count: addresses, CIDR ranges, unix',
+    'proxies whose Forwarded and X-Forwarded-* headers are trusted: addresses, CIDR ranges, unix',
   ).default(DEFAULTS.trustedProxies),
   setting(
     '--allowed-hosts <names>',
-    'names that clients call the registry by, beside addresses, localhost and the public URL',
+    'host names to accept in addition to IP addresses, localhost and the public URL',
   ).default(DEFAULTS.allowedHosts),
-  setting('--upload-expiry <time>', 'end uploads idle for so long, or never').default(DEFAULTS.uploadExpiry),
+  setting('--upload-expiry <time>', 'cancel uploads after being idle for this long, or never').default(
+    DEFAULTS.uploadExpiry,
+  ),
   setting(
     '--unused-blob-expiry <time>',
-    'delete blobs that no manifest has named for so long, or never',
+    'delete blobs after being unreferenced by manifests for this long, or never',
   ).default(DEFAULTS.unusedBlobExpiry),
-  setting('--workers <count>', 'threads that answer requests; auto: one for each core').default(
+  setting('--workers <count>', 'number of threads that serve requests; auto: one per core').default(
     DEFAULTS.workers,
   ),
-  setting('--zero-copy <mode>', 'send files without reading them, where the system offers that')
+  setting('--zero-copy <mode>', 'let the kernel send files directly, if the system supports it')
     .choices(ZERO_COPY)
     .default(DEFAULTS.zeroCopy),
   setting(
     '--keep-deleted <time>',
-    'keep deleted manifests for an undelete for so long; 0: not; never: for good',
+    'how long deleted manifests can be restored; 0: not at all; never: without a limit',
   ).default(DEFAULTS.keepDeleted),
   setting(
     '--keep-history <time>',
-    'keep the history of tags and changes for so long; never: for good',
+    'how long to keep the history of tags and changes; never: without a limit',
   ).default(DEFAULTS.keepHistory),
-  setting('--sparse-indexes <mode>', 'take indexes whose manifests are not all there, or refuse them')
+  setting('--sparse-indexes <mode>', 'whether to accept indexes with missing manifests')
     .choices(SPARSE_INDEXES)
     .default(DEFAULTS.sparseIndexes),
   setting(
     '--max-connections <count>',
-    'refuse connections beyond this many with 503; auto: what ulimit -n allows',
+    'maximum number of connections; more get a 503; auto: as many as ulimit -n allows',
   ).default(DEFAULTS.maxConnections),
   setting(
     '--low-space <bytes>',
-    'let deleted manifests and unused blobs go early while less is free; off if absent',
+    'remove deleted manifests and unused blobs early while free disk space is below this; off by default',
   ),
   setting(
     '--admin-socket <file>',
-    'Unix socket by which other commands reach the server; <data>/admin.sock if absent',
+    'Unix socket that other commands use to reach the server; default: <data>/admin.sock',
   ),
   setting(
     '--shutdown-delay <time>',
-    'at a stop, let the readiness probe fail for so long before connections are refused, so that a load balancer notices',
+    'on shutdown, how long the readiness probe fails before connections are refused, so that load balancers notice',
   ).default(DEFAULTS.shutdownDelay),
   setting(
     '--drain-timeout <time>',
-    'at a stop, let running requests finish for so long, then cut them; with the delay it must stay below what the system grants: Kubernetes 30 s, docker 10 s',
+    'on shutdown, how long to wait for running requests; together with the delay, it must be shorter than the grace period: 30 s in Kubernetes, 10 s in docker',
   ).default(DEFAULTS.drainTimeout),
   new Option(
     '--draft-extensions',
-    `answer drafts of the specification as well, which may change (env: ${DRAFT_EXTENSIONS}=true)`,
+    `also offer extensions that are drafts of the specification and may change (env: ${DRAFT_EXTENSIONS}=true)`,
   ),
   new Option('--port <port>').hideHelp().argParser(refusePort),
 ]
@@ -179,9 +184,11 @@ function addressProblem(error: unknown, listen: { host: string; port: number }):
   if (code === 'ENOTFOUND') return new UsageError(`${listen.host} is not an address of this machine`)
   if (syscall !== 'listen') return error
   if (code === 'EADDRINUSE')
-    return new UsageError(`${place} is taken: another program listens there; choose another with --listen`)
+    return new UsageError(
+      `${place} is already in use: another program is listening on it; choose another address with --listen`,
+    )
   if (code === 'EACCES')
-    return new UsageError(`this user may not listen on ${place}; ports below 1024 need a privilege`)
+    return new UsageError(`this user cannot listen on ${place}; ports below 1024 require privileges`)
   return new UsageError(`${address} is not an address of this machine: ${code}`)
 }
 
@@ -206,7 +213,7 @@ function invitation(url: string): string {
 /** An exception that nobody caught ends the process, after the log has said so. A greeting that cannot be written ends nothing. */
 function endWithLog(log: Logger, output: LogOutput): void {
   process.on('uncaughtException', (error) => {
-    log.fatal({ error }, 'an error that nobody handled ends the server')
+    log.fatal({ error }, 'the server is exiting because of an unhandled error')
     void output.flush(FLUSH_MS).then(() => process.exit(UNCAUGHT))
   })
   process.stdout.on('error', (error) => log.warn({ error }, 'the standard output cannot be written to'))

@@ -33,7 +33,7 @@ test('localhost is listened on at its IPv6 address too, and is taken if one of t
     assert.equal((await fetch(`http://${host}:${port}/livez`)).status, 200)
   }
   const exit = await sandbox.run(['serve', '--listen', `[::1]:${port}`, '--data', 'other'])
-  assertRefusedToStart(exit, /\[::1\]:\d+ is taken/)
+  assertRefusedToStart(exit, /\[::1\]:\d+ is already in use/)
 })
 
 test(
@@ -44,7 +44,7 @@ test(
     const other = await occupy(0, '0.0.0.0')
     t.after(() => other.close())
     const args = ['serve', '--listen', `127.0.0.1:${portOf(other)}`, '--data', 'data']
-    assertRefusedToStart(await sandbox.run(args), /is taken: another program listens there/)
+    assertRefusedToStart(await sandbox.run(args), /is already in use: another program is listening on it/)
     assert.equal(existsSync(join(sandbox.folder, 'data')), false)
   },
 )

@@ -43,7 +43,7 @@ test('the help of serve lists each flag with its variable, and what stands where
     assert.match(stdout, new RegExp(`^  ${flag}[ \n]`, 'm'))
     assert.match(stdout, new RegExp(`env:\\s+${variable}\\b`))
   }
-  assert.match(stdout, /default: "127\.0\.0\.1:5000"/)
+  assert.match(stdout, /default:\s+"127\.0\.0\.1:5000"/)
 })
 
 test('the version is that of the package', async (t) => {
@@ -95,7 +95,7 @@ test('a server greets with its address, its data folder and a push line, and its
   for (const unknown of ['', 'read', 'write&for=read']) {
     const answer = await fetch(`${server.url}/readyz?for=${unknown}`)
     assert.equal(answer.status, 400, unknown)
-    assert.match(await answer.text(), /for must be write/)
+    assert.match(await answer.text(), /must be write/)
   }
   server.signal('SIGTERM')
   const { stdout, stderr } = await server.ended
@@ -198,11 +198,11 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [[], /STOWAGE_ALLOW_ANONYMOUS must be true or false/, { STOWAGE_ALLOW_ANONYMOUS: 'maybe' }],
   [[], /STOWAGE_DRAFT_EXTENSIONS must be true or false/, { STOWAGE_DRAFT_EXTENSIONS: 'maybe' }],
   [['--tls-key', 'key.pem'], /--tls-cert and --tls-key must be given together/],
-  [['--public-url', 'registry.example.com'], /--public-url must be what stands before \/v2\//],
-  [['--public-url', 'ftp://example.com'], /--public-url must be what stands before \/v2\//],
-  [['--public-url', 'https://user@example.com'], /--public-url must be what stands before \/v2\//],
-  [['--public-url', 'https://example.com/?a=b'], /--public-url must be what stands before \/v2\//],
-  [['--public-url', 'https://example.com/v2/'], /--public-url must be what stands before \/v2\//],
+  [['--public-url', 'registry.example.com'], /--public-url must be the part before \/v2\//],
+  [['--public-url', 'ftp://example.com'], /--public-url must be the part before \/v2\//],
+  [['--public-url', 'https://user@example.com'], /--public-url must be the part before \/v2\//],
+  [['--public-url', 'https://example.com/?a=b'], /--public-url must be the part before \/v2\//],
+  [['--public-url', 'https://example.com/v2/'], /--public-url must be the part before \/v2\//],
   [['--trusted-proxies', 'proxy.test'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--trusted-proxies', '10.0.0.0/33'], /--trusted-proxies must be none, or addresses and ranges/],
   [['--trusted-proxies', '10.0.0.0/8,'], /--trusted-proxies must be none, or addresses and ranges/],
@@ -236,7 +236,7 @@ test('a port that is taken is told in one line', async (t) => {
   const address = other.address()
   assert.ok(typeof address === 'object' && address !== null)
   const args = ['serve', '--listen', `127.0.0.1:${address.port}`, '--data', 'data']
-  assertRefusedToStart(await sandbox.run(args), /127\.0\.0\.1:\d+ is taken.*--listen/)
+  assertRefusedToStart(await sandbox.run(args), /127\.0\.0\.1:\d+ is already in use.*--listen/)
   // It let go of the data folder.
   await pushImage((await sandbox.serve('data')).url, 'app', 'v1')
 })

@@ -107,7 +107,7 @@ test(
     const refused = await sandbox.run(['serve', '--data', 'data'], passing('127.0.0.1', '0.0.0.0'))
     assertRefusedToStart(
       refused,
-      /^stowage: 0\.0\.0\.0:\d+, which was passed to this process, is not an address of this/,
+      /^stowage: 0\.0\.0\.0:\d+, which was passed to this process, is reachable from other machines/,
     )
     assert.equal(existsSync(join(sandbox.folder, 'data')), false)
     const server = await sandbox.serve('data', ['--allow-anonymous'], passing('0.0.0.0'))

@@ -147,7 +147,7 @@ test(
         '--workers',
         workers,
       ])
-      assertRefusedToStart(exit, /is taken/)
+      assertRefusedToStart(exit, /is already in use/)
     }
   },
 )

@@ -235,7 +235,7 @@ test('a container refuses to listen everywhere until it is told that anybody may
   skip,
 }, async () => {
   const { stderr } = await podmanRefuses('run', '--rm', ...CONFINED, IMAGE)
-  assert.match(stderr, /Say --allow-anonymous if that is what you want/)
+  assert.match(stderr, /Add --allow-anonymous if that is what you want/)
 })
 
 test('the user of the image can read what was compiled for it, and change nothing', { skip }, async () => {

@@ -83,12 +83,12 @@ test('fault 62: a backup speaks only to the server of its own folder, and says w
   assertToldProblem(
     await backUp('--data', 'data', '--admin-socket', 'other.sock'),
     1,
-    /the server on other\.sock does not use \S+data; name the right socket/,
+    /the server on other\.sock does not use \S+data; specify the right socket/,
   )
   assertToldProblem(
     await backUp('--data', 'other'),
     1,
-    /a server uses \S+other, .* name its socket with --admin-socket/,
+    /a server uses \S+other, .* specify its socket with --admin-socket/,
   )
   const exit = await backUp('--data', 'other', '--admin-socket', 'other.sock')
   assert.equal(exit.code, 0, exit.stderr)

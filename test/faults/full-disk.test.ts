@@ -150,7 +150,7 @@ test(
     assert.equal((await patchUpload(upload, bytes.subarray(MIB))).status, 202)
     assert.equal((await closeUpload(upload, digestOf(bytes))).status, 201)
     const refused = await story.sandbox.run(['collect', '--now', '--unused', '59m', '--data', story.data])
-    assert.match(refused.stderr, /^stowage: --unused must be 1h or more/)
+    assert.match(refused.stderr, /^stowage: --unused must be at least 1h/)
   },
 )
 

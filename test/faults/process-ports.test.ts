@@ -37,7 +37,7 @@ for (const [one, other] of [
       const refused = started.flatMap(({ exit }) => (exit === undefined ? [] : [exit]))
       assert.equal(refused.length, 1)
       if (refused[0] !== undefined)
-        assertRefusedToStart(refused[0], new RegExp(`:${port} is taken: another program`))
+        assertRefusedToStart(refused[0], new RegExp(`:${port} is already in use: another program`))
       await pushImage(`http://127.0.0.1:${port}`, 'app', 'v1')
     },
   )
@@ -60,7 +60,8 @@ test(
       ])
       const refused = started.flatMap(({ exit }) => (exit === undefined ? [] : [exit]))
       assert.equal(refused.length, 1)
-      if (refused[0] !== undefined) assertRefusedToStart(refused[0], /stowage\.sock is taken: another/)
+      if (refused[0] !== undefined)
+        assertRefusedToStart(refused[0], /stowage\.sock is already in use: another/)
       assert.equal((await askSocket(path, '/v2/')).status, 200)
       for (const { program } of started) program.signal('SIGKILL')
       await Promise.all(started.map(({ program }) => program.ended))

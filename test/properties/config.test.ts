@@ -102,7 +102,7 @@ test('the path of a Unix socket is made absolute, or refused with the reason', (
     assert.deepEqual(typeof found === 'string' ? found : found.listen, { path })
   }
   for (const [text, problem] of [
-    [`unix:/${'d'.repeat(107)}`, /has a path of 108 bytes, and the system allows 107 for a socket/],
+    [`unix:/${'d'.repeat(107)}`, /has a path of 108 bytes, but sockets are limited to 107/],
     [`unix:/${'é'.repeat(54)}`, /has a path of 109 bytes/],
     ['unix:@stowage', /cannot be an abstract socket/],
     ['unix:\0stowage', /must name a file after unix:/],
