@@ -58,7 +58,7 @@ test('what is no pattern is refused with what is wrong and where', () => {
     ['v:1', /^has ":", which tags cannot contain, at character 2$/],
     ['a b', /^has " ", which tags cannot contain, at character 2$/],
     ['a😀', /^has "😀", which tags cannot contain, at character 2$/],
-    ['v[12', /^has a "\[" that no "\]" closes, at character 2$/],
+    ['v[12', /^has a "\[" without a closing "\]", at character 2$/],
     ['v[]', /nothing between them, at character 2$/],
     ['v[!]', /nothing between them, at character 2$/],
     ['v[1/2]', /^has "\/", which tags cannot contain, at character 4$/],
