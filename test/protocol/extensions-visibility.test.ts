@@ -83,8 +83,8 @@ test('the feed leaves out what a client may not know of, and goes on behind it',
 
 test('others are answered while what a client may not know of is passed over', async (t) => {
   const { ask, push, registry } = await secretive(t)
-  const tags = Array.from({ length: 2000 }, (_, index) => `t${index}`)
-  for (const note of ['one', 'two']) await push('secret/app', note, tags)
+  const tags = Array.from({ length: 1000 }, (_, index) => `t${index}`)
+  for (const note of ['one', 'two', 'three', 'four']) await push('secret/app', note, tags)
   const { last } = await registry.changes.bounds()
   const stop = new AbortController()
   const waiting = ask('GET', '/v2/_stowage/changes/list?since=0&n=1&wait=60', { signal: stop.signal })
