@@ -54,7 +54,7 @@ test(
       assert.equal((await follow(t, server, { address: '192.0.2.1' })).status, 200)
     }
     const last = await follow(t, server, { address: '198.51.100.1' })
-    assert.match(`${last.status} ${last.text}`, /^503 [\s\S]*1024 others/)
+    assert.match(`${last.status} ${last.text}`, /^503 [\s\S]*1024 other requests/)
     office.pop()?.destroy()
     while ((await follow(t, server, { address: '198.51.100.1' })).status !== 200);
     await pushImage(server.url, 'app', 'v1')

@@ -20,7 +20,7 @@ const CONFIG = randomBytes(1_000)
 const IMAGE = manifestOf({ config: descriptorOf(CONFIG), layers: [descriptorOf(LAYER)] })
 /** More than threads that wait for a disk, and than all of Node's pool without ours. */
 const CROWD = 48
-const STALLED = 'the storage has not responded for 10 seconds; writes are refused until it does'
+const STALLED = 'the storage has not answered for 10 seconds; writes are refused until it does'
 
 interface Story {
   sandbox: Sandbox
