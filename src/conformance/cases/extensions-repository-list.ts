@@ -19,7 +19,9 @@ import {
 
 const PATH = 'repositories/list'
 const OWN = 'application/vnd.stowage.repositories.v1+json'
-const ATTEMPTS = 20
+const ATTEMPTS = 50
+/** How long to wait between attempts: other cases push meanwhile, and are done after some seconds. */
+const PAUSE_MS = 100
 
 const LIST = {
   group: 'extensions',
@@ -177,18 +179,20 @@ function namesIn(body: Entry): readonly unknown[] {
 
 /**
  * An ETag that was answered with 304. Others may change the registry between two requests, or while it is read, and then an answer has no
- * ETag: it is tried again.
+ * ETag: it is tried again after a while.
  */
 async function unchangedState(probe: Probe): Promise<string> {
-  let etag: string | undefined
-  for (let count = 0; count <= ATTEMPTS; count++) {
-    const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag }
-    const answer = await ask(probe, PATH, { headers })
-    if (etag !== undefined && answer.status === 304) return etag
-    wantStatus(answer, 200)
-    const now = answer.headers.get('etag') ?? undefined
-    if (now !== undefined && now === etag) throw new Failure('status 304', '200 with the same ETag')
-    etag = now
+  for (let count = 0; count < ATTEMPTS; count++) {
+    const first = await ask(probe, PATH)
+    wantStatus(first, 200)
+    const etag = first.headers.get('etag')
+    if (etag !== null) {
+      const second = await ask(probe, PATH, { headers: { 'If-None-Match': etag } })
+      if (second.status === 304) return etag
+      wantStatus(second, 200)
+      if (second.headers.get('etag') === etag) throw new Failure('status 304', '200 with the same ETag')
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
   throw new Failure('status 304 for the ETag of a list', `another ETag or none, ${ATTEMPTS} times`)
 }
