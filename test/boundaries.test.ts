@@ -41,7 +41,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   extensions: { folders: ['oci', 'registry', 'auth'], node: true },
   http: {
     folders: ['oci', 'registry', 'auth', 'extensions'],
-    files: ['src/ip-address.ts'],
+    files: ['src/ip-address.ts', 'src/system-calls.ts'],
     node: true,
   },
   conformance: { folders: ['oci', 'client'], node: false },
@@ -60,6 +60,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'src/log-output.ts',
       'src/compiled-code.ts',
       'src/thread-pool.ts',
+      'src/system-calls.ts',
     ],
     packages: ['commander', 'undici'],
     packageTypes: ['pino'],
@@ -72,6 +73,7 @@ const TOP: Readonly<Record<string, Rule>> = {
   'src/compiled-code.ts': { folders: [], node: true },
   'src/thread-pool.ts': { folders: [], node: true },
   'src/ip-address.ts': { folders: [], node: true },
+  'src/system-calls.ts': { folders: [], node: true },
   'src/config.ts': {
     folders: ['oci'],
     files: ['src/cgroup.ts', 'src/loopback.ts', 'src/open-files.ts', 'src/ip-address.ts'],
@@ -143,6 +145,7 @@ const NETWORK_FILES = [
   'src/http/plain-request.ts',
   'src/http/request-body.ts',
   'src/http/request-problem.ts',
+  'src/http/socket-descriptor.ts',
   'src/http/transfer.ts',
   'src/http/unix-connection.ts',
   'src/http/unix-listener.ts',

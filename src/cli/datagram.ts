@@ -1,3 +1,5 @@
+import { openLinuxCalls } from '../system-calls.ts'
+
 /** Sends a datagram without waiting. @returns whether the receiver has it now */
 export type SendDatagram = (text: string) => boolean
 
@@ -14,7 +16,11 @@ interface SystemCalls {
   close(descriptor: number): number
 }
 
-const PLATFORMS = new Set(['linux x64', 'linux arm64'])
+const SIGNATURES = {
+  socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
+  sendto: { arguments: ['int32', 'pointer', 'uint64', 'int32', 'pointer', 'uint32'], return: 'int64' },
+  close: { arguments: ['int32'], return: 'int32' },
+} as const
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
 const SOCK_CLOEXEC = 0o2000000
@@ -30,7 +36,7 @@ const MAX_PATH = 107
  */
 export async function openDatagrams(address: string): Promise<SendDatagram | undefined> {
   const isKnown = /^[/@]./s.test(address) && Buffer.byteLength(address) <= MAX_PATH
-  const calls = isKnown ? await systemCalls() : undefined
+  const calls = isKnown ? await openLinuxCalls<SystemCalls>(SIGNATURES) : undefined
   if (calls === undefined) return undefined
   const receiver = systemAddress(address)
   return (text) => {
@@ -49,23 +55,4 @@ function systemAddress(address: string): Buffer {
   const family = Buffer.alloc(2)
   family.writeUInt16LE(AF_UNIX)
   return Buffer.concat([family, Buffer.from(address.replace(/^@/, '\0'))])
-}
-
-async function systemCalls(): Promise<SystemCalls | undefined> {
-  if (!PLATFORMS.has(`${process.platform} ${process.arch}`)) return undefined
-  try {
-    const { dlopen } = await import('node:ffi')
-    const { functions } = dlopen(null, {
-      socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
-      sendto: {
-        arguments: ['int32', 'pointer', 'uint64', 'int32', 'pointer', 'uint32'],
-        return: 'int64',
-      },
-      close: { arguments: ['int32'], return: 'int32' },
-    })
-    return functions as unknown as SystemCalls
-  } catch {
-    // Node can be built or started without it.
-    return undefined
-  }
 }

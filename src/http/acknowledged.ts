@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import { openLinuxCalls } from '../system-calls.ts'
+import { descriptorOf } from './socket-descriptor.ts'
 
 /** How far the peer of a connection is with what was sent to it. */
 export interface Acknowledgement {
@@ -15,7 +17,6 @@ interface SystemCalls {
   getsockopt(socket: number, level: number, option: number, value: Buffer, length: Buffer): number
 }
 
-const PLATFORMS = new Set(['linux x64', 'linux arm64'])
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
 /** Where the fields lie in `struct tcp_info` of Linux, which only ever grows at its end. */
@@ -26,7 +27,9 @@ const NEEDED_LENGTH = 148
 
 /** Opens the system's account of connections. @returns undefined where it has none, or this Node may not ask it */
 export async function openAcknowledgements(): Promise<AcknowledgementReader | undefined> {
-  const calls = await systemCalls()
+  const calls = await openLinuxCalls<SystemCalls>({
+    getsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'pointer'], return: 'int32' },
+  })
   if (calls === undefined) return undefined
   const info = Buffer.alloc(NEEDED_LENGTH)
   const length = Buffer.alloc(4)
@@ -41,25 +44,4 @@ export async function openAcknowledgements(): Promise<AcknowledgementReader | un
       isBehind: info.readUInt32LE(UNACKNOWLEDGED_PACKETS) > 0 || info.readUInt32LE(BYTES_NOT_SENT) > 0,
     }
   }
-}
-
-async function systemCalls(): Promise<SystemCalls | undefined> {
-  if (!PLATFORMS.has(`${process.platform} ${process.arch}`)) return undefined
-  try {
-    const { dlopen } = await import('node:ffi')
-    const { functions } = dlopen(null, {
-      getsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'pointer'], return: 'int32' },
-    })
-    return functions as unknown as SystemCalls
-  } catch {
-    // Node can be built or started without it.
-    return undefined
-  }
-}
-
-/** The descriptor of a connection, also of one with TLS; undefined if it is gone. Node has no public name for it. */
-function descriptorOf(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null }
-  const descriptor = handle?.fd
-  return !socket.destroyed && descriptor !== undefined && descriptor >= 0 ? descriptor : undefined
 }

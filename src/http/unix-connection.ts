@@ -1,4 +1,6 @@
 import { Socket } from 'node:net'
+import { openSystemCalls } from '../system-calls.ts'
+import { descriptorOf } from './socket-descriptor.ts'
 
 /**
  * Makes a connection of this thread from one that another thread of this process has, which is to close its own then.
@@ -17,11 +19,9 @@ export function isUnixConnection(socket: Socket): boolean {
   return socket.localAddress === undefined && !socket.destroyed
 }
 
-/** The descriptor by which another thread can adopt a connection over a Unix socket; undefined for any other. Node has no public name for it. */
+/** The descriptor by which another thread can adopt a connection over a Unix socket; undefined for any other. */
 export function adoptableDescriptor(socket: Socket): number | undefined {
-  if (!isUnixConnection(socket)) return undefined
-  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null }
-  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined
+  return isUnixConnection(socket) ? descriptorOf(socket) : undefined
 }
 
 /**
@@ -31,21 +31,10 @@ export function adoptableDescriptor(socket: Socket): number | undefined {
  * @returns undefined where this Node may not call the system
  */
 export async function openAdoption(): Promise<Adopt | undefined> {
-  const calls = await systemCalls()
+  const calls = await openSystemCalls<SystemCalls>({ dup: { arguments: ['int32'], return: 'int32' } })
   if (calls === undefined) return undefined
   return (descriptor) => {
     const own = calls.dup(descriptor)
     return own < 0 ? undefined : new Socket({ fd: own, allowHalfOpen: true })
-  }
-}
-
-async function systemCalls(): Promise<SystemCalls | undefined> {
-  try {
-    const { dlopen } = await import('node:ffi')
-    const { functions } = dlopen(null, { dup: { arguments: ['int32'], return: 'int32' } })
-    return functions as unknown as SystemCalls
-  } catch {
-    // Node can be built or started without it.
-    return undefined
   }
 }

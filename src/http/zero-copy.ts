@@ -2,7 +2,9 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers'
 import type { FileSlice } from '../registry/registry.ts'
+import { openLinuxCalls } from '../system-calls.ts'
 import { PeerGoneError } from './message.ts'
+import { descriptorOf } from './socket-descriptor.ts'
 
 /** What became of one step: so many bytes were given to the socket, it takes none now, or they would have to be read from the disk first. */
 export type Step = number | 'full' | 'cold'
@@ -25,7 +27,6 @@ interface SystemCalls {
   preadv2(descriptor: number, vector: Buffer, count: number, position: bigint, flags: number): bigint
 }
 
-const PLATFORMS = new Set(['linux x64', 'linux arm64'])
 const RWF_NOWAIT = 8
 const STEPS_OF_A_TURN = 4
 
@@ -41,10 +42,11 @@ export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
   const isCached = cacheProbe(calls)
   const offset = Buffer.alloc(8)
   return {
-    offers: (response, file) => file.descriptor !== undefined && descriptorOf(response.socket) !== undefined,
+    offers: (response, file) =>
+      file.descriptor !== undefined && plainDescriptorOf(response.socket) !== undefined,
     async step(response, file, { position, length }) {
       await turns.next()
-      const socket = descriptorOf(response.socket)
+      const socket = plainDescriptorOf(response.socket)
       if (socket === undefined) throw new PeerGoneError('the client closed the connection')
       const descriptor = file.descriptor as number
       if (!isCached(descriptor, position) || !isCached(descriptor, position + length - 1)) return 'cold'
@@ -57,26 +59,18 @@ export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
 }
 
 async function systemCalls(): Promise<SystemCalls | undefined> {
-  if (!PLATFORMS.has(`${process.platform} ${process.arch}`)) return undefined
-  try {
-    const { dlopen, getRawPointer } = await import('node:ffi')
-    const { functions } = dlopen(null, {
-      sendfile: { arguments: ['int32', 'int32', 'pointer', 'uint64'], return: 'int64' },
-      preadv2: { arguments: ['int32', 'pointer', 'int32', 'int64', 'int32'], return: 'int64' },
-    })
-    return { ...(functions as unknown as SystemCalls), addressOf: (bytes) => BigInt(getRawPointer(bytes)) }
-  } catch {
-    // Node can be built or started without it, and a C library may lack one of them.
-    return undefined
-  }
+  const calls = await openLinuxCalls<Omit<SystemCalls, 'addressOf'>>({
+    sendfile: { arguments: ['int32', 'int32', 'pointer', 'uint64'], return: 'int64' },
+    preadv2: { arguments: ['int32', 'pointer', 'int32', 'int64', 'int32'], return: 'int64' },
+  })
+  if (calls === undefined) return undefined
+  const { getRawPointer } = await import('node:ffi')
+  return { ...calls, addressOf: (bytes) => BigInt(getRawPointer(bytes)) }
 }
 
-/** The socket under a connection; undefined if it is encrypted or gone. Node has no public name for it. */
-function descriptorOf(socket: Socket | null): number | undefined {
-  if (socket === null || socket.destroyed || 'encrypted' in socket) return undefined
-  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null }
-  const descriptor = handle?.fd
-  return descriptor !== undefined && descriptor >= 0 ? descriptor : undefined
+/** The socket under a connection; undefined if it is encrypted or gone. */
+function plainDescriptorOf(socket: Socket | null): number | undefined {
+  return socket === null || 'encrypted' in socket ? undefined : descriptorOf(socket)
 }
 
 /** Tells whether a byte of a file can be read without waiting for a disk: a read that must not wait. */
