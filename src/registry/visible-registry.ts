@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { EVERYTHING, type Visibility } from './caller.ts'
 import type { Page, Registry, RepositoryEntry } from './registry.ts'
@@ -31,9 +32,9 @@ function makeView(registry: Registry, visibility: Visibility): Registry {
     blobs: {
       ...blobs,
       async mount(repository, digest, from) {
-        const source = from === undefined ? await findSource(registry, visibility, digest) : from
-        if (source === undefined || !(await visibility.includes(source))) return false
-        return await blobs.mount(repository, digest, source)
+        if (from !== undefined && !(await visibility.includes(from))) return false
+        const source = from ?? (await findSource(registry, visibility, digest))
+        return source !== undefined && (await blobs.mount(repository, digest, source))
       },
     },
     repositories: {
@@ -143,7 +144,7 @@ async function leadsToVisible(
 async function findSource(
   { contents }: Registry,
   visibility: Visibility,
-  digest: Parameters<Registry['contents']['holders']>[0],
+  digest: Digest,
 ): Promise<RepositoryName | undefined> {
   let after = 0
   for (let looked = 0; looked < MAX_SOURCES; looked += SOURCES_AT_ONCE) {
