@@ -91,9 +91,7 @@ export async function openDataFolder(
       throw error
     }
   } catch (error) {
-    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
-      cause: error,
-    })
+    throw unusable(path, error)
   }
 }
 
@@ -253,6 +251,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'the system does not allow creating it there',
   ENOSPC: 'there is no space left',
   EDQUOT: 'the quota is used up',
+}
+
+/** The refusal of a data folder because of an error. */
+export function unusable(path: string, cause: unknown): DataFolderError {
+  return new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(cause)}`, { cause })
 }
 
 /** Why a data folder cannot be used, in a part of a line. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Probes } from './registry/registry.ts'
+import { STALL_MS } from './storage/disk-gate.ts'
 
 /** Why reads or writes cannot be done at the moment; undefined for what works. */
 export interface Health {
@@ -12,8 +13,6 @@ export interface Health {
 const MAX_AGE_MS = 1_000
 /** Those who ask wait no longer for a probe; until it is over, the one before it counts. */
 const PATIENCE_MS = 500
-/** A disk that has not answered a probe for so long stands still. */
-export const STALL_MS = 10_000
 const STALLED = `the storage has not responded for ${STALL_MS / 1_000} seconds`
 
 /**

@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { databaseOf, refuseUnfinished } from '../data-folder.ts'
+import { refuseUnfinished } from '../data-folder.ts'
 import {
   type Backup,
   BackupError,
@@ -13,6 +12,7 @@ import { adminSocketOf } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
 import { holdFolder } from './folder-hold.ts'
 import { openProgress } from './progress.ts'
+import { requireDataFolder } from './required-folder.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
 /** What `stowage backup` is told. */
@@ -49,13 +49,6 @@ export async function runBackup(options: BackupOptions): Promise<void> {
     progress.close()
     hold.release()
   }
-}
-
-/** Refuses what is not a data folder. @throws UsageError */
-export async function requireDataFolder(data: string): Promise<void> {
-  const found = await stat(databaseOf(data)).catch((error: NodeJS.ErrnoException) => error.code)
-  if (found === 'ENOENT' || found === 'ENOTDIR')
-    throw new UsageError(`${data} is not a data folder: there is no metadata.sqlite in it`, USAGE)
 }
 
 function tell(

@@ -4,9 +4,9 @@ import { type CheckedBlobs, type CheckReport, checkFolder } from '../maintenance
 import { refuseUnreadable } from '../maintenance/claim.ts'
 import { describeLost, type LostBlob } from '../maintenance/lost-blob.ts'
 import type { Orphans } from '../maintenance/orphans.ts'
-import { requireDataFolder } from './backup-run.ts'
 import { formatBytes } from './bytes.ts'
 import { openProgress, type Progress } from './progress.ts'
+import { requireDataFolder } from './required-folder.ts'
 
 /** What `stowage check` is told. */
 export interface CheckOptions {

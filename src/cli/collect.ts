@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander'
-import { DEFAULTS, parseDuration } from '../config.ts'
+import { Command } from 'commander'
+import { parseDuration } from '../config.ts'
 import { adminSocketOf, askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
+import { dataOption } from './data-option.ts'
 import { UsageError } from './usage-error.ts'
 
 interface CollectOptions {
@@ -32,9 +33,7 @@ export function collectCommand(): Command {
     .option('--now', 'required to confirm')
     .option('--tombstones', 'also remove deleted manifests, which can then no longer be restored')
     .option('--unused <time>', 'also remove blobs that no manifest has referenced for this long; at least 1h')
-    .addOption(
-      new Option('--data <folder>', 'data folder of the server').default(DEFAULTS.data).env('STOWAGE_DATA'),
-    )
+    .addOption(dataOption('data folder of the server'))
     .option('--admin-socket <file>', 'admin socket of the server, if not in the data folder')
     .option('--json', 'print the result as JSON')
     .action(collect)

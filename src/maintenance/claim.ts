@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, chown, stat } from 'node:fs/promises'
-import { DataFolderError, describeProblem, lockOf } from '../data-folder.ts'
+import { lockOf, unusable } from '../data-folder.ts'
 import { refuseForeignFiles, refuseUnreadableFiles } from '../folder-access.ts'
 import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
 
@@ -22,9 +22,7 @@ export async function claimStopped(path: string): Promise<(() => void) | undefin
     return release
   } catch (error) {
     if (error instanceof FolderInUseError) return undefined
-    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
-      cause: error,
-    })
+    throw unusable(path, error)
   }
 }
 
@@ -43,8 +41,6 @@ async function giveToOwner(path: string): Promise<void> {
 /** Refuses a data folder that this user may not read; only looks. @throws DataFolderError */
 export async function refuseUnreadable(path: string): Promise<void> {
   await refuseUnreadableFiles(path).catch((error: unknown) => {
-    throw new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(error)}`, {
-      cause: error,
-    })
+    throw unusable(path, error)
   })
 }

@@ -1,5 +1,5 @@
-/** A disk that has been given something to do and has finished nothing for so long stands still. */
-const STALL_MS = 10_000
+/** A disk that has been given something to do and has finished nothing for so long, in milliseconds, stands still. */
+export const STALL_MS = 10_000
 /** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time, one each at least; see thread-pool.ts. */
 const SLOTS_OF_ALL = 16
 

@@ -1,0 +1,10 @@
+import { stat } from 'node:fs/promises'
+import { databaseOf } from '../data-folder.ts'
+import { USAGE, UsageError } from './usage-error.ts'
+
+/** Refuses what is not a data folder. @throws UsageError */
+export async function requireDataFolder(data: string): Promise<void> {
+  const found = await stat(databaseOf(data)).catch((error: NodeJS.ErrnoException) => error.code)
+  if (found === 'ENOENT' || found === 'ENOTDIR')
+    throw new UsageError(`${data} is not a data folder: there is no metadata.sqlite in it`, USAGE)
+}
