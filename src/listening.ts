@@ -63,8 +63,7 @@ function claimSocket(path: string): { release(): void } {
   try {
     return lockFolder(lock)
   } catch (cause) {
-    if (cause instanceof FolderInUseError)
-      throw new SocketFileError(`${path} is taken: another server listens there`, { cause })
+    if (cause instanceof FolderInUseError) throw SocketFileError.inUse(path, cause)
     throw new SocketFileError(`${lock} cannot be used: ${(cause as Error).message}`, { cause })
   }
 }

@@ -7,6 +7,11 @@ import { Delivery, type Listener, listenerOf, startListening } from './listener.
 /** A Unix socket cannot be made; the message says why in one line. */
 export class SocketFileError extends Error {
   override readonly name = 'SocketFileError'
+
+  /** However it was found out: at a connection, at listening, or by the claim of another server that is starting. */
+  static inUse(path: string, cause?: unknown): SocketFileError {
+    return new SocketFileError(`${path} is already in use: another program is listening on it`, { cause })
+  }
 }
 
 /** Where to listen: the file of a Unix socket. */
@@ -103,8 +108,7 @@ async function hasDeadSocket(path: string): Promise<boolean> {
     throw new SocketFileError(
       `${path} is a socket that this user cannot connect to; remove it if it is unused`,
     )
-  if (answer !== 'ECONNREFUSED')
-    throw new SocketFileError(`${path} is already in use: another program is listening on it`)
+  if (answer !== 'ECONNREFUSED') throw SocketFileError.inUse(path)
   return true
 }
 
@@ -122,7 +126,6 @@ function knock(path: string): Promise<string | undefined> {
 
 function problemOf(path: string, cause: unknown): SocketFileError {
   const { code, message } = cause as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE')
-    return new SocketFileError(`${path} is already in use: another program is listening on it`)
+  if (code === 'EADDRINUSE') return SocketFileError.inUse(path, cause)
   return new SocketFileError(`${path} cannot be created: ${code ?? message}`, { cause })
 }

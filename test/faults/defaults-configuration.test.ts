@@ -30,7 +30,7 @@ test('fault 37: a server that is told nothing listens on loopback', PATIENCE, as
     started.ended,
   ])
   if (typeof said === 'string') assert.equal(said, 'http://127.0.0.1:5000')
-  else assert.match(said?.stderr ?? '', /^stowage: 127\.0\.0\.1:5000 is taken/)
+  else assert.match(said?.stderr ?? '', /^stowage: 127\.0\.0\.1:5000 is already in use/)
 })
 
 test('fault 37: nothing listens on the port of a server but on loopback', {
