@@ -1,6 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Undecided } from '../conformance/case.ts'
+import { Undecided } from '../conformance/outcome.ts'
 import { problemOf } from '../conformance/problem.ts'
 import { statusesOf } from '../conformance/raw-request.ts'
 import type { RawAnswer, SendRaw } from '../conformance/transport.ts'

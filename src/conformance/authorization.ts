@@ -1,5 +1,5 @@
-import { Undecided } from './case.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
+import { Undecided } from './outcome.ts'
 
 /** A user and what shows that it is they. */
 export interface Credentials {

@@ -1,6 +1,6 @@
 import { parseDigest } from '../oci/digest.ts'
-import { Failure } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
+import { Failure } from './outcome.ts'
 import { digestOf, type Probe, requireHeader, wantBody, wantStatus } from './probe.ts'
 import { locationOf } from './upload.ts'
 

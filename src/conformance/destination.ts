@@ -1,4 +1,4 @@
-import { Undecided } from './case.ts'
+import { Undecided } from './outcome.ts'
 import { addressOf, isPublicAddress } from './public-address.ts'
 
 /** What a request is for: a token endpoint may be elsewhere without being listed, if it speaks https. */

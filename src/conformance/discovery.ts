@@ -1,5 +1,5 @@
-import { Failure, NotSupported } from './case.ts'
 import { isObject } from './list.ts'
+import { Failure, NotSupported } from './outcome.ts'
 import { type Probe, requireJson, wantStatus } from './probe.ts'
 
 /** An extension as a registry tells of it. */

@@ -1,7 +1,7 @@
 import { parseNextLink } from '../oci/link.ts'
-import { Failure, NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import type { ProbeDescriptor } from './manifest.ts'
+import { Failure, NotSupported } from './outcome.ts'
 import { type Probe, requireJson, wantStatus } from './probe.ts'
 
 const MAX_PAGES = 100

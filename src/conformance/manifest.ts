@@ -1,6 +1,6 @@
 import { MEDIA_TYPES } from '../oci/media-type.ts'
-import { NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
+import { NotSupported } from './outcome.ts'
 import { digestOf, type Probe, randomContent, wantBody, wantStatus } from './probe.ts'
 import { pushBlob } from './upload.ts'
 

@@ -1,6 +1,6 @@
 import { type Digest, formatDigest } from '../oci/digest.ts'
-import { Failure } from './case.ts'
 import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
+import { Failure } from './outcome.ts'
 import type { SendRaw } from './transport.ts'
 
 /** What sends requests; the runner gives one that authenticates and keeps to the registry's host. */

@@ -1,6 +1,7 @@
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
-import { type Case, Failure, NotSupported, Undecided } from './case.ts'
+import type { Case } from './case.ts'
 import type { Exchange, ProbeRequest } from './exchange.ts'
+import { Failure, NotSupported, Undecided } from './outcome.ts'
 import type { Existing, Probe, Send } from './probe.ts'
 import { answerOf, rawExchange } from './raw-request.ts'
 import { urlOf } from './session.ts'

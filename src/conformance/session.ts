@@ -1,7 +1,7 @@
 import { type Credentials, type Get, openAuthorization } from './authorization.ts'
-import { Undecided } from './case.ts'
 import { type CheckDestination, openDestinations, type Purpose } from './destination.ts'
 import { isCredential, type ProbeAnswer, type ProbeRequest } from './exchange.ts'
+import { Undecided } from './outcome.ts'
 import type { Send } from './probe.ts'
 import { problemOf } from './problem.ts'
 import { type Fetch, platformFetch } from './transport.ts'

@@ -1,8 +1,8 @@
-import { Failure } from './case.ts'
 import { needEndpoint } from './discovery.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import { isObject, readPages } from './list.ts'
 import { makeManifest, type ProbeManifest, pushManifest } from './manifest.ts'
+import { Failure } from './outcome.ts'
 import { digestOf, type Probe, randomContent, requireHeader, requireJson, wantStatus } from './probe.ts'
 import { pushBlob } from './upload.ts'
 

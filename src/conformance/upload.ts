@@ -1,5 +1,5 @@
-import { Failure, NotSupported } from './case.ts'
 import type { ProbeAnswer } from './exchange.ts'
+import { Failure, NotSupported } from './outcome.ts'
 import { digestOf, type Probe, requireHeader, wantStatus } from './probe.ts'
 
 /** A chunk as it is sent. */

@@ -1,4 +1,4 @@
-import { baseCases } from '../../src/conformance/cases/base.ts'
+import { baseCases } from '../../src/conformance/cases/specification/base.ts'
 import type { Fault } from './faulty-registry.ts'
 import { answering, header, json, type KnownBad, status, testCases, text } from './known-bad.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { blobCases } from '../../src/conformance/cases/blobs.ts'
+import { blobCases } from '../../src/conformance/cases/specification/blobs.ts'
 import {
   askAboutBlobs,
   askThrough,

@@ -1,4 +1,4 @@
-import { chunkCases } from '../../src/conformance/cases/chunks.ts'
+import { chunkCases } from '../../src/conformance/cases/specification/chunks.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import { type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
 import {

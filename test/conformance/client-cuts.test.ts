@@ -1,4 +1,4 @@
-import { clientCutCases } from '../../src/conformance/cases/client-cuts.ts'
+import { clientCutCases } from '../../src/conformance/cases/clients/cuts.ts'
 import type { Fault } from './faulty-registry.ts'
 import { type KnownBad, testCases } from './known-bad.ts'
 

@@ -1,5 +1,5 @@
-import { clientManifestCases } from '../../src/conformance/cases/client-manifests.ts'
-import { clientUploadCases } from '../../src/conformance/cases/client-uploads.ts'
+import { clientManifestCases } from '../../src/conformance/cases/clients/manifests.ts'
+import { clientUploadCases } from '../../src/conformance/cases/clients/uploads.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import type { Fault } from './faulty-registry.ts'
 import {

@@ -1,4 +1,4 @@
-import { clientRetryCases } from '../../src/conformance/cases/client-retries.ts'
+import { clientRetryCases } from '../../src/conformance/cases/clients/retries.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import { parseContentRange } from '../../src/oci/range.ts'
 import { answering, asking, type KnownBad, refusing, status, testCases } from './known-bad.ts'

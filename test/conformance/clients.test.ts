@@ -1,6 +1,6 @@
-import { clientListCases } from '../../src/conformance/cases/client-lists.ts'
-import { clientPullCases } from '../../src/conformance/cases/client-pulls.ts'
-import { clientRequestCases } from '../../src/conformance/cases/client-requests.ts'
+import { clientListCases } from '../../src/conformance/cases/clients/lists.ts'
+import { clientPullCases } from '../../src/conformance/cases/clients/pulls.ts'
+import { clientRequestCases } from '../../src/conformance/cases/clients/requests.ts'
 import {
   answering,
   asking,

@@ -1,4 +1,4 @@
-import { contentCases } from '../../src/conformance/cases/extensions-content.ts'
+import { contentCases } from '../../src/conformance/cases/extensions/content.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import type { Fault } from './faulty-registry.ts'
 import { answering, asking, at, header, json, type KnownBad, status, testCases, text } from './known-bad.ts'

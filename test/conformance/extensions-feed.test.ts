@@ -1,4 +1,4 @@
-import { feedCases } from '../../src/conformance/cases/extensions-feed.ts'
+import { feedCases } from '../../src/conformance/cases/extensions/feed.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import { changed, type Fault } from './faulty-registry.ts'
 import { answering, asking, at, json, type KnownBad, refusing, status, testCases } from './known-bad.ts'

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { historyCases } from '../../src/conformance/cases/extensions-stowage.ts'
+import { historyCases } from '../../src/conformance/cases/extensions/stowage.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import type { Fault } from './faulty-registry.ts'
 import { asking, at, header, json, type KnownBad, refusing, status, testCases } from './known-bad.ts'

@@ -1,4 +1,4 @@
-import { listCases } from '../../src/conformance/cases/extensions-stowage.ts'
+import { listCases } from '../../src/conformance/cases/extensions/stowage.ts'
 import type { Fault } from './faulty-registry.ts'
 import { asking, at, header, type JsonBody, json, type KnownBad, status, testCases } from './known-bad.ts'
 

@@ -1,5 +1,8 @@
-import { manifestContentCases } from '../../src/conformance/cases/manifest-contents.ts'
-import { manifestPushCases, manifestSizeCases } from '../../src/conformance/cases/manifest-pushes.ts'
+import { manifestContentCases } from '../../src/conformance/cases/specification/manifest-contents.ts'
+import {
+  manifestPushCases,
+  manifestSizeCases,
+} from '../../src/conformance/cases/specification/manifest-pushes.ts'
 import type { HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import type { Fault } from './faulty-registry.ts'
 import {

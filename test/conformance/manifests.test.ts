@@ -1,5 +1,5 @@
-import { manifestDeletionCases } from '../../src/conformance/cases/manifest-deletions.ts'
-import { manifestPullCases } from '../../src/conformance/cases/manifests.ts'
+import { manifestDeletionCases } from '../../src/conformance/cases/specification/manifest-deletions.ts'
+import { manifestPullCases } from '../../src/conformance/cases/specification/manifests.ts'
 import { asking, at, header, type KnownBad, refusing, status, testCases } from './known-bad.ts'
 
 const PULLED_BY_DIGEST = at('GET manifest', /\/sha256:/)

@@ -1,4 +1,4 @@
-import { mountCases } from '../../src/conformance/cases/mounts.ts'
+import { mountCases } from '../../src/conformance/cases/specification/mounts.ts'
 import { type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
 import {
   asking,

@@ -1,4 +1,4 @@
-import { rangeCases } from '../../src/conformance/cases/ranges.ts'
+import { rangeCases } from '../../src/conformance/cases/specification/ranges.ts'
 import type { HttpResponse } from '../../src/http/message.ts'
 import { type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
 import {

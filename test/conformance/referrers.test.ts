@@ -1,4 +1,4 @@
-import { longReferrerCases, referrerCases } from '../../src/conformance/cases/referrers.ts'
+import { longReferrerCases, referrerCases } from '../../src/conformance/cases/specification/referrers.ts'
 import type { Fault } from './faulty-registry.ts'
 import {
   answering,

@@ -1,4 +1,4 @@
-import { tagCases } from '../../src/conformance/cases/tags.ts'
+import { tagCases } from '../../src/conformance/cases/specification/tags.ts'
 import { asking, at, header, json, type KnownBad, status, testCases } from './known-bad.ts'
 
 const LIMITED = at('GET tags', /\?n=[1-9]\d*$/)

@@ -1,4 +1,4 @@
-import { uploadCases } from '../../src/conformance/cases/uploads.ts'
+import { uploadCases } from '../../src/conformance/cases/specification/uploads.ts'
 import type { HttpRequest } from '../../src/http/message.ts'
 import { type KnownBad, testKnownBad, testKnownGood } from './blob-faults.ts'
 import {

@@ -1,11 +1,11 @@
 import type { Case } from '../case.ts'
-import { clientCutCases } from './client-cuts.ts'
-import { clientListCases } from './client-lists.ts'
-import { clientManifestCases } from './client-manifests.ts'
-import { clientPullCases } from './client-pulls.ts'
-import { clientRequestCases } from './client-requests.ts'
-import { clientRetryCases } from './client-retries.ts'
-import { clientUploadCases } from './client-uploads.ts'
+import { clientCutCases } from './clients/cuts.ts'
+import { clientListCases } from './clients/lists.ts'
+import { clientManifestCases } from './clients/manifests.ts'
+import { clientPullCases } from './clients/pulls.ts'
+import { clientRequestCases } from './clients/requests.ts'
+import { clientRetryCases } from './clients/retries.ts'
+import { clientUploadCases } from './clients/uploads.ts'
 
 /** What real clients need, each seen to break them where it was not so. */
 export const clientCases: readonly Case[] = [
