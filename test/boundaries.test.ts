@@ -38,9 +38,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     types: ['src/metadata/metadata-store.ts', 'src/metadata/command.ts'],
     node: true,
   },
-  extensions: { folders: ['oci', 'registry', 'auth'], node: true },
+  api: { folders: ['oci'], node: false },
+  extensions: { folders: ['oci', 'registry', 'auth', 'api'], node: true },
   http: {
-    folders: ['oci', 'registry', 'auth', 'extensions'],
+    folders: ['oci', 'registry', 'auth', 'api', 'extensions'],
     files: ['src/ip-address.ts', 'src/system-calls.ts'],
     node: true,
   },

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Command } from 'commander'
+import { OPERATIONS, PATH_PARAMETERS } from '../src/api/api.ts'
+import { HEADERS, REQUEST_HEADERS } from '../src/api/header.ts'
+import { PROBES } from '../src/api/probes.ts'
+import { SCHEMAS } from '../src/api/schema.ts'
 import { backupCommand } from '../src/cli/backup.ts'
 import { checkCommand } from '../src/cli/check.ts'
 import { collectCommand } from '../src/cli/collect.ts'
@@ -9,11 +13,7 @@ import { serveCommand } from '../src/cli/serve.ts'
 import { CASES } from '../src/conformance/catalog.ts'
 import { ociExtension } from '../src/extensions/oci.ts'
 import { stowageExtension } from '../src/extensions/stowage/stowage.ts'
-import { OPERATIONS, PATH_PARAMETERS } from '../src/oci/api.ts'
 import { ERRORS } from '../src/oci/error.ts'
-import { HEADERS, REQUEST_HEADERS } from '../src/oci/header.ts'
-import { PROBES } from '../src/oci/probes.ts'
-import { SCHEMAS } from '../src/oci/schema.ts'
 
 /** Phrases that are not idiomatic English, and what to write instead. */
 const PHRASES: readonly (readonly [RegExp, string])[] = [

@@ -1,7 +1,5 @@
-import { PATH_PARAMETERS } from '../../src/oci/api.ts'
-import { ERRORS, type ErrorId } from '../../src/oci/error.ts'
-import { COMMON_HEADERS, HEADERS, type HeaderName, REQUEST_HEADERS } from '../../src/oci/header.ts'
-import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
+import { PATH_PARAMETERS } from '../../src/api/api.ts'
+import { COMMON_HEADERS, HEADERS, type HeaderName, REQUEST_HEADERS } from '../../src/api/header.ts'
 import {
   type Answer,
   type AnswerHeader,
@@ -9,8 +7,10 @@ import {
   ERROR_HEADERS,
   errorsByStatus,
   type Operation,
-} from '../../src/oci/operation.ts'
-import { SCHEMAS, schemaNamed } from '../../src/oci/schema.ts'
+} from '../../src/api/operation.ts'
+import { SCHEMAS, schemaNamed } from '../../src/api/schema.ts'
+import { ERRORS, type ErrorId } from '../../src/oci/error.ts'
+import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
 import {
   type Endpoint,
   errorsOf,
@@ -31,7 +31,7 @@ const DESCRIPTION = `The OCI Distribution Specification, the parts of the Docker
 The parameter \`name\` holds slashes, which stand in the path as they are: OpenAPI cannot say that. Where a path has another form or
 another method, the extension fields \`x-other-paths\` and \`x-other-methods\` have what is answered.`
 
-/** The API as an OpenAPI 3.1 document, made of the data that `src/oci` and the extensions have. */
+/** The API as an OpenAPI 3.1 document, made of the data that `src/api` and the extensions have. */
 export function makeDocument(): Json {
   const paths = Object.fromEntries(listEndpoints().map((endpoint) => [endpoint.path, pathItem(endpoint)]))
   const others = otherPaths()

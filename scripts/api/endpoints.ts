@@ -1,12 +1,12 @@
+import { OPERATIONS, PATH_PARAMETERS } from '../../src/api/api.ts'
+import { COMMON_HEADERS, type HeaderName } from '../../src/api/header.ts'
+import { COMMON_ERRORS, headOf, type Operation } from '../../src/api/operation.ts'
+import { PROBES } from '../../src/api/probes.ts'
+import type { JsonSchema } from '../../src/api/schema.ts'
 import { endpointPath, TAG_MODULE } from '../../src/extensions/extension.ts'
 import { wholeOperation } from '../../src/extensions/operation.ts'
-import { OPERATIONS, PATH_PARAMETERS } from '../../src/oci/api.ts'
 import type { ErrorId } from '../../src/oci/error.ts'
-import { COMMON_HEADERS, type HeaderName } from '../../src/oci/header.ts'
-import { COMMON_ERRORS, headOf, type Operation } from '../../src/oci/operation.ts'
-import { PROBES } from '../../src/oci/probes.ts'
 import { ROUTES } from '../../src/oci/route.ts'
-import type { JsonSchema } from '../../src/oci/schema.ts'
 import { EXTENSIONS } from '../../src/serving.ts'
 
 /** A path that the server answers, with all that it does there. */

@@ -1,4 +1,4 @@
-import { type JsonSchema, SCHEMAS } from '../../src/oci/schema.ts'
+import { type JsonSchema, SCHEMAS } from '../../src/api/schema.ts'
 import { extensionSchemas } from './endpoints.ts'
 
 const PREFIX = '#/components/schemas/'

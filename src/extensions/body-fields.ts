@@ -1,6 +1,6 @@
+import { type JsonSchema, schemaNamed } from '../api/schema.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import type { Tag } from '../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../oci/schema.ts'
 import { TextError } from '../oci/text-error.ts'
 import type { BodyField } from './body.ts'
 import { digestParameter, tagParameter } from './parameters.ts'

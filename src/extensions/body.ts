@@ -1,7 +1,7 @@
+import type { JsonSchema } from '../api/schema.ts'
 import { RegistryError } from '../oci/error.ts'
 import { JsonError, parseJson } from '../oci/json.ts'
 import { parseMediaType } from '../oci/media-type.ts'
-import type { JsonSchema } from '../oci/schema.ts'
 import { TextError } from '../oci/text-error.ts'
 import type { ExtensionRequest } from './extension.ts'
 

@@ -1,6 +1,6 @@
-import type { Operation } from '../oci/operation.ts'
+import type { Operation } from '../api/operation.ts'
+import type { JsonSchema } from '../api/schema.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { JsonSchema } from '../oci/schema.ts'
 import type { Action, Caller } from '../registry/caller.ts'
 import type { Registry, TagCondition } from '../registry/registry.ts'
 import type { ExtensionAnswer } from './answer.ts'

@@ -1,8 +1,8 @@
+import type { Operation, Section } from '../api/operation.ts'
+import { type JsonSchema, schemaNamed } from '../api/schema.ts'
 import { RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
-import type { Operation, Section } from '../oci/operation.ts'
 import { parseTag } from '../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../oci/schema.ts'
 import { formatTime } from '../oci/time.ts'
 import type { ExtensionAnswer } from './answer.ts'
 import {

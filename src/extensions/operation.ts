@@ -1,12 +1,12 @@
-import type { ErrorId } from '../oci/error.ts'
 import {
   type Answer,
   type AnswerHeader,
   type Content,
   type Operation,
   WRITE_ERRORS,
-} from '../oci/operation.ts'
-import type { JsonSchema } from '../oci/schema.ts'
+} from '../api/operation.ts'
+import type { JsonSchema } from '../api/schema.ts'
+import type { ErrorId } from '../oci/error.ts'
 import type { Endpoint } from './extension.ts'
 
 /** A body of one form, in several media types. */

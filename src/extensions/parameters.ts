@@ -1,6 +1,6 @@
+import { schemaNamed } from '../api/schema.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import { parseTag, type Tag } from '../oci/reference.ts'
-import { schemaNamed } from '../oci/schema.ts'
 import { TextError } from '../oci/text-error.ts'
 import { parseTime } from '../oci/time.ts'
 import type { QueryParameter } from './query.ts'

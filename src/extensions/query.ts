@@ -1,5 +1,5 @@
+import type { Parameter } from '../api/operation.ts'
 import { RegistryError } from '../oci/error.ts'
-import type { Parameter } from '../oci/operation.ts'
 import { TextError } from '../oci/text-error.ts'
 
 /** A parameter of a query as it is described, and as it is read. */

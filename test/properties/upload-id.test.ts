@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { SCHEMAS } from '../../src/api/schema.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/reference.ts'
-import { SCHEMAS } from '../../src/oci/schema.ts'
 import {
   formatUploadId,
   parseUploadId,

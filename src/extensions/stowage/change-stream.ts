@@ -1,5 +1,5 @@
+import type { JsonSchema } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
-import type { JsonSchema } from '../../oci/schema.ts'
 import type { ExtensionAnswer } from '../answer.ts'
 import { EVENT_STREAM, EVENT_STREAM_HEADERS, eventStream, type ServerSentEvent } from '../event-stream.ts'
 import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'

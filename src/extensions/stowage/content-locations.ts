@@ -1,6 +1,6 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatRoute } from '../../oci/route.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import type { ContentHolder } from '../../registry/registry.ts'
 import type { ExtensionAnswer } from '../answer.ts'
 import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'

@@ -1,4 +1,4 @@
-import type { Section } from '../../oci/operation.ts'
+import type { Section } from '../../api/operation.ts'
 
 /** Where a page of `docs/extensions` is, seen from `docs/api`. */
 export function pageSection(title: string, page: string): Section {

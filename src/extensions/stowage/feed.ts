@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { ERRORS, RegistryError } from '../../oci/error.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { Change, ChangeQuery, ChangesRead, Registry } from '../../registry/registry.ts'

@@ -1,6 +1,6 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { MEDIA_TYPES } from '../../oci/media-type.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { ListedManifest } from '../../registry/registry.ts'
 

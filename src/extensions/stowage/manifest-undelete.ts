@@ -1,4 +1,4 @@
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
 import { bodySchema, readBody } from '../body.ts'
 import { digestField, tagsField } from '../body-fields.ts'

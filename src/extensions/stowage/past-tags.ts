@@ -1,5 +1,5 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime, parseTime } from '../../oci/time.ts'
 import type { PastTagsPage, When } from '../../registry/registry.ts'

@@ -1,5 +1,5 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { RepositoryDeletion } from '../../registry/registry.ts'
 import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'

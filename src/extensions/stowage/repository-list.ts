@@ -1,4 +1,4 @@
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { RepositoryEntry } from '../../registry/registry.ts'
 import type { ExtensionAnswer } from '../answer.ts'

@@ -1,6 +1,6 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { Page, Registry, TagChange } from '../../registry/registry.ts'
 import type { ExtensionAnswer } from '../answer.ts'

@@ -1,5 +1,5 @@
+import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
-import { type JsonSchema, schemaNamed } from '../../oci/schema.ts'
 import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
 import { bodySchema, readBody } from '../body.ts'
 import { digestOrRevisionField, tagField } from '../body-fields.ts'

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorId } from './error.ts'
+import { ERRORS, type ErrorId } from '../oci/error.ts'
 import type { HeaderName, RequestHeaderName } from './header.ts'
 import type { JsonSchema } from './schema.ts'
 

@@ -1,5 +1,5 @@
-import { HASH_ALGORITHMS } from './digest.ts'
-import { ERRORS } from './error.ts'
+import { HASH_ALGORITHMS } from '../oci/digest.ts'
+import { ERRORS } from '../oci/error.ts'
 
 /** A JSON Schema of the 2020-12 edition, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -14,7 +14,7 @@ export function schemaNamed(name: keyof typeof SCHEMAS): JsonSchema {
   return { $ref: `#/components/schemas/${name}` }
 }
 
-/** The form of what the API takes and gives. Grammars say what the parsers of this folder say; a test holds them together. */
+/** The form of what the API takes and gives. Grammars say what the parsers of `src/oci` say; a test holds them together. */
 export const SCHEMAS = {
   RepositoryName: {
     type: 'string',

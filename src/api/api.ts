@@ -1,5 +1,6 @@
-import type { ErrorId } from './error.ts'
-import { MEDIA_TYPES } from './media-type.ts'
+import type { ErrorId } from '../oci/error.ts'
+import { MEDIA_TYPES } from '../oci/media-type.ts'
+import type { RouteId } from '../oci/route.ts'
 import {
   type Answer,
   headOf,
@@ -8,7 +9,6 @@ import {
   type Section,
   WRITE_ERRORS,
 } from './operation.ts'
-import type { RouteId } from './route.ts'
 import { type JsonSchema, schemaNamed } from './schema.ts'
 
 /** The operations of an endpoint by method, in the order in which `Allow` names them. */
