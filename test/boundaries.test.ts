@@ -51,8 +51,13 @@ const RULES: Readonly<Record<string, Rule>> = {
     files: ['src/data-folder.ts', 'src/folder-access.ts'],
     node: true,
   },
+  settings: {
+    folders: ['oci'],
+    files: ['src/cgroup.ts', 'src/ip-address.ts', 'src/open-files.ts'],
+    node: true,
+  },
   cli: {
-    folders: ['oci', 'client', 'conformance', 'maintenance'],
+    folders: ['oci', 'client', 'conformance', 'maintenance', 'settings'],
     files: [
       'src/server.ts',
       'src/config.ts',
@@ -76,9 +81,8 @@ const TOP: Readonly<Record<string, Rule>> = {
   'src/ip-address.ts': { folders: [], node: true },
   'src/system-calls.ts': { folders: [], node: true },
   'src/config.ts': {
-    folders: ['oci'],
-    files: ['src/cgroup.ts', 'src/loopback.ts', 'src/open-files.ts', 'src/ip-address.ts'],
-    packages: ['zod'],
+    folders: ['settings'],
+    files: ['src/loopback.ts', 'src/open-files.ts'],
     node: true,
   },
   'src/folder-access.ts': { folders: [], node: true },

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { serveCommand } from '../src/cli/serve.ts'
-import { DEFAULTS } from '../src/config.ts'
+import { makeSettingsPage } from '../scripts/settings/page.ts'
+import { SETTING_NAMES, settingOf } from '../src/settings/table.ts'
 
 const PROJECT = join(import.meta.dirname, '..')
 const COMPATIBILITY = 90
@@ -71,27 +71,15 @@ function readOperations(page: string): string {
   return readFileSync(join(OPERATIONS, page), 'utf8')
 }
 
-/** What a setting is by default, as docs/operations/settings.md has it; undefined if nothing is, which the page says in words. */
-function defaultOf(name: string): string | undefined {
-  const value = (DEFAULTS as Record<string, string | boolean>)[name]
-  if (typeof value === 'boolean') return value ? 'on' : 'off'
-  return value === undefined ? undefined : `\`${value}\``
-}
+test('what the page on settings says is what the table of settings gives', () => {
+  assert.equal(readOperations('settings.md'), makeSettingsPage(), 'npm run settings makes it anew')
+})
 
-test('the page on settings has a row for each flag of serve with its variable and its default, and no other', () => {
-  const cells = [...readOperations('settings.md').matchAll(/^\| `(--[a-z-]+)` \| (.+) \|$/gm)]
-  const rows = new Map(cells.map(([, flag, rest]) => [flag, rest?.split(' | ') ?? []]))
-  const options = serveCommand().options.filter(({ hidden }) => !hidden)
-  assert.deepEqual([...rows.keys()].sort(), options.map(({ long }) => long).sort())
-  for (const option of options) {
-    const flag = option.long ?? ''
-    const [variable, byDefault, unit, purpose = ''] = rows.get(flag) ?? []
-    assert.equal(variable, `\`STOWAGE_${flag.slice(2).toUpperCase().replaceAll('-', '_')}\``, flag)
-    assert.equal(byDefault, defaultOf(option.attributeName()) ?? byDefault, flag)
-    assert.ok(
-      unit !== undefined && purpose.length > 20,
-      `${flag} has no unit, or does not say what it is for`,
-    )
+test('each setting has a default or says in words what holds without one, and its advice says more than its help', () => {
+  for (const name of SETTING_NAMES) {
+    const { default: byDefault, withoutDefault, help, advice } = settingOf(name)
+    assert.ok((byDefault === undefined) !== (withoutDefault === undefined), name)
+    assert.ok(advice.length > 20 && advice !== help, name)
   }
 })
 

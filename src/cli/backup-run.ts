@@ -8,31 +8,32 @@ import {
   makeBackup,
 } from '../maintenance/backup.ts'
 import { describeLost } from '../maintenance/lost-blob.ts'
-import { adminSocketOf } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
 import { holdFolder } from './folder-hold.ts'
 import { openProgress } from './progress.ts'
 import { requireDataFolder } from './required-folder.ts'
+import { readFolderSettings } from './setting-sources.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
 /** What `stowage backup` is told. */
 export interface BackupOptions {
   to: string
-  data: string
+  data?: string
   adminSocket?: string
   json?: boolean
 }
 
 /** Makes a backup, and tells of it. @throws UsageError */
 export async function runBackup(options: BackupOptions): Promise<void> {
-  const [data, to] = [resolve(options.data), resolve(options.to)]
+  const { data, adminSocket } = readFolderSettings({ flags: { ...options }, environment: process.env })
+  const to = resolve(options.to)
   await requireDataFolder(data)
   await refuseUnfinished(data)
   // Only its owner may read what is made.
   process.umask(0o077)
   const started = performance.now()
   const progress = openProgress()
-  const hold = await holdFolder(data, options.adminSocket ?? adminSocketOf(data))
+  const hold = await holdFolder(data, adminSocket)
   try {
     const backup = await makeBackup({
       data,

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { DataFolderError, describeProblem, refuseUnfinished } from '../data-folder.ts'
 import { type CheckedBlobs, type CheckReport, checkFolder } from '../maintenance/check.ts'
 import { refuseUnreadable } from '../maintenance/claim.ts'
@@ -7,10 +6,11 @@ import type { Orphans } from '../maintenance/orphans.ts'
 import { formatBytes } from './bytes.ts'
 import { openProgress, type Progress } from './progress.ts'
 import { requireDataFolder } from './required-folder.ts'
+import { readFolderSettings } from './setting-sources.ts'
 
 /** What `stowage check` is told. */
 export interface CheckOptions {
-  data: string
+  data?: string
   full?: boolean
   deleteOrphans?: boolean
   json?: boolean
@@ -21,7 +21,7 @@ const MAX_TOLD = 100
 
 /** Checks a data folder, and tells what it found. @throws UsageError, DataFolderError */
 export async function runCheck(options: CheckOptions): Promise<void> {
-  const data = resolve(options.data)
+  const { data } = readFolderSettings({ flags: { ...options }, environment: process.env })
   await requireDataFolder(data)
   await refuseUnfinished(data)
   await refuseUnreadable(data)

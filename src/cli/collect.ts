@@ -1,15 +1,17 @@
 import { Command } from 'commander'
-import { parseDuration } from '../config.ts'
-import { adminSocketOf, askServer } from './admin-client.ts'
+import { parseValue } from '../config.ts'
+import { TIME_KEPT } from '../settings/time.ts'
+import { askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
-import { dataOption } from './data-option.ts'
+import { settingOption } from './setting-option.ts'
+import { readFolderSettings } from './setting-sources.ts'
 import { UsageError } from './usage-error.ts'
 
 interface CollectOptions {
   now?: boolean
   tombstones?: boolean
   unused?: string
-  data: string
+  data?: string
   adminSocket?: string
   json?: boolean
 }
@@ -33,8 +35,8 @@ export function collectCommand(): Command {
     .option('--now', 'required to confirm')
     .option('--tombstones', 'also remove deleted manifests, which can then no longer be restored')
     .option('--unused <time>', 'also remove blobs that no manifest has referenced for this long; at least 1h')
-    .addOption(dataOption('data folder of the server'))
-    .option('--admin-socket <file>', 'admin socket of the server, if not in the data folder')
+    .addOption(settingOption('data', 'data folder of the server'))
+    .addOption(settingOption('adminSocket', 'admin socket of the server, if not in the data folder'))
     .option('--json', 'print the result as JSON')
     .action(collect)
 }
@@ -42,12 +44,12 @@ export function collectCommand(): Command {
 async function collect(options: CollectOptions): Promise<void> {
   if (!options.now)
     throw new UsageError('the server deletes unused data once a minute; add --now to delete it immediately')
-  const unused = options.unused === undefined ? undefined : parseDuration('--unused', options.unused)
+  const unused = options.unused === undefined ? undefined : parseValue(TIME_KEPT, '--unused', options.unused)
   if (unused !== undefined && unused < MIN_UNUSED_MS)
     throw new UsageError('--unused must be at least 1h, since pushes in progress may be about to use a blob')
-  const socket = options.adminSocket ?? adminSocketOf(options.data)
+  const { adminSocket } = readFolderSettings({ flags: { ...options }, environment: process.env })
   const body = { tombstones: options.tombstones === true, ...(unused !== undefined && { unused }) }
-  for await (const value of askServer(socket, { route: 'POST /collect', body })) {
+  for await (const value of askServer(adminSocket, { route: 'POST /collect', body })) {
     const text = options.json ? JSON.stringify(value) : describe(value as Collected)
     process.stdout.write(`${text}\n`)
   }

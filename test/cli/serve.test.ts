@@ -186,7 +186,7 @@ test('a variable that says no allows no anonymous access', async (t) => {
 const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, string>][] = [
   [['--listen', 'nonsense'], /--listen must be <host>:<port>/],
   [['--listen', '127.0.0.1:65536'], /--listen must be <host>:<port>/],
-  [[], /--listen must be <host>:<port>/, { STOWAGE_LISTEN: '::1:5000' }],
+  [[], /STOWAGE_LISTEN must be <host>:<port>/, { STOWAGE_LISTEN: '::1:5000' }],
   [['--data', ''], /--data/],
   [['--log-level', 'loud'], /--log-level.*debug, info, warn, error, silent/],
   [['--upload-expiry', '90'], /--upload-expiry must be a whole number and a unit/],

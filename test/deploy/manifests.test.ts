@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { serveCommand } from '../../src/cli/serve.ts'
 import { DEFAULTS, parseConfig } from '../../src/config.ts'
+import { SETTING_NAMES, variableOf } from '../../src/settings/table.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { findObstacle, projectFile, readKubernetes, runProgram } from './manifests.ts'
 
@@ -66,11 +66,10 @@ test('the pod of deploy/kubernetes.yaml has settings that exist, and time to sto
   const { terminationGracePeriodSeconds: grace, containers } = Deployment?.spec.template.spec ?? {}
   const [{ args, env }] = containers ?? assert.fail('it has no containers')
   assert.deepEqual(args, ['--allow-anonymous'])
-  const { options } = serveCommand()
   const given = env.map(({ name, value }) => {
-    const option = options.find(({ envVar }) => envVar === name)
-    assert.ok(option, `${name} is no setting`)
-    return [option.attributeName(), value]
+    const setting = SETTING_NAMES.find((each) => variableOf(each) === name)
+    assert.ok(setting, `${name} is no setting`)
+    return [setting, value]
   })
   const config = parseConfig({
     ...DEFAULTS,

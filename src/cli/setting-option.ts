@@ -1,0 +1,20 @@
+import { Option } from 'commander'
+import { keyOf, type SettingName, settingOf, variableOf } from '../settings/table.ts'
+
+/**
+ * The option of a setting. Its default and its variable are in the help only: the command reads them itself, with {@link readSettings}, since it
+ * must know where a value was given.
+ *
+ * @param help that of the setting, unless the command uses it for something else
+ */
+export function settingOption(name: SettingName, help = settingOf(name).help): Option {
+  const { placeholder, form, default: byDefault } = settingOf(name)
+  const choices = form.choices?.map((choice) => JSON.stringify(choice)).join(', ')
+  const facts = [
+    choices === undefined ? [] : `choices: ${choices}`,
+    typeof byDefault === 'string' ? `default: ${JSON.stringify(byDefault)}` : [],
+    `env: ${variableOf(name)}${placeholder === undefined ? '=true' : ''}`,
+  ].flat()
+  const flags = [`--${keyOf(name)}`, placeholder ?? []].flat().join(' ')
+  return new Option(flags, `${help} (${facts.join(', ')})`)
+}

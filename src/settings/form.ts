@@ -1,0 +1,51 @@
+/** How the values of a setting are written. */
+export interface Form<T> {
+  /** What the documentation says of it, such as `time`; Markdown. */
+  readonly unit: string
+  /** What a value of a configuration file looks like, as JSON Schema. */
+  readonly schema: object
+  /** The only values, if there are few. */
+  readonly choices?: readonly string[]
+  /** Reads a value. @throws InvalidValue */
+  parse(text: string): T
+}
+
+/** A value is not of its form; the message says what it must be, without naming the setting. */
+export class InvalidValue extends Error {
+  override readonly name = 'InvalidValue'
+}
+
+/** One of a few words. */
+export function oneOf<const Choices extends readonly string[]>(choices: Choices): Form<Choices[number]> {
+  const quoted = choices.map((choice) => `\`${choice}\``)
+  return {
+    unit: `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`,
+    schema: { enum: choices },
+    choices,
+    parse(text) {
+      const found = choices.find((choice) => choice === text)
+      if (found === undefined) throw new InvalidValue(`must be one of ${choices.join(', ')}`)
+      return found
+    },
+  }
+}
+
+const ON = ['true', '1', 'yes', 'on']
+const OFF = ['false', '0', 'no', 'off', '']
+
+/** Something that is on or off. */
+export const SWITCH: Form<boolean> = {
+  unit: 'switch',
+  schema: { type: 'boolean' },
+  parse(text) {
+    const word = text.toLowerCase()
+    if (ON.includes(word)) return true
+    if (OFF.includes(word)) return false
+    throw new InvalidValue('must be true or false')
+  },
+}
+
+/** The path of a file. */
+export function fileOf(unit: string): Form<string> {
+  return { unit, schema: { type: 'string' }, parse: (text) => text }
+}
