@@ -5,6 +5,7 @@ import { startStowage } from '../stowage.ts'
 import { assertWhole, feedUrl, followChanges, listChanges, type ToldChange } from './changes.ts'
 import { clockedRegistry, RETENTION } from './clocked-registry.ts'
 import { startForFile } from './file-server.ts'
+import { openRegistry } from './open-registry.ts'
 
 const { url } = await startForFile()
 
@@ -200,4 +201,19 @@ test('an unknown repository and wrong parameters are refused', async () => {
       assert.match(await refused.text(), message)
     }
   }
+})
+
+test('a change is listed once it was answered, however soon after another list', async (t) => {
+  const { registry, ask, push } = await openRegistry(t, (context) => context)
+  await push('app', 'v1')
+  const { last } = await registry.changes.bounds()
+  // Without a network all of this happens in one turn of the event loop.
+  const list = () => ask('GET', `/v2/app/_stowage/changes/list?since=${last}`)
+  await list()
+  await ask('DELETE', '/v2/app/manifests/v1')
+  const { changes } = (await (await list()).json()) as { changes: ToldChange[] }
+  assert.deepEqual(
+    changes.map(({ kind }) => kind),
+    ['tag-removed'],
+  )
 })

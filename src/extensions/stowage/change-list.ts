@@ -5,7 +5,7 @@ import { contentIn } from '../operation.ts'
 import { limitParameter } from '../parameters.ts'
 import { type QueryParameter, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
-import { type FeedPage, formatChange, MAX_CHANGES, readFeed, SINCE, waitBehind } from './feed.ts'
+import { type FeedPage, formatChange, MAX_CHANGES, readFeed, readOn, SINCE, waitBehind } from './feed.ts'
 import { takePlace } from './followers.ts'
 import { ownMediaTypes } from './media-types.ts'
 
@@ -92,7 +92,7 @@ async function waitForPage(
   try {
     while (page.changes.length === 0 && !signal.aborted) {
       await waitBehind(context, page, signal)
-      if (!signal.aborted) page = await readFeed(context, page.next, n)
+      if (!signal.aborted) page = await readOn(context, page, n)
     }
     return page
   } finally {

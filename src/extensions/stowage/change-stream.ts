@@ -11,6 +11,7 @@ import {
   formatRefusal,
   parseSequence,
   readFeed,
+  readOn,
   SINCE,
   waitBehind,
 } from './feed.ts'
@@ -111,7 +112,7 @@ async function* events(
   { signal, giveBack }: { signal: AbortSignal; giveBack(): void },
 ): AsyncGenerator<ServerSentEvent> {
   try {
-    for (let page = first; ; page = await readFeed(context, page.next, PAGE_SIZE)) {
+    for (let page = first; ; page = await readOn(context, page, PAGE_SIZE)) {
       for (const change of page.changes) {
         if (signal.aborted) return
         yield { id: String(change.sequence), event: 'change', data: formatChange(change) }

@@ -104,14 +104,30 @@ export async function readFeed(
   const { registry, repository } = context
   const after = since ?? (await registry.changes.bounds()).last
   const query = { ...(repository && { repository }), after, limit }
-  const { changes, next, floor, last } = await readTogether(registry, query)
+  return pageOf(after, await registry.changes.read(query))
+}
+
+/** Reads changes after a page once there are some; those who follow the same and are woken together share what is read. */
+export async function readOn(
+  { registry, repository }: ExtensionContext,
+  { next: after }: FeedPage,
+  limit: number,
+): Promise<FeedPage> {
+  const query = { ...(repository && { repository }), after, limit }
+  return pageOf(after, await readTogether(registry, query))
+}
+
+function pageOf(after: number, { changes, next, floor, last }: ChangesRead): FeedPage {
   if (after > last) throw beyondEnd(after, { floor, last })
   return { changes, next, last }
 }
 
 const reading = new WeakMap<Registry, Map<string, Promise<ChangesRead>>>()
 
-/** Those who follow the same and are woken together share what is read in one turn of the event loop. */
+/**
+ * Shares what is read in one turn of the event loop. It may be older than a commit of the same turn, so only those may share it who read
+ * on until nothing is left.
+ */
 function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangesRead> {
   const pages = reading.get(registry) ?? new Map<string, Promise<ChangesRead>>()
   reading.set(registry, pages)
