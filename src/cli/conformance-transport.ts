@@ -1,8 +1,8 @@
 import { type LookupAddress, lookup as lookUp } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent, fetch as fetchBy } from 'undici'
-import { isPublicAddress } from '../conformance/public-address.ts'
-import type { Fetch } from '../conformance/transport.ts'
+import { isPublicAddress } from '../client/public-address.ts'
+import type { Fetch } from '../client/transport.ts'
 
 /** How requests are sent. */
 export interface TransportOptions {

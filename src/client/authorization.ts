@@ -1,5 +1,5 @@
 import { type Challenge, parseChallenge } from './challenge.ts'
-import { Undecided } from './outcome.ts'
+import { DestinationError, TokenError } from './error.ts'
 
 /** A user and what shows that it is they. */
 export interface Credentials {
@@ -9,11 +9,6 @@ export interface Credentials {
 
 /** Asks one URL, without authorization where a redirect leaves its host. */
 export type Get = (url: string, authorization?: string) => Promise<{ status: number; body: Uint8Array }>
-
-/** A token endpoint gave no token. */
-export class TokenError extends Error {
-  override readonly name = 'TokenError'
-}
 
 /** What a session shows a registry to be let in. */
 export interface Authorization {
@@ -32,6 +27,8 @@ interface Token {
 /** How long a token counts that doesn't say. */
 const DEFAULT_LIFETIME = 60
 const MAX_LIFETIME = 3600
+/** How many challenges and tokens are kept: a registry may name another scope for each request. */
+const MAX_KEPT = 1000
 
 /**
  * Meets challenges of one registry with a password or with tokens, which are kept for each scope. Credentials go to no token
@@ -55,7 +52,7 @@ export function openAuthorization(
     const kept = isFresh ? undefined : await tokens.get(url)
     if (kept !== undefined && kept.expires > Date.now()) return kept.header
     const asked = askForToken(url, { get, onSecret, ...(basic !== undefined && { basic }) })
-    tokens.set(url, asked)
+    keep(tokens, url, asked)
     asked.catch(() => tokens.delete(url))
     return (await asked).header
   }
@@ -68,10 +65,18 @@ export function openAuthorization(
       const challenge = parseChallenge(header)
       if (challenge === undefined) return undefined
       const isRefused = JSON.stringify(challenges.get(kind)) === JSON.stringify(challenge)
-      challenges.set(kind, challenge)
+      keep(challenges, kind, challenge)
       return await show(challenge, isRefused)
     },
   }
+}
+
+/** Keeps a value, in place of the oldest one if there are too many. */
+function keep<T>(kept: Map<string, T>, key: string, value: T): void {
+  kept.delete(key)
+  kept.set(key, value)
+  const [oldest] = kept.keys()
+  if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest)
 }
 
 /** Where a token is asked for; its own query stays. Throws if credentials would go where they must not. */
@@ -82,9 +87,9 @@ function tokenUrl(
 ): string {
   const url = URL.parse(realm)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new Undecided('the challenge does not name an http or https token endpoint')
+    throw new TokenError('the challenge does not name an http or https token endpoint')
   if (user !== undefined && url.protocol !== 'https:' && url.origin !== origin)
-    throw new Undecided(
+    throw new DestinationError(
       `the token endpoint ${url.origin} is neither on the host of the registry nor uses https, so no credentials are sent to it`,
     )
   url.username = ''

@@ -1,23 +1,23 @@
-import { Undecided } from './outcome.ts'
+import { DestinationError } from './error.ts'
 import { addressOf, isPublicAddress } from './public-address.ts'
 
 /** What a request is for: a token endpoint may be elsewhere without being listed, if it speaks https. */
 export type Purpose = 'api' | 'token'
 
 /**
- * Throws Undecided unless a request may be sent to a URL that the registry named.
+ * Throws DestinationError unless a request may be sent to a URL that the registry named.
  *
- * @returns whether the URL is at the tested registry's own host and port
+ * @returns whether the URL is at the registry's own host and port
  */
 export type CheckDestination = (url: URL, purpose: Purpose) => boolean
 
 /**
  * Decides where requests may go. A registry names URLs in `Location`, in redirects, in `Link`, in descriptors and as token realms, and
- * each of them is a request that it has us send: to its own origin, and else only to hosts that the user listed. Loopback, link-local
+ * each of them is a request that it has us send: to its own origin, and else only to hosts that are listed. Loopback, link-local
  * and private addresses get none, listed or not, unless the registry itself is at that host and port. Names are looked up later: what
  * opens connections holds the address that it connects to against `isPublicAddress`, for all but the registry's own host and port.
  *
- * @param origin of the registry that is tested
+ * @param origin of the registry
  * @param allowedHosts `host` or `host:port`; without a port, the default one of the scheme
  */
 export function openDestinations(origin: string, allowedHosts: readonly string[] = []): CheckDestination {
@@ -27,13 +27,14 @@ export function openDestinations(origin: string, allowedHosts: readonly string[]
     const isHome = url.hostname === home.hostname && portOf(url) === portOf(home)
     if (url.origin === home.origin) return isHome
     if (!isHome && isLocal(url.hostname))
-      throw new Undecided(
+      throw new DestinationError(
         `the registry leads to ${url.origin}, a loopback, link-local or private address, so no requests are sent there`,
       )
     const isListed = allowed.has(url.host) || allowed.has(`${url.hostname}:${portOf(url)}`)
     if (isListed || (purpose === 'token' && url.protocol === 'https:')) return isHome
-    throw new Undecided(
-      `the registry leads to ${url.origin}, where requests are sent only with --allow-host ${url.host}`,
+    throw new DestinationError(
+      `the registry leads to ${url.origin}, which is not an allowed host, so no requests are sent there`,
+      { unlisted: url },
     )
   }
 }

@@ -1,7 +1,8 @@
+import { digestOf } from '../client/hasher.ts'
 import { parseDigest } from '../oci/digest.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import { Failure } from './outcome.ts'
-import { digestOf, type Probe, requireHeader, wantBody, wantStatus } from './probe.ts'
+import { type Probe, requireHeader, wantBody, wantStatus } from './probe.ts'
 import { locationOf } from './upload.ts'
 
 /** The path of a blob. */

@@ -1,4 +1,4 @@
-import { isObject } from './list.ts'
+import { isObject } from '../client/request.ts'
 import { Failure, NotSupported } from './outcome.ts'
 import { type Probe, requireJson, wantStatus } from './probe.ts'
 

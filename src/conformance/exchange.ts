@@ -33,8 +33,3 @@ export interface Exchange {
   /** Why there is no answer. */
   problem?: string
 }
-
-/** Whether a header of this name lets somebody in. */
-export function isCredential(name: string): boolean {
-  return ['authorization', 'proxy-authorization', 'cookie', 'set-cookie'].includes(name.toLowerCase())
-}

@@ -1,3 +1,4 @@
+import { isObject } from '../client/request.ts'
 import { parseNextLink } from '../oci/link.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import type { ProbeDescriptor } from './manifest.ts'
@@ -95,9 +96,4 @@ export function parseLink(answer: ProbeAnswer): string | undefined {
   const target = parseNextLink(header)
   if (target === undefined) throw new Failure('Link: <target>; rel="next"', `Link: ${header}`)
   return target
-}
-
-/** Whether something parsed is a JSON object. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,7 +1,8 @@
+import { digestOf } from '../client/hasher.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import { NotSupported } from './outcome.ts'
-import { digestOf, type Probe, randomContent, wantBody, wantStatus } from './probe.ts'
+import { type Probe, randomContent, wantBody, wantStatus } from './probe.ts'
 import { pushBlob } from './upload.ts'
 
 /** A manifest as it is pushed. */

@@ -1,4 +1,3 @@
-import { type Digest, formatDigest } from '../oci/digest.ts'
 import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
 import { Failure } from './outcome.ts'
 import type { SendRaw } from './transport.ts'
@@ -41,16 +40,6 @@ export function randomContent(size: number): Uint8Array {
   const bytes = new Uint8Array(size)
   for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536))
   return bytes
-}
-
-/** The digest of bytes. */
-export async function digestOf(
-  bytes: Uint8Array,
-  algorithm: 'sha256' | 'sha512' = 'sha256',
-): Promise<Digest> {
-  const name = algorithm === 'sha256' ? 'SHA-256' : 'SHA-512'
-  const hash = new Uint8Array(await crypto.subtle.digest(name, bytes as Uint8Array<ArrayBuffer>))
-  return formatDigest(algorithm, Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join(''))
 }
 
 /** Fails unless the status is one of those wanted. */

@@ -1,4 +1,4 @@
-import { TokenError } from './authorization.ts'
+import { TokenError } from '../client/error.ts'
 import type { Send } from './probe.ts'
 import { problemOf } from './problem.ts'
 

@@ -1,5 +1,6 @@
+import { isCredential } from '../client/session.ts'
 import { parseNextLink } from '../oci/link.ts'
-import { type Exchange, isCredential, type ProbeAnswer } from './exchange.ts'
+import type { Exchange, ProbeAnswer } from './exchange.ts'
 import { decodeText, printable } from './printable.ts'
 import type { Hider } from './secret.ts'
 import { formatPrintf, quote } from './shell.ts'

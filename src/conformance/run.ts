@@ -1,10 +1,10 @@
+import { urlOf } from '../client/session.ts'
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
 import type { Case } from './case.ts'
 import type { Exchange, ProbeRequest } from './exchange.ts'
 import { Failure, NotSupported, Undecided } from './outcome.ts'
 import type { Existing, Probe, Send } from './probe.ts'
 import { answerOf, rawExchange } from './raw-request.ts'
-import { urlOf } from './session.ts'
 import type { SendRaw } from './transport.ts'
 
 /** What would have been right, and what came instead. */

@@ -1,9 +1,11 @@
+import { digestOf } from '../client/hasher.ts'
+import { isObject } from '../client/request.ts'
 import { needEndpoint } from './discovery.ts'
 import type { ProbeAnswer } from './exchange.ts'
-import { isObject, readPages } from './list.ts'
+import { readPages } from './list.ts'
 import { makeManifest, type ProbeManifest, pushManifest } from './manifest.ts'
 import { Failure } from './outcome.ts'
-import { digestOf, type Probe, randomContent, requireHeader, requireJson, wantStatus } from './probe.ts'
+import { type Probe, randomContent, requireHeader, requireJson, wantStatus } from './probe.ts'
 import { pushBlob } from './upload.ts'
 
 /** A JSON object as a registry sent it. */

@@ -1,5 +1,6 @@
+import { isCredential } from '../client/session.ts'
 import type { Group, Level, Version } from './case.ts'
-import { type Exchange, isCredential } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { decodeText, printable } from './printable.ts'
 import { type RepetitionOptions, repetitionOf } from './repetition.ts'
 import type { Result, Verdict } from './run.ts'

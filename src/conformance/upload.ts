@@ -1,6 +1,7 @@
+import { digestOf } from '../client/hasher.ts'
 import type { ProbeAnswer } from './exchange.ts'
 import { Failure, NotSupported } from './outcome.ts'
-import { digestOf, type Probe, requireHeader, wantStatus } from './probe.ts'
+import { type Probe, requireHeader, wantStatus } from './probe.ts'
 
 /** A chunk as it is sent. */
 export interface Chunk {

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import type { Fetch } from '../../src/client/transport.ts'
 import {
   assertRegistry,
   parseRegistryAddress,
   RegistryAddressError,
 } from '../../src/conformance/registry-address.ts'
 import { openSession } from '../../src/conformance/session.ts'
-import type { Fetch } from '../../src/conformance/transport.ts'
 
 interface Seen {
   method: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Challenge, parseChallenge } from '../../src/conformance/challenge.ts'
+import { type Challenge, parseChallenge } from '../../src/client/challenge.ts'
 import { holds } from './property.ts'
 import { near, optionalSpace, textOf } from './text.ts'
 

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import fc from 'fast-check'
+import { parseChallenge } from '../../src/client/challenge.ts'
 import { DEFAULTS, parseConfig } from '../../src/config.ts'
-import { parseChallenge } from '../../src/conformance/challenge.ts'
 import { limitParameter } from '../../src/http/parameters.ts'
 import { isNotModified } from '../../src/http/precondition.ts'
 import { parseDigest } from '../../src/oci/digest.ts'

@@ -1,6 +1,7 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { blobPath, wantBlob } from '../../blob.ts'
 import type { Case } from '../../case.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantStatus } from '../../probe.ts'
 import { hostHeader, rawRequest } from '../../raw-request.ts'
 import { closeUpload, startUpload, withParameter } from '../../upload.ts'
 

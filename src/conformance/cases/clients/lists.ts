@@ -1,5 +1,6 @@
+import { isObject } from '../../../client/request.ts'
 import type { Case } from '../../case.ts'
-import { isObject, parseLink, readPages, readTags, tagsOf } from '../../list.ts'
+import { parseLink, readPages, readTags, tagsOf } from '../../list.ts'
 import { pushArtifact, pushManifest } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
 import { type Probe, requireJson, wantStatus } from '../../probe.ts'

@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { MEDIA_TYPES } from '../../../oci/media-type.ts'
 import type { Case } from '../../case.ts'
 import { readAllReferrers, readReferrers, referrersTarget } from '../../list.ts'
@@ -17,7 +18,7 @@ import {
   wantPullable,
 } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, wantHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantHeader, wantStatus } from '../../probe.ts'
 import { seenInRow } from './uploads.ts'
 
 const NEEDS = ['manifest-push-by-digest', 'manifest-push-by-tag']

@@ -1,6 +1,7 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { blobPath, wantBlob } from '../../blob.ts'
 import type { Case } from '../../case.ts'
-import { digestOf, type Probe, randomContent, requireHeader, wantHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, requireHeader, wantHeader, wantStatus } from '../../probe.ts'
 import { addChunk, closeUpload, sendChunk, startUpload } from '../../upload.ts'
 
 const RETRIED = {

@@ -1,8 +1,9 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { blobPath, wantBlob } from '../../blob.ts'
 import type { Case, Level } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { Failure } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, requireHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, requireHeader, wantStatus } from '../../probe.ts'
 import {
   acceptUpload,
   addChunk,

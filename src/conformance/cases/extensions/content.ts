@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { blobPath } from '../../blob.ts'
 import type { Case } from '../../case.ts'
 import { needEndpoint } from '../../discovery.ts'
@@ -10,15 +11,7 @@ import {
   pushManifest,
 } from '../../manifest.ts'
 import { Failure } from '../../outcome.ts'
-import {
-  digestOf,
-  type Probe,
-  randomContent,
-  requireHeader,
-  wantBody,
-  wantHeader,
-  wantStatus,
-} from '../../probe.ts'
+import { type Probe, randomContent, requireHeader, wantBody, wantHeader, wantStatus } from '../../probe.ts'
 import {
   type Asking,
   ask,

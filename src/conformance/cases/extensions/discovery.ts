@@ -1,6 +1,6 @@
+import { isObject } from '../../../client/request.ts'
 import type { Case } from '../../case.ts'
 import { discover } from '../../discovery.ts'
-import { isObject } from '../../list.ts'
 import { Failure } from '../../outcome.ts'
 import { type Probe, randomContent, requireJson } from '../../probe.ts'
 import { entriesOf } from '../../stowage.ts'

@@ -1,6 +1,6 @@
+import { isObject } from '../../../client/request.ts'
 import type { Case } from '../../case.ts'
 import { needEndpoint } from '../../discovery.ts'
-import { isObject } from '../../list.ts'
 import { pushArtifact, pushManifest } from '../../manifest.ts'
 import { Failure } from '../../outcome.ts'
 import { type Probe, wantHeader, wantStatus } from '../../probe.ts'

@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { askForBlob } from '../../blob.ts'
 import type { Case } from '../../case.ts'
 import {
@@ -11,7 +12,7 @@ import {
   pushManifest,
   wantPullable,
 } from '../../manifest.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantStatus } from '../../probe.ts'
 import {
   type Asking,
   ask,

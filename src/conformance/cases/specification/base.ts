@@ -1,9 +1,10 @@
+import { digestOf } from '../../../client/hasher.ts'
+import { isObject } from '../../../client/request.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
-import { isObject } from '../../list.ts'
 import { pullManifest, pushArtifact } from '../../manifest.ts'
 import { Failure } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, requireHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, requireHeader, wantStatus } from '../../probe.ts'
 
 const MUST = { group: 'specification', level: 'MUST', version: '1.0' } as const
 const CODES = { ...MUST, section: 'Error Codes', readOnly: true } as const

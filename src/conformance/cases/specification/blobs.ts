@@ -1,8 +1,9 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { askForBlob, blobPath, wantBlob, wantDigestOf } from '../../blob.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, wantBody, wantHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantBody, wantHeader, wantStatus } from '../../probe.ts'
 import { pushBlob } from '../../upload.ts'
 
 const PULLING = { group: 'specification', section: 'Pulling blobs' } as const

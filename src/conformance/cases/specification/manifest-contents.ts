@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import type { Case } from '../../case.ts'
 import {
   descriptorOf,
@@ -11,7 +12,7 @@ import {
   pushManifest,
   wantPullable,
 } from '../../manifest.ts'
-import { digestOf, type Probe, randomContent } from '../../probe.ts'
+import { type Probe, randomContent } from '../../probe.ts'
 
 /** Cases of what manifests may hold. All are of the image specification, which this one builds on. */
 const CONTENT = {

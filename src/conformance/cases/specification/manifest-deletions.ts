@@ -1,8 +1,9 @@
+import { digestOf } from '../../../client/hasher.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { manifestTarget, pullManifest, pushArtifact } from '../../manifest.ts'
 import { NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantStatus } from '../../probe.ts'
 
 const DELETING = {
   group: 'specification',

@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import {
@@ -16,7 +17,7 @@ import {
   wantPullable,
 } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, randomContent, requireHeader, wantBody, wantHeader, wantStatus } from '../../probe.ts'
+import { randomContent, requireHeader, wantBody, wantHeader, wantStatus } from '../../probe.ts'
 import { tagParameterCases } from './tag-parameters.ts'
 
 const PUSHING = {

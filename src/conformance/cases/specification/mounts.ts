@@ -1,7 +1,8 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { cleanUpBlob, wantBlob, wantCreated } from '../../blob.ts'
 import type { Case } from '../../case.ts'
 import { NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantStatus } from '../../probe.ts'
 import { acceptUpload, closeUpload, locationOf, pushBlob } from '../../upload.ts'
 
 const MOUNTING = { group: 'specification', section: 'Mounting a blob from another repository' } as const

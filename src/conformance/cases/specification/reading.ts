@@ -1,8 +1,9 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { MEDIA_TYPES } from '../../../oci/media-type.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Existing, type Probe, requireHeader, requireJson, wantStatus } from '../../probe.ts'
+import { type Existing, type Probe, requireHeader, requireJson, wantStatus } from '../../probe.ts'
 
 const ACCEPT = {
   Accept: [

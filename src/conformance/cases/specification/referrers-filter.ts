@@ -1,10 +1,11 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { MEDIA_TYPES } from '../../../oci/media-type.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { type Page, readPages, referrersOf, referrersTarget } from '../../list.ts'
 import { makeIndex, type ProbeDescriptor, pushManifest } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent } from '../../probe.ts'
+import { type Probe, randomContent } from '../../probe.ts'
 
 const FILTER = {
   group: 'specification',

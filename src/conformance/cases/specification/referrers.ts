@@ -1,13 +1,8 @@
+import { digestOf } from '../../../client/hasher.ts'
+import { isObject } from '../../../client/request.ts'
 import { MEDIA_TYPES } from '../../../oci/media-type.ts'
 import type { Case } from '../../case.ts'
-import {
-  isObject,
-  readAllReferrers,
-  readPages,
-  readReferrers,
-  referrersOf,
-  referrersTarget,
-} from '../../list.ts'
+import { readAllReferrers, readPages, readReferrers, referrersOf, referrersTarget } from '../../list.ts'
 import {
   descriptorOf,
   makeArtifact,
@@ -21,7 +16,7 @@ import {
   wantPullable,
 } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, requireJson, wantHeader, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, requireJson, wantHeader, wantStatus } from '../../probe.ts'
 import { referrersFilterCases } from './referrers-filter.ts'
 
 const LISTING = {

@@ -1,3 +1,4 @@
+import { digestOf } from '../../../client/hasher.ts'
 import type { Case } from '../../case.ts'
 import {
   makeArtifact,
@@ -8,7 +9,7 @@ import {
   wantPullable,
 } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, wantStatus } from '../../probe.ts'
+import { type Probe, wantStatus } from '../../probe.ts'
 
 const PARAMETERS = {
   group: 'specification',

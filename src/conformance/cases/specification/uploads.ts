@@ -1,8 +1,9 @@
+import { digestOf } from '../../../client/hasher.ts'
 import { askForBlob, cleanUpBlob, wantBlob, wantCreated, wantRefused } from '../../blob.ts'
 import type { Case } from '../../case.ts'
 import type { ProbeAnswer } from '../../exchange.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
-import { digestOf, type Probe, randomContent, wantStatus } from '../../probe.ts'
+import { type Probe, randomContent, wantStatus } from '../../probe.ts'
 import {
   acceptUpload,
   closeUpload,

@@ -1,0 +1,136 @@
+import type { Descriptor } from '../oci/manifest.ts'
+import type { RepositoryName, Tag } from '../oci/reference.ts'
+import { formatRoute } from '../oci/route.ts'
+import { type GetBlobOptions, getBlob, headBlob, type PulledBlob } from './blobs.ts'
+import { type ListOptions, listReferrers, listRepositories, listTags } from './lists.ts'
+import {
+  getManifest,
+  headManifest,
+  type ManifestInfo,
+  type PulledManifest,
+  type PushedManifest,
+  putManifest,
+} from './manifests.ts'
+import {
+  ask,
+  digestArgument,
+  ignoreBody,
+  type Place,
+  referenceArgument,
+  repositoryArgument,
+} from './request.ts'
+import { openSession, type SessionOptions } from './session.ts'
+import { type BlobContent, mountBlob, type PushBlobOptions, type PushedBlob, pushBlob } from './uploads.ts'
+
+/** Talks to one registry. */
+export interface RegistryClient {
+  /** Scheme, host and port of the registry. */
+  readonly origin: string
+  /** Checks that there is a registry that accepts the credentials. */
+  ping(signal?: AbortSignal): Promise<void>
+  /** All repositories, in the order of the registry; pages are asked for as they are needed. */
+  repositories(options?: ListOptions): AsyncIterable<RepositoryName>
+  /** What one repository has. @throws TypeError if it is not a repository name */
+  repository(name: string): RepositoryClient
+}
+
+/**
+ * Talks to one repository.
+ *
+ * All methods throw TypeError for a tag or digest that is malformed, ResponseError if the registry refuses a request, DigestError if
+ * content does not have its digest, any other ClientError if a response can't be taken, and what fetch threw if there was none.
+ */
+export interface RepositoryClient {
+  readonly name: RepositoryName
+  /** Looks whether a manifest is there. @returns undefined if it is not */
+  headManifest(reference: string, signal?: AbortSignal): Promise<ManifestInfo | undefined>
+  /** Pulls a manifest of at most 4 MiB by tag or digest. Its bytes have the digest that was asked for, or that the registry names. */
+  getManifest(reference: string, signal?: AbortSignal): Promise<PulledManifest>
+  /** Pushes a manifest under a tag or its digest. */
+  putManifest(
+    reference: string,
+    manifest: { mediaType: string; bytes: Uint8Array; signal?: AbortSignal },
+  ): Promise<PushedManifest>
+  /** Deletes a tag, or a manifest by its digest. */
+  deleteManifest(reference: string, signal?: AbortSignal): Promise<void>
+  /** Looks whether a blob is there. @returns undefined if it is not */
+  headBlob(digest: string, signal?: AbortSignal): Promise<{ size?: number } | undefined>
+  /** Pulls a blob. Its bytes are verified as they pass. */
+  getBlob(digest: string, options?: GetBlobOptions): Promise<PulledBlob>
+  /** Pushes a blob; after a failure of the network it goes on where the registry has got to. */
+  pushBlob(content: BlobContent, options?: PushBlobOptions): Promise<PushedBlob>
+  /** Makes a blob of another repository one of this. @returns false if the registry did not; then it has to be pushed */
+  mountBlob(digest: string, options: { from: string; signal?: AbortSignal }): Promise<boolean>
+  deleteBlob(digest: string, signal?: AbortSignal): Promise<void>
+  /** All tags, in the order of the registry; pages are asked for as they are needed. */
+  tags(options?: ListOptions): AsyncIterable<Tag>
+  /** All manifests whose subject is this digest, from the list or, where the registry has none, the tag that stands in for it. */
+  referrers(
+    digest: string,
+    options?: { artifactType?: string; signal?: AbortSignal },
+  ): AsyncIterable<Descriptor>
+}
+
+const TIMEOUT = 60_000
+
+/**
+ * Makes a client of one registry. It sends nothing before it is asked to.
+ *
+ * Requests go to the registry's own origin, to `allowedHosts`, and for tokens to hosts that speak https; credentials never go to any
+ * other. A registry that keeps blobs elsewhere needs that host to be listed.
+ *
+ * @param url scheme, host and port
+ * @throws TypeError if it is something else
+ */
+export function openRegistryClient(url: string, options: SessionOptions = {}): RegistryClient {
+  const origin = originOf(url)
+  const send = openSession(origin, options)
+  const { timeout = TIMEOUT } = options
+  return {
+    origin,
+    async ping(signal) {
+      const request = { method: 'GET', target: formatRoute('base', {}), ...(signal && { signal }) }
+      await ask(send, request, { statuses: [200], read: ignoreBody })
+    },
+    repositories: (list) => listRepositories(send, list),
+    repository: (name) => repositoryAt({ name: repositoryArgument(name), send, timeout }),
+  }
+}
+
+function repositoryAt(place: Place): RepositoryClient {
+  const { name, send } = place
+  const remove = async (target: string, signal?: AbortSignal) => {
+    const request = { method: 'DELETE', target, ...(signal && { signal }) }
+    await ask(send, request, { statuses: [200, 202, 204], read: ignoreBody })
+  }
+  return {
+    name,
+    headManifest: (reference, signal) => headManifest(place, reference, signal),
+    getManifest: (reference, signal) => getManifest(place, reference, signal),
+    putManifest: (reference, manifest) => putManifest(place, reference, manifest),
+    async deleteManifest(reference, signal) {
+      referenceArgument(reference)
+      await remove(formatRoute('manifest', { name, reference }), signal)
+    },
+    headBlob: (digest, signal) => headBlob(place, digest, signal),
+    getBlob: (digest, options) => getBlob(place, digest, options),
+    pushBlob: (content, options) => pushBlob(place, content, options),
+    mountBlob: (digest, options) => mountBlob(place, digest, options),
+    async deleteBlob(digest, signal) {
+      await remove(formatRoute('blob', { name, digest: digestArgument(digest) }), signal)
+    },
+    tags: (list) => listTags(place, list),
+    referrers: (digest, list) => listReferrers(place, digest, list),
+  }
+}
+
+function originOf(text: string): string {
+  const url = URL.parse(text)
+  const isOrigin =
+    url !== null &&
+    ['http:', 'https:'].includes(url.protocol) &&
+    url.username + url.password + url.search + url.hash === '' &&
+    ['/', '/v2', '/v2/'].includes(url.pathname)
+  if (!isOrigin) throw new TypeError(`${JSON.stringify(text)} is not the URL of a registry`)
+  return url.origin
+}
