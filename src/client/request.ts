@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from '../oci/digest.ts'
-import { JsonError, parseJson } from '../oci/json.ts'
+import { parseJson } from '../oci/json.ts'
 import { parseReference, parseRepositoryName, type Reference, type RepositoryName } from '../oci/reference.ts'
+import { TextError } from '../oci/text-error.ts'
 import { readBody } from './body.ts'
 import { type ErrorEntry, InvalidResponseError, ResponseError } from './error.ts'
 import type { Received, SendInSession, SessionRequest } from './session.ts'
@@ -62,7 +63,7 @@ export function objectOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     const value = parseJson(bytes)
     if (isObject(value)) return value
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error
+    if (!(error instanceof TextError)) throw error
   }
   throw new InvalidResponseError('the response is not a JSON object')
 }

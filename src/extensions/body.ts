@@ -1,6 +1,6 @@
 import type { JsonSchema } from '../api/schema.ts'
 import { RegistryError } from '../oci/error.ts'
-import { JsonError, parseJson } from '../oci/json.ts'
+import { parseJson } from '../oci/json.ts'
 import { parseMediaType } from '../oci/media-type.ts'
 import { TextError } from '../oci/text-error.ts'
 import type { ExtensionRequest } from './extension.ts'
@@ -87,7 +87,7 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
       return value as Record<string, unknown>
     }
   } catch (error) {
-    throw error instanceof JsonError ? bodyError(`body ${error.message}`) : error
+    throw error instanceof TextError ? bodyError(`body ${error.message}`) : error
   }
   throw bodyError('body is not a JSON object')
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { JsonError, parseJson } from './json.ts'
+import { parseJson } from './json.ts'
+import { TextError } from './text-error.ts'
 
 function parse(text: string): unknown {
   return parseJson(Buffer.from(text))
@@ -10,7 +11,7 @@ function assertRefused(text: string | Uint8Array, message: RegExp): void {
   const shown = JSON.stringify(Buffer.from(text).toString('latin1', 0, 99))
   assert.throws(
     () => parseJson(Buffer.from(text)),
-    (error) => error instanceof JsonError && message.test(error.message),
+    (error) => error instanceof TextError && message.test(error.message),
     shown,
   )
 }
@@ -175,6 +176,6 @@ test('4 MiB of anything are read or refused without getting stuck', () => {
     `{${'"a" '.repeat(SIZE / 4)}}`,
     `{"a":1,${keys.join()},"k7":1}`,
   ]) {
-    assert.throws(() => parse(text), JsonError)
+    assert.throws(() => parse(text), TextError)
   }
 })

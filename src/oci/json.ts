@@ -1,7 +1,4 @@
-/** Text that isn't JSON, or that two readers could understand differently. */
-export class JsonError extends Error {
-  override readonly name = 'JsonError'
-}
+import { TextError } from './text-error.ts'
 
 const MAX_DEPTH = 64
 const QUOTE = 0x22
@@ -16,23 +13,23 @@ const CLOSE_ARRAY = 0x5d
  * Reads JSON that comes from outside, in one pass before it is parsed: at most 64 levels deep, UTF-8 without a byte order mark, no
  * key twice in one object and none named `__proto__`, so that no two readers of the same bytes can see different things.
  *
- * @throws JsonError saying what is wrong
+ * @throws TextError saying what is wrong
  */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decode(bytes)
   checkStructure(text)
   try {
     return JSON.parse(text)
-  } catch (error) {
-    throw new JsonError('is not well-formed JSON', { cause: error })
+  } catch {
+    throw new TextError('is not well-formed JSON')
   }
 }
 
 function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (error) {
-    throw new JsonError('is not valid UTF-8', { cause: error })
+  } catch {
+    throw new TextError('is not valid UTF-8')
   }
 }
 
@@ -45,7 +42,7 @@ function checkStructure(text: string): void {
       if (isKey(text, end)) checkKey(text.slice(at, end + 1), open.at(-1))
       at = end
     } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
-      if (open.length === MAX_DEPTH) throw new JsonError(`is nested more than ${MAX_DEPTH} levels deep`)
+      if (open.length === MAX_DEPTH) throw new TextError(`is nested more than ${MAX_DEPTH} levels deep`)
       open.push(code === OPEN_OBJECT ? new Set() : undefined)
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
       open.pop()
@@ -59,7 +56,7 @@ function endOfString(text: string, start: number): number {
     if (code === QUOTE) return at
     if (code === BACKSLASH) at++
   }
-  throw new JsonError('is not well-formed JSON')
+  throw new TextError('is not well-formed JSON')
 }
 
 function isKey(text: string, endOfString: number): boolean {
@@ -70,9 +67,9 @@ function isKey(text: string, endOfString: number): boolean {
 
 function checkKey(quoted: string, keys: Set<string> | undefined): void {
   const key = unquote(quoted)
-  if (!key.isWellFormed()) throw new JsonError('has a key with half of a surrogate pair')
-  if (key === '__proto__') throw new JsonError('has a key named "__proto__"')
-  if (keys?.has(key)) throw new JsonError(`has the key ${quoted.slice(0, 100)} twice in one object`)
+  if (!key.isWellFormed()) throw new TextError('has a key with half of a surrogate pair')
+  if (key === '__proto__') throw new TextError('has a key named "__proto__"')
+  if (keys?.has(key)) throw new TextError(`has the key ${quoted.slice(0, 100)} twice in one object`)
   keys?.add(key)
 }
 
@@ -80,7 +77,7 @@ function unquote(quoted: string): string {
   if (!quoted.includes('\\')) return quoted.slice(1, -1)
   try {
     return JSON.parse(quoted)
-  } catch (error) {
-    throw new JsonError('is not well-formed JSON', { cause: error })
+  } catch {
+    throw new TextError('is not well-formed JSON')
   }
 }

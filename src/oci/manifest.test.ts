@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RegistryError } from './error.ts'
 import { type Manifest, parseManifest } from './manifest.ts'
 import { MEDIA_TYPES } from './media-type.ts'
+import { TextError } from './text-error.ts'
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string, string]
 const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
@@ -23,8 +23,7 @@ function assertInvalid(body: unknown, message: RegExp, contentType?: string): vo
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   assert.throws(
     () => parseManifest(Buffer.from(text), contentType),
-    (error) =>
-      error instanceof RegistryError && error.id === 'MANIFEST_INVALID' && message.test(error.message),
+    (error) => error instanceof TextError && message.test(`manifest ${error.message}`),
     `${text.slice(0, 200)} with ${contentType}`,
   )
 }

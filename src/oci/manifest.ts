@@ -1,7 +1,7 @@
 import { type Digest, parseDigest } from './digest.ts'
-import { RegistryError } from './error.ts'
-import { JsonError, parseJson } from './json.ts'
+import { parseJson } from './json.ts'
 import { isForeignLayer, isManifestType, isSameMediaType, MEDIA_TYPES, parseMediaType } from './media-type.ts'
+import { TextError } from './text-error.ts'
 
 /** The largest manifest that is accepted, in bytes: what every client in use can read. */
 export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
@@ -77,7 +77,7 @@ const DESCRIPTOR_FIELD_OF_FOLDED = foldedFields(DESCRIPTOR_FIELDS)
  *
  * @param bytes at most {@link MAX_MANIFEST_SIZE}
  * @param contentType the request's `Content-Type`, if it has one
- * @throws RegistryError MANIFEST_INVALID saying what is wrong
+ * @throws TextError
  * @see OCI Image Specification, manifest.md and image-index.md
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
@@ -101,10 +101,6 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   }
 }
 
-function invalid(message: string, cause?: unknown): RegistryError {
-  return new RegistryError('MANIFEST_INVALID', { message: `manifest ${message}`, cause })
-}
-
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -115,14 +111,9 @@ function isPresent(value: unknown): boolean {
 }
 
 function parseBody(bytes: Uint8Array): JsonObject {
-  try {
-    const body = parseJson(bytes)
-    if (isObject(body)) return body
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error
-    throw invalid(error.message, error)
-  }
-  throw invalid('is not a JSON object')
+  const body = parseJson(bytes)
+  if (isObject(body)) return body
+  throw new TextError('is not a JSON object')
 }
 
 /** Readers written in Go take "Layers" and "layer\u017f" for "layers": one digest would mean two things. */
@@ -130,7 +121,7 @@ function checkSpelling(object: JsonObject, fieldOfFolded: ReadonlyMap<string, st
   for (const key of Object.keys(object)) {
     const field = fieldOfFolded.get(fold(key))
     if (field !== undefined && field !== key)
-      throw invalid(`has a field "${key}", which must be spelled "${field}"`)
+      throw new TextError(`has a field "${key}", which must be spelled "${field}"`)
   }
 }
 
@@ -146,30 +137,31 @@ function fold(key: string): string {
 function checkFields(body: JsonObject): void {
   checkSpelling(body, FIELD_OF_FOLDED)
   if (isPresent(body.layers) && isPresent(body.manifests)) {
-    throw invalid('has both "layers" and "manifests": it must be an image or an index')
+    throw new TextError('has both "layers" and "manifests": it must be an image or an index')
   }
   if (body.schemaVersion !== undefined && body.schemaVersion !== 2) {
-    throw invalid('has a "schemaVersion" other than 2; Docker schema 1 is not supported')
+    throw new TextError('has a "schemaVersion" other than 2; Docker schema 1 is not supported')
   }
 }
 
 function mediaTypeOf(body: JsonObject, contentType: string | undefined): string {
   const inBody = body.mediaType
   const inHeader = contentType === undefined ? undefined : parseMediaType(contentType)
-  if (contentType !== undefined && inHeader === undefined) throw invalid('has a malformed Content-Type')
+  if (contentType !== undefined && inHeader === undefined) throw new TextError('has a malformed Content-Type')
   if (inBody === undefined || inBody === null) {
     if (inHeader === undefined) return guessMediaType(body)
     if (isManifestType(inHeader)) return inHeader.toLowerCase()
-    throw invalid(
+    throw new TextError(
       `has the Content-Type ${inHeader}, which is not a manifest type; send the media type of the manifest, such as ${MEDIA_TYPES.ociManifest}`,
     )
   }
   if (typeof inBody !== 'string' || parseMediaType(inBody) !== inBody)
-    throw invalid('has a malformed "mediaType"')
+    throw new TextError('has a malformed "mediaType"')
   if (inHeader !== undefined && !isSameMediaType(inHeader, inBody)) {
-    throw invalid(`has the "mediaType" ${inBody}, but its Content-Type is ${inHeader}`)
+    throw new TextError(`has the "mediaType" ${inBody}, but its Content-Type is ${inHeader}`)
   }
-  if (!isManifestType(inBody)) throw invalid(`has the "mediaType" ${inBody}, which is not a manifest type`)
+  if (!isManifestType(inBody))
+    throw new TextError(`has the "mediaType" ${inBody}, which is not a manifest type`)
   checkCase(inBody)
   return inBody
 }
@@ -178,13 +170,13 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
 function checkCase(mediaType: string): void {
   const known = Object.values(MEDIA_TYPES).find((type) => isSameMediaType(type, mediaType))
   if (known !== undefined && known !== mediaType)
-    throw invalid(`has the "mediaType" ${mediaType}, which must be spelled ${known}`)
+    throw new TextError(`has the "mediaType" ${mediaType}, which must be spelled ${known}`)
 }
 
 function guessMediaType(body: JsonObject): string {
   if (Array.isArray(body.manifests)) return MEDIA_TYPES.ociIndex
   if (isObject(body.config) && Array.isArray(body.layers)) return MEDIA_TYPES.ociManifest
-  throw invalid('has neither a Content-Type nor a "mediaType"')
+  throw new TextError('has neither a Content-Type nor a "mediaType"')
 }
 
 function artifactTypeOf(body: JsonObject): string | undefined {
@@ -200,7 +192,7 @@ function optionalType(object: JsonObject, field: string): string | undefined {
   if (!value) return undefined
   if (parseMediaType(value) === value) return value
   const shown = JSON.stringify(value.slice(0, MAX_SHOWN))
-  throw invalid(
+  throw new TextError(
     `has the "${field}" ${shown}, which is not a media type such as application/vnd.example.v1+json`,
   )
 }
@@ -208,7 +200,7 @@ function optionalType(object: JsonObject, field: string): string | undefined {
 function optionalString(object: JsonObject, field: string): string | undefined {
   const value = object[field]
   if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw invalid(`has a "${field}" that is not a string`)
+  if (typeof value !== 'string') throw new TextError(`has a "${field}" that is not a string`)
   return value
 }
 
@@ -216,10 +208,11 @@ function annotationsOf(body: JsonObject): Record<string, string> | undefined {
   const annotations = body.annotations
   if (annotations === undefined || annotations === null) return undefined
   if (!isObject(annotations) || !Object.values(annotations).every((value) => typeof value === 'string')) {
-    throw invalid('has "annotations" that are not an object of strings')
+    throw new TextError('has "annotations" that are not an object of strings')
   }
   const count = Object.keys(annotations).length
-  if (count > MAX_ANNOTATIONS) throw invalid(`has ${count} annotations; the maximum is ${MAX_ANNOTATIONS}`)
+  if (count > MAX_ANNOTATIONS)
+    throw new TextError(`has ${count} annotations; the maximum is ${MAX_ANNOTATIONS}`)
   return annotations as Record<string, string>
 }
 
@@ -259,18 +252,18 @@ function layerEdges(body: JsonObject, field: string): Edge[] {
 function descriptorList(body: JsonObject, field: string): unknown[] {
   const list = body[field]
   if (list === undefined || list === null) return []
-  if (!Array.isArray(list)) throw invalid(`has a "${field}" that is not an array`)
+  if (!Array.isArray(list)) throw new TextError(`has a "${field}" that is not an array`)
   return list
 }
 
 function parseDescriptor(descriptor: unknown, field: string): { digest: Digest; size: number } {
-  if (!isObject(descriptor)) throw invalid(`has an entry in "${field}" that is not a descriptor`)
+  if (!isObject(descriptor)) throw new TextError(`has an entry in "${field}" that is not a descriptor`)
   checkSpelling(descriptor, DESCRIPTOR_FIELD_OF_FOLDED)
   const digest = typeof descriptor.digest === 'string' ? parseDigest(descriptor.digest) : undefined
-  if (digest === undefined) throw invalid(`has a descriptor in "${field}" with a malformed digest`)
+  if (digest === undefined) throw new TextError(`has a descriptor in "${field}" with a malformed digest`)
   const size = descriptor.size
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
-    throw invalid(`has a descriptor in "${field}" with a malformed size`)
+    throw new TextError(`has a descriptor in "${field}" with a malformed size`)
   }
   return { digest, size: size as number }
 }

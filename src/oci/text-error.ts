@@ -1,13 +1,16 @@
-/** Text of a small grammar that does not follow it: the message says what is wrong, and at which character. */
+/**
+ * Text from outside that a parser refuses: how every parser of this folder refuses that has more to say than that there is nothing. The
+ * message says what is wrong, as the end of a sentence about the text.
+ */
 export class TextError extends Error {
   override readonly name = 'TextError'
 
   /**
-   * @param problem what is wrong, as the first half of a sentence
-   * @param text all of it
+   * @param problem what is wrong, such as "is empty"
+   * @param text all of the text, if the message shall tell at which character it is wrong
    * @param at index into the text
    */
-  constructor(problem: string, text: string, at: number) {
-    super(`${problem}, at character ${[...text.slice(0, at)].length + 1}`)
+  constructor(problem: string, text?: string, at = 0) {
+    super(text === undefined ? problem : `${problem}, at character ${[...text.slice(0, at)].length + 1}`)
   }
 }

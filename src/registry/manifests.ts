@@ -2,8 +2,9 @@ import type { TagCondition } from '../metadata/command.ts'
 import type { ManifestRecord } from '../metadata/metadata-store.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
-import { type Edge, MAX_MANIFEST_SIZE, parseManifest } from '../oci/manifest.ts'
+import { type Edge, MAX_MANIFEST_SIZE, type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
+import { TextError } from '../oci/text-error.ts'
 import { findLost } from './blobs.ts'
 import { createHasher } from './hasher.ts'
 import { readImageConfig } from './image-config.ts'
@@ -43,7 +44,7 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   const { repository, bytes, tags, condition } = push
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
-  const { imageConfig, ...manifest } = parseManifest(bytes, push.contentType)
+  const { imageConfig, ...manifest } = checkManifest(bytes, push.contentType)
   const edges = edgesFor(parts, manifest.edges)
   await refuseLost(parts, edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
@@ -63,6 +64,15 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
     throw missingContent(edges, outcome.digests)
   }
   return { digest, ...(manifest.subject && { subject: manifest.subject }) }
+}
+
+function checkManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
+  try {
+    return parseManifest(bytes, contentType)
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error
+    throw new RegistryError('MANIFEST_INVALID', { message: `manifest ${error.message}`, cause: error })
+  }
 }
 
 function edgesFor({ sparseIndexes }: RegistryParts, edges: readonly Edge[]): readonly Edge[] {

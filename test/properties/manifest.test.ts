@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { RegistryError } from '../../src/oci/error.ts'
 import { type Manifest, parseManifest } from '../../src/oci/manifest.ts'
+import { TextError } from '../../src/oci/text-error.ts'
 import { digests } from './names.ts'
 import { holds } from './property.ts'
 
@@ -47,7 +47,7 @@ function read(body: unknown, contentType?: string): Manifest | undefined {
   try {
     return parseManifest(Buffer.from(JSON.stringify(body)), contentType)
   } catch (error) {
-    assert.ok(error instanceof RegistryError && error.id === 'MANIFEST_INVALID', String(error))
+    assert.ok(error instanceof TextError, String(error))
     return undefined
   }
 }
@@ -242,7 +242,7 @@ test('any bytes and any Content-Type are read or refused as a manifest', () => {
       const { mediaType } = parseManifest(manifest, contentType)
       assert.match(mediaType, /^[^\s/;]+\/[^\s/;]+$/)
     } catch (error) {
-      assert.ok(error instanceof RegistryError && error.id === 'MANIFEST_INVALID', String(error))
+      assert.ok(error instanceof TextError, String(error))
       assert.ok(error.message.length < 1_000)
     }
   })
