@@ -8,7 +8,14 @@ const MEDIAN_FUNCTION_LINES = 10
 const MAX_FILE_LINES = 400
 const MEDIAN_FILE_LINES = 120
 const MAX_SEAM_METHODS = 8
-const SEAMS = ['src/storage/blob-store.ts', 'src/metadata/metadata-store.ts', 'src/extensions/extension.ts']
+const SEAMS = [
+  'src/storage/blob-store.ts',
+  'src/extensions/extension.ts',
+  'src/metadata/metadata-store.ts',
+  ...['blobs', 'changes', 'contents', 'counts', 'manifests', 'repositories', 'tags', 'uploads'].map(
+    (subject) => `src/metadata/${subject}.ts`,
+  ),
+]
 
 const sources = readSources()
 

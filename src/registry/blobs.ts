@@ -1,4 +1,4 @@
-import type { BlobRecord } from '../metadata/metadata-store.ts'
+import type { BlobRecord } from '../metadata/blobs.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'

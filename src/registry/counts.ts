@@ -1,4 +1,4 @@
-import type { RepositoryCount } from '../metadata/command.ts'
+import type { RepositoryCount } from '../metadata/counts.ts'
 import type { RegistryParts } from './parts.ts'
 
 const BATCH = 100

@@ -1,4 +1,4 @@
-import type { RepositoryDeletion } from '../metadata/metadata-store.ts'
+import type { RepositoryDeletion } from '../metadata/repositories.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'

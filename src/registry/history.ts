@@ -1,5 +1,6 @@
-import type { TagCondition } from '../metadata/command.ts'
-import type { ChangePage, ChangeQuery, Page, PastTagsPage, TagChange } from '../metadata/metadata-store.ts'
+import type { ChangePage, ChangeQuery } from '../metadata/changes.ts'
+import type { Page } from '../metadata/page.ts'
+import type { PastTagsPage, TagChange, TagCondition } from '../metadata/tags.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'

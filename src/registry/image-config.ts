@@ -1,4 +1,4 @@
-import type { BlobRecord } from '../metadata/metadata-store.ts'
+import type { BlobRecord } from '../metadata/blobs.ts'
 import type { Digest } from '../oci/digest.ts'
 import { parseJson } from '../oci/json.ts'
 import type { Labels } from '../oci/label-selector.ts'

@@ -1,5 +1,5 @@
-import type { TagCondition } from '../metadata/command.ts'
-import type { ManifestRecord } from '../metadata/metadata-store.ts'
+import type { ManifestRecord } from '../metadata/manifests.ts'
+import type { TagCondition } from '../metadata/tags.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import { type Edge, MAX_MANIFEST_SIZE, type Manifest, parseManifest } from '../oci/manifest.ts'

@@ -1,4 +1,4 @@
-import type { RecordPulls } from '../metadata/command.ts'
+import type { RecordPulls } from '../metadata/manifests.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'

@@ -1,4 +1,5 @@
-import type { ContentPlace, DigestsSoFar, Lease, UploadClaim, UploadPosition } from '../metadata/command.ts'
+import type { ContentPlace } from '../metadata/blobs.ts'
+import type { DigestsSoFar, Lease, UploadClaim, UploadPosition } from '../metadata/uploads.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 import type { CheckpointInterval, RegistryParts } from './parts.ts'

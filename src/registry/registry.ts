@@ -1,11 +1,7 @@
-import type { TagCondition } from '../metadata/command.ts'
+import type { BlobRecord } from '../metadata/blobs.ts'
+import type { Change, ChangePage, ChangeQuery } from '../metadata/changes.ts'
+import type { ContentHolder, HoldersPage } from '../metadata/contents.ts'
 import type {
-  BlobRecord,
-  Change,
-  ChangePage,
-  ChangeQuery,
-  ContentHolder,
-  HoldersPage,
   ListedManifest,
   ManifestCursor,
   ManifestFilters,
@@ -13,16 +9,17 @@ import type {
   ManifestQuery,
   ManifestRecord,
   ManifestSort,
-  Page,
-  PastTagsPage,
   ReferrersPage,
   ReferrersQuery,
+} from '../metadata/manifests.ts'
+import type { Page } from '../metadata/page.ts'
+import type {
   RepositoryDeletion,
   RepositoryEntry,
   RepositoryQuery,
   RepositoryState,
-  TagChange,
-} from '../metadata/metadata-store.ts'
+} from '../metadata/repositories.ts'
+import type { PastTagsPage, TagChange, TagCondition } from '../metadata/tags.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'

@@ -1,11 +1,8 @@
-import type {
-  CollectBlobs,
-  DescribeManifests,
-  ExpireDeleted,
-  ExpireUploads,
-  PruneChanges,
-  ShrinkStore,
-} from '../metadata/command.ts'
+import type { CollectBlobs } from '../metadata/blobs.ts'
+import type { PruneChanges } from '../metadata/changes.ts'
+import type { ShrinkStore } from '../metadata/contents.ts'
+import type { DescribeManifests, ExpireDeleted } from '../metadata/manifests.ts'
+import type { ExpireUploads } from '../metadata/uploads.ts'
 import type { ForwardJumps } from './clock-jumps.ts'
 import { dropDeleted } from './deletion.ts'
 import { describeConfig } from './image-config.ts'

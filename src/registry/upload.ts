@@ -1,4 +1,4 @@
-import type { Lease, SaveUpload, UploadClaim, UploadPosition, UploadRecord } from '../metadata/command.ts'
+import type { Lease, SaveUpload, UploadClaim, UploadPosition, UploadRecord } from '../metadata/uploads.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CollectBlobs } from '../../src/metadata/command.ts'
+import type { CollectBlobs } from '../../src/metadata/blobs.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import {
@@ -143,7 +143,8 @@ function testCollect(getStore: GetStore): void {
       [1, 0],
       [0, 0],
     ] as const) {
-      assert.deepEqual(await commitOne(store, collect), { result: 'done', count: taken })
+      const repositories = taken > 0 ? [repository] : []
+      assert.deepEqual(await commitOne(store, collect), { result: 'done', count: taken, repositories })
       const found = await Promise.all(puts.map(({ digest }) => store.blobs.find(repository, digest)))
       const expected = puts.map((_, index) => index >= puts.length - left)
       assert.deepEqual(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ContentHolder, MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { ContentHolder } from '../../src/metadata/contents.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import {
   blobCommand,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Page } from '../../src/metadata/metadata-store.ts'
+import type { Page } from '../../src/metadata/page.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import {
   commitOne,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Change } from '../../src/metadata/metadata-store.ts'
+import type { Change } from '../../src/metadata/changes.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Tag } from '../../src/oci/reference.ts'
 import {

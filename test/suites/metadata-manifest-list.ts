@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PutManifest } from '../../src/metadata/command.ts'
 import type {
   ListedManifest,
   ManifestFilters,
   ManifestQuery,
   ManifestSort,
-  MetadataStore,
-} from '../../src/metadata/metadata-store.ts'
+  PutManifest,
+} from '../../src/metadata/manifests.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import {

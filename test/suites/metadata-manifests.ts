@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import type { TagCondition } from '../../src/metadata/command.ts'
+import type { TagCondition } from '../../src/metadata/tags.ts'
 import type { Tag } from '../../src/oci/reference.ts'
 import {
   blobCommand,

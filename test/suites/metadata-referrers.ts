@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ReferrersQuery } from '../../src/metadata/metadata-store.ts'
+import type { ReferrersQuery } from '../../src/metadata/manifests.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MetadataStore, RepositoryEntry } from '../../src/metadata/metadata-store.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { RepositoryEntry } from '../../src/metadata/repositories.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import {
   blobCommand,

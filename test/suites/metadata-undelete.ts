@@ -261,10 +261,11 @@ function testExpiry(getStore: GetStore): void {
     for (const digest of digests) await bury(store, repository, digest)
     const before = tick()
     const step = { type: 'expireDeleted', before, limit: 3, at: before } as const
-    assert.deepEqual(await commitOne(store, step), { result: 'done', count: 3, more: true })
+    const repositories = [repository]
+    assert.deepEqual(await commitOne(store, step), { result: 'done', count: 3, more: true, repositories })
     const third = digests[2] ?? newDigest()
     assert.deepEqual(await undelete(store, repository, third), { result: 'unknown' })
-    assert.deepEqual(await commitOne(store, step), { result: 'done', count: 2, more: false })
+    assert.deepEqual(await commitOne(store, step), { result: 'done', count: 2, more: false, repositories })
   })
 }
 

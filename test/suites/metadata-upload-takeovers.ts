@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SeizeUpload, UploadRecord } from '../../src/metadata/command.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { SeizeUpload, UploadRecord } from '../../src/metadata/uploads.ts'
 import {
   blobCommand,
   commitOne,

@@ -1,5 +1,5 @@
-import type { OpenUpload, SaveUpload, UploadClaim } from '../../src/metadata/command.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { OpenUpload, SaveUpload, UploadClaim } from '../../src/metadata/uploads.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import { newRepository, newToken, tick } from './metadata-place.ts'
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Outcome, UploadClaim } from '../../src/metadata/command.ts'
+import type { Outcome } from '../../src/metadata/command.ts'
+import type { UploadClaim } from '../../src/metadata/uploads.ts'
 import {
   blobCommand,
   commitOne,

@@ -1,8 +1,9 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, Outcome, PutBlob } from '../command.ts'
+import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, PutBlob } from '../blobs.ts'
+import type { Outcome } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { buryEdgesTo, isNamed, manifestThatNeeds } from './parents.ts'
-import { ensureRepository, findRepository, isBeingDeleted } from './repositories.ts'
+import { ensureRepository, findRepository, isBeingDeleted, namesIn } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { closeUpload } from './upload-ends.ts'
 
@@ -116,7 +117,8 @@ export function keepBlob(statements: Statements, command: KeepBlob): Outcome<Kee
 /** @see CollectBlobs */
 export function collectBlobs(statements: Statements, command: CollectBlobs): Outcome<CollectBlobs> {
   const unused = statements.all(
-    'SELECT repository, digest FROM links WHERE unused < ? ORDER BY unused LIMIT ?',
+    `SELECT l.repository, l.digest, r.name FROM links l LEFT JOIN repositories r ON r.id = l.repository
+     WHERE l.unused < ? ORDER BY l.unused LIMIT ?`,
     command.before,
     command.limit,
   )
@@ -128,5 +130,5 @@ export function collectBlobs(statements: Statements, command: CollectBlobs): Out
     )
     dropUnheldContent(statements, digest as Digest, command.at)
   }
-  return { result: 'done', count: unused.length }
+  return { result: 'done', count: unused.length, repositories: namesIn(unused) }
 }

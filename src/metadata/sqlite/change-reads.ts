@@ -1,4 +1,4 @@
-import type { Change, ChangePage, ChangeQuery } from '../metadata-store.ts'
+import type { Change, ChangePage, ChangeQuery } from '../changes.ts'
 import { readMark } from './marks.ts'
 import { findLog, lastRevision } from './revisions.ts'
 import { inSnapshot } from './snapshot.ts'

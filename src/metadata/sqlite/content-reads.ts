@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { ContentHolder, ContentReads, HoldersPage, StoredContent } from '../metadata-store.ts'
+import type { ContentHolder, ContentReads, HoldersPage, StoredContent } from '../contents.ts'
 import { IS_OF_LIVE } from './parents.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'

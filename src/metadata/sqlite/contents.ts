@@ -1,5 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { ContentPlace, ForgetGarbage, Outcome, ReserveProbe } from '../command.ts'
+import type { ContentPlace } from '../blobs.ts'
+import type { Outcome } from '../command.ts'
+import type { ForgetGarbage, ReserveProbe } from '../contents.ts'
 import type { Statements } from './statements.ts'
 
 /** Queues a key of the blob store for deletion. */

@@ -1,5 +1,4 @@
-import type { RepositoryCount } from '../command.ts'
-import type { CountReads, PendingCounts } from '../metadata-store.ts'
+import type { CountReads, PendingCounts, RepositoryCount } from '../counts.ts'
 import { readMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
 

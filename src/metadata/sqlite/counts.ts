@@ -1,4 +1,5 @@
-import type { Outcome, SaveCounts } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { SaveCounts } from '../counts.ts'
 import { setMark } from './marks.ts'
 import type { Statements } from './statements.ts'
 

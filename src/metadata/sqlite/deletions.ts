@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { DeleteRepository, DropDeletedRepositories, Outcome } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { DeleteRepository, DropDeletedRepositories } from '../repositories.ts'
 import { dropUnheldContent } from './contents.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'

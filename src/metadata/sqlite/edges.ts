@@ -1,6 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge } from '../../oci/manifest.ts'
-import type { Outcome, SettleEdges } from '../command.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { Outcome } from '../command.ts'
+import type { SettleEdges } from '../manifests.ts'
 import { releaseLink, unlinkUnnamed } from './blobs.ts'
 import type { Statements } from './statements.ts'
 
@@ -103,10 +105,10 @@ export function hasMoreEdges(
 export function settleEdges(statements: Statements, { limit, at }: SettleEdges): Outcome<SettleEdges> {
   // Those of a deleted repository go with it.
   const loose = statements.get(
-    `SELECT l.repository, l.parent, l.unused
+    `SELECT l.repository, l.parent, l.unused, r.name
      FROM loose_edges l CROSS JOIN repositories r ON r.id = l.repository LIMIT 1`,
   )
-  if (loose === undefined) return { result: 'done', count: 0, more: false }
+  if (loose === undefined) return { result: 'done', count: 0, more: false, repositories: [] }
   const [repository, parent] = [loose.repository as number, loose.parent as Digest]
   const count = settleSome(statements, {
     repository,
@@ -118,7 +120,7 @@ export function settleEdges(statements: Statements, { limit, at }: SettleEdges):
   if (count < limit) {
     statements.run('DELETE FROM loose_edges WHERE repository = ? AND parent = ?', repository, parent)
   }
-  return { result: 'done', count, more: true }
+  return { result: 'done', count, more: true, repositories: [loose.name as RepositoryName] }
 }
 
 interface LooseEdges {

@@ -1,9 +1,10 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
-import type { ExpireDeleted, Outcome, UndeleteManifest } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { ExpireDeleted, UndeleteManifest } from '../manifests.ts'
 import { dropUnheldContent } from './contents.ts'
 import { finishBurial, settleEdgesOf } from './edges.ts'
-import { findRepository, recordChange } from './repositories.ts'
+import { findRepository, namesIn, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { hasRow, pointTag } from './tags.ts'
 
@@ -148,14 +149,15 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
 /** @see ExpireDeleted */
 export function expireDeleted(statements: Statements, command: ExpireDeleted): Outcome<ExpireDeleted> {
   const rows = statements.all(
-    'SELECT repository, digest, pushed FROM graves WHERE deleted < ? ORDER BY deleted LIMIT ?',
+    `SELECT g.repository, g.digest, g.pushed, r.name FROM graves g LEFT JOIN repositories r ON r.id = g.repository
+     WHERE g.deleted < ? ORDER BY g.deleted LIMIT ?`,
     command.before,
     command.limit,
   )
   let count = 0
   let edges = 0
   for (const row of rows) {
-    if (edges >= MAX_EDGES_OF_A_STEP) return { result: 'done', count, more: true }
+    if (edges >= MAX_EDGES_OF_A_STEP) break
     const [repository, digest] = [row.repository as number, row.digest as Digest]
     forgetGrave(statements, repository, digest)
     const unused = command.unusedSincePush ? Math.min(row.pushed as number, command.at) : command.at
@@ -163,5 +165,6 @@ export function expireDeleted(statements: Statements, command: ExpireDeleted): O
     dropUnheldContent(statements, digest, command.at)
     count++
   }
-  return { result: 'done', count, more: rows.length === command.limit }
+  const more = rows.length === command.limit || count < rows.length
+  return { result: 'done', count, more, repositories: namesIn(rows.slice(0, count)) }
 }

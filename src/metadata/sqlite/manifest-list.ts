@@ -9,7 +9,7 @@ import type {
   ManifestFilters,
   ManifestPage,
   ManifestQuery,
-} from '../metadata-store.ts'
+} from '../manifests.ts'
 import { manifestRow, manifestRows } from './manifest-order.ts'
 import { PageBudget } from './page-budget.ts'
 import { IS_OF_LIVE } from './parents.ts'

@@ -1,4 +1,4 @@
-import type { ManifestCursor, ManifestQuery } from '../metadata-store.ts'
+import type { ManifestCursor, ManifestQuery } from '../manifests.ts'
 import type { Row, Statements } from './statements.ts'
 
 /** A row of a manifest in its place. */

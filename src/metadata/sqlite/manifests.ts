@@ -1,13 +1,13 @@
 import type { Digest } from '../../oci/digest.ts'
 import { isManifestType, isSameMediaType } from '../../oci/media-type.ts'
+import type { Outcome } from '../command.ts'
 import type {
   DeleteManifest,
   DescribeManifests,
-  Outcome,
   PurgeManifest,
   PutManifest,
   RecordPulls,
-} from '../command.ts'
+} from '../manifests.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
 import { buryManifest, forgetGrave } from './graves.ts'

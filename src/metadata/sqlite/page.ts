@@ -1,4 +1,4 @@
-import type { Page } from '../metadata-store.ts'
+import type { Page } from '../page.ts'
 import type { Row } from './statements.ts'
 
 /** A page of rows of which one more was read than fits, to know whether there is more. */

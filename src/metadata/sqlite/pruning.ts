@@ -1,4 +1,5 @@
-import type { Outcome, PruneChanges } from '../command.ts'
+import type { PruneChanges } from '../changes.ts'
+import type { Outcome } from '../command.ts'
 import { dropUnnamed } from './deletions.ts'
 import { readMark, setMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'

@@ -1,14 +1,9 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { Reference, RepositoryName } from '../../oci/reference.ts'
-import type {
-  BlobRecord,
-  ManifestRecord,
-  MetadataStore,
-  ReferrersPage,
-  ReferrersQuery,
-  UndescribedManifest,
-} from '../metadata-store.ts'
+import type { BlobRecord } from '../blobs.ts'
+import type { ManifestRecord, ReferrersPage, ReferrersQuery, UndescribedManifest } from '../manifests.ts'
+import type { MetadataStore } from '../metadata-store.ts'
 import { changeBounds, listChanges, readChanges } from './change-reads.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { contentReads } from './content-reads.ts'

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { ChangeKind } from '../metadata-store.ts'
-import type { Statements } from './statements.ts'
+import type { ChangeKind } from '../changes.ts'
+import type { Row, Statements } from './statements.ts'
 
 /** The id of a repository, or undefined if there is none of this name. */
 export function findRepository(statements: Statements, name: RepositoryName): number | undefined {
@@ -28,6 +28,13 @@ export function ensureRepository(
   const id = row?.id as number
   recordChange(statements, id, { kind: 'repository-created', subject: '', at })
   return id
+}
+
+/** The names of the repositories in rows that have them as `name`; a deleted one, whose rows are still to be removed, has none. */
+export function namesIn(rows: readonly Row[]): RepositoryName[] {
+  const names = new Set(rows.map(({ name }) => name))
+  names.delete(null)
+  return [...names] as RepositoryName[]
 }
 
 /** Whether a deleted repository of this name still has rows. */

@@ -1,13 +1,13 @@
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { RepositoryCount } from '../command.ts'
+import type { RepositoryCount } from '../counts.ts'
+import type { Page } from '../page.ts'
 import type {
-  Page,
   RepositoryDeletion,
   RepositoryEntry,
   RepositoryQuery,
   RepositoryReads,
   RepositoryState,
-} from '../metadata-store.ts'
+} from '../repositories.ts'
 import { pageOf } from './page.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'

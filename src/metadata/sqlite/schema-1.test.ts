@@ -3,7 +3,8 @@ import { type TestContext, test } from 'node:test'
 import { schema1File } from '../../../test/data-folders/schema-1.ts'
 import { commitOne, putManifest, sha256, tagged } from '../../../test/suites/metadata-place.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
-import type { ManifestQuery, MetadataStore } from '../metadata-store.ts'
+import type { ManifestQuery } from '../manifests.ts'
+import type { MetadataStore } from '../metadata-store.ts'
 import { sqliteMetadata } from './store.ts'
 
 const repository = 'team/app' as RepositoryName

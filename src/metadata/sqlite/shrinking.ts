@@ -1,4 +1,5 @@
-import type { Outcome, ShrinkStore } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { ShrinkStore } from '../contents.ts'
 import type { Statements } from './statements.ts'
 
 /** So many free pages are kept for what is written next; to give them back and take them again would cost more. */

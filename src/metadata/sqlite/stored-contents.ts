@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Digest } from '../../oci/digest.ts'
-import type { StoredContent } from '../metadata-store.ts'
+import type { StoredContent } from '../contents.ts'
 import { schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 

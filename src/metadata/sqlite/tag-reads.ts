@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
-import type { Page, PastTag, PastTagsPage, TagChange, TagReads } from '../metadata-store.ts'
+import type { Page } from '../page.ts'
+import type { PastTag, PastTagsPage, TagChange, TagReads } from '../tags.ts'
 import { pageOf } from './page.ts'
 import { findRepository } from './repositories.ts'
 import { findLog, lastRevision, type RepositoryLog } from './revisions.ts'

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
-import type { DeleteTag, DropDoomedTags, Outcome, SetTag, TagCondition } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { DeleteTag, DropDoomedTags, SetTag, TagCondition } from '../tags.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { DiscardKey, EndUpload, ExpireUploads, Outcome, UploadClaim } from '../command.ts'
+import type { Outcome } from '../command.ts'
+import type { DiscardKey, EndUpload, ExpireUploads, UploadClaim } from '../uploads.ts'
 import { discardKey } from './contents.ts'
 import type { Statements } from './statements.ts'
 import { checkClaim, findUpload } from './uploads.ts'

@@ -1,10 +1,10 @@
 import type { RepositoryName } from '../../oci/reference.ts'
+import type { Outcome } from '../command.ts'
 import type {
   AcknowledgeUpload,
   DigestsSoFar,
   MoveUpload,
   OpenUpload,
-  Outcome,
   ReleaseLeases,
   ReleaseUpload,
   ReserveKey,
@@ -14,7 +14,7 @@ import type {
   UploadClaim,
   UploadPosition,
   UploadRecord,
-} from '../command.ts'
+} from '../uploads.ts'
 import { discardKey } from './contents.ts'
 import { isBeingDeleted } from './repositories.ts'
 import type { Row, Statements } from './statements.ts'

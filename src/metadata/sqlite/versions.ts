@@ -1,6 +1,5 @@
-import type { Command } from '../command.ts'
-
 const SLOTS = 4096
+/** Is raised if nobody knows what has changed. */
 const EVERYTHING = 0
 
 /**
@@ -20,7 +19,7 @@ export class Versions {
   }
 
   /**
-   * The state of a part of the store: all that a repository has, or that is known of a digest in all of them.
+   * The state of parts of the store: all that a repository has, by its name, or that is known of a digest in all of them.
    *
    * @returns undefined while it is being changed
    */
@@ -35,9 +34,9 @@ export class Versions {
     return count % 2 === 0 ? count >>> 0 : Number.NaN
   }
 
-  /** For the writer: makes the changes of a batch visible, by the step that it is given. */
-  whileChanging(batch: readonly (readonly Command[])[], makeVisible: () => void): void {
-    const slots = new Set(batch.flatMap((commands) => commands.flatMap(slotsOf)))
+  /** For the writer: makes changes in some parts of the store visible, by the step that it is given. */
+  whileChanging(parts: Iterable<string>, makeVisible: () => void): void {
+    const slots = new Set(Array.from(parts, slotOf))
     for (const slot of slots) Atomics.add(this.#counters, slot, 1)
     try {
       makeVisible()
@@ -53,38 +52,6 @@ export class Versions {
     }
     Atomics.add(this.#counters, EVERYTHING, 2)
   }
-}
-
-/** Nothing that is read again and again depends on uploads or on what awaits deletion. */
-const UNSEEN: ReadonlySet<Command['type']> = new Set([
-  'openUpload',
-  'saveUpload',
-  'revertUpload',
-  'acknowledgeUpload',
-  'seizeUpload',
-  'reserveKey',
-  'moveUpload',
-  'discardKey',
-  'releaseUpload',
-  'releaseLeases',
-  'endUpload',
-  'expireUploads',
-  'forgetGarbage',
-  'reserveProbe',
-  'recordPulls',
-  'describeManifests',
-  'saveCounts',
-  'pruneChanges',
-  'dropDoomedTags',
-  'shrinkStore',
-])
-
-/** What a command may change; one that names no repository may change anything. */
-function slotsOf(command: Command): number[] {
-  if (UNSEEN.has(command.type)) return []
-  const { repository, digest } = command as { repository?: unknown; digest?: unknown }
-  if (typeof repository !== 'string') return [EVERYTHING]
-  return typeof digest === 'string' ? [slotOf(repository), slotOf(digest)] : [slotOf(repository)]
 }
 
 /** FNV-1a. That two parts may share a slot costs a reading, never an error. */

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Command, Outcome, Outcomes } from '../command.ts'
+import type { Command, Commands, Outcome } from '../command.ts'
+import { touchedParts } from '../touched-parts.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
 import { Checkpoints, offersCheckpoints } from './checkpoints.ts'
 import { forgetGarbage, reserveProbe } from './contents.ts'
@@ -195,7 +196,7 @@ function applyBatch(
   try {
     const results = batch.map((commands) => applyCommands(statements, commands))
     checkpoints?.mark()
-    versions.whileChanging(batch, () => {
+    versions.whileChanging(touchedByBatch(batch, results), () => {
       database.exec('COMMIT')
       readMark?.move()
     })
@@ -205,6 +206,22 @@ function applyBatch(
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
+}
+
+/** The parts of the store in which a batch has changed something that readers keep. */
+function touchedByBatch(
+  batch: readonly (readonly Command[])[],
+  results: readonly CommitResult[],
+): ReadonlySet<string> {
+  const parts = new Set<string>()
+  for (const [call, commands] of batch.entries()) {
+    const result = results[call]
+    if (result === undefined || 'error' in result) continue
+    for (const [index, command] of commands.entries()) {
+      for (const part of touchedParts(command, result.outcomes[index] as Outcome)) parts.add(part)
+    }
+  }
+  return parts
 }
 
 /** One savepoint for each caller: what goes wrong with its commands harms no other's. */
@@ -244,10 +261,10 @@ const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
 ])
 
 type Handlers = {
-  readonly [Type in Command['type']]: (
+  readonly [Type in keyof Commands]: (
     statements: Statements,
-    command: Extract<Command, { type: Type }>,
-  ) => Outcomes[Type]
+    command: Commands[Type]['command'],
+  ) => Commands[Type]['outcome']
 }
 
 const HANDLERS: Handlers = {

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** A request's right to be the only one that writes to an upload. It holds until it is released, or another request seizes the upload. */
@@ -36,6 +37,14 @@ export interface UploadRecord extends UploadPosition {
   mustMove: boolean
 }
 
+/** Reads of uploads. */
+export interface UploadReads {
+  /** The row of an upload; `ended` once it was closed, cancelled or has expired; undefined if it has no row yet. */
+  find(id: string): Promise<UploadRecord | 'ended' | undefined>
+  /** The digest of the blob that an upload was closed as, until the ended upload is forgotten; undefined if it was not closed. */
+  closedAs(id: string): Promise<Digest | undefined>
+}
+
 interface OfUpload {
   id: string
   repository: RepositoryName
@@ -52,6 +61,9 @@ export interface OpenUpload extends OfUpload {
   at: number
 }
 
+/** @see OpenUpload */
+export type OpenUploadOutcome = { result: 'opened'; key: string } | { result: 'unknown' | 'changed' }
+
 /** Records what an upload holds now; makes its row if it has none. */
 export interface SaveUpload extends OfUpload {
   type: 'saveUpload'
@@ -66,6 +78,9 @@ export interface SaveUpload extends OfUpload {
   at: number
 }
 
+/** @see SaveUpload */
+export type SaveUploadOutcome = { result: 'saved'; version: number } | { result: 'unknown' | 'changed' }
+
 /** Drops what an upload holds after its acknowledged end, and releases it. */
 export interface RevertUpload extends OfUpload {
   type: 'revertUpload'
@@ -73,10 +88,16 @@ export interface RevertUpload extends OfUpload {
   at: number
 }
 
+/** @see RevertUpload */
+export type RevertUploadOutcome = { result: 'reverted' | 'unknown' | 'changed' }
+
 /** Records that a client is told of all that an upload holds, whoever is writing to it. */
 export interface AcknowledgeUpload extends OfUpload {
   type: 'acknowledgeUpload'
 }
+
+/** @see AcknowledgeUpload */
+export type AcknowledgeUploadOutcome = { result: 'acknowledged'; offset: number } | { result: 'unknown' }
 
 /**
  * Takes an upload from a writer that did not confirm that it has stopped: whatever that one commits from now on is refused. What it held
@@ -89,6 +110,9 @@ export interface SeizeUpload extends OfUpload {
   at: number
 }
 
+/** @see SeizeUpload */
+export type SeizeUploadOutcome = { result: 'seized'; upload: UploadRecord } | { result: 'unknown' }
+
 /** Records a key that the holder of the lease is about to copy to, in place of any that was recorded before. */
 export interface ReserveKey {
   type: 'reserveKey'
@@ -97,6 +121,9 @@ export interface ReserveKey {
   key: string
   at: number
 }
+
+/** @see ReserveKey */
+export type ReserveKeyOutcome = { result: 'reserved' | 'changed' }
 
 /** Puts the reserved key, to which all that is acknowledged was copied, in place of the upload's key. */
 export interface MoveUpload {
@@ -108,6 +135,9 @@ export interface MoveUpload {
   at: number
 }
 
+/** @see MoveUpload */
+export type MoveUploadOutcome = { result: 'moved' | 'changed' }
+
 /** Gives a lease back and leaves the upload as it was. */
 export interface ReleaseUpload {
   type: 'releaseUpload'
@@ -115,12 +145,18 @@ export interface ReleaseUpload {
   lease: string
 }
 
+/** @see ReleaseUpload */
+export type ReleaseUploadOutcome = { result: 'released' | 'unknown' }
+
 /** Gives back the leases of a holder that died, so that nobody must wait until they run out. */
 export interface ReleaseLeases {
   type: 'releaseLeases'
   /** What the tokens of its leases begin with. */
   holder: string
 }
+
+/** @see ReleaseLeases */
+export type ReleaseLeasesOutcome = { result: 'done' }
 
 /** Ends an upload without a blob; its id is not known any more from then on. */
 export interface EndUpload extends OfUpload {
@@ -130,6 +166,9 @@ export interface EndUpload extends OfUpload {
   at: number
 }
 
+/** @see EndUpload */
+export type EndUploadOutcome = { result: 'ended' | 'unknown' | 'changed' }
+
 /** Queues the key of a writer that was overtaken: it may have made a file after the key was forgotten. A key in use is left alone. */
 export interface DiscardKey {
   type: 'discardKey'
@@ -137,6 +176,9 @@ export interface DiscardKey {
   key: string
   at: number
 }
+
+/** @see DiscardKey */
+export type DiscardKeyOutcome = { result: 'discarded' | 'in-use' }
 
 /** Ends uploads that nobody wrote to since `before`, and forgets those that ended before then and whose id is less than `endedBefore`. */
 export interface ExpireUploads {
@@ -148,33 +190,5 @@ export interface ExpireUploads {
   at: number
 }
 
-/** A write to an upload. */
-export type UploadCommand =
-  | OpenUpload
-  | SaveUpload
-  | RevertUpload
-  | AcknowledgeUpload
-  | SeizeUpload
-  | ReserveKey
-  | MoveUpload
-  | ReleaseUpload
-  | ReleaseLeases
-  | EndUpload
-  | DiscardKey
-  | ExpireUploads
-
-/** What each of these commands answers; `changed` if the claim does not hold any more. */
-export interface UploadOutcomes {
-  openUpload: { result: 'opened'; key: string } | { result: 'unknown' | 'changed' }
-  saveUpload: { result: 'saved'; version: number } | { result: 'unknown' | 'changed' }
-  revertUpload: { result: 'reverted' | 'unknown' | 'changed' }
-  acknowledgeUpload: { result: 'acknowledged'; offset: number } | { result: 'unknown' }
-  seizeUpload: { result: 'seized'; upload: UploadRecord } | { result: 'unknown' }
-  reserveKey: { result: 'reserved' | 'changed' }
-  moveUpload: { result: 'moved' | 'changed' }
-  releaseUpload: { result: 'released' | 'unknown' }
-  releaseLeases: { result: 'done' }
-  endUpload: { result: 'ended' | 'unknown' | 'changed' }
-  discardKey: { result: 'discarded' | 'in-use' }
-  expireUploads: { result: 'done'; count: number }
-}
+/** @see ExpireUploads */
+export type ExpireUploadsOutcome = { result: 'done'; count: number }

@@ -1,0 +1,80 @@
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/reference.ts'
+import type { UploadClaim } from './uploads.ts'
+
+/** Where the bytes of content are: in the metadata store itself, or in the blob store under a key. */
+export type ContentPlace = { bytes: Uint8Array; key?: never } | { key: string; bytes?: never }
+
+/** A blob of a repository. */
+export interface BlobRecord {
+  size: number
+  content: ContentPlace
+  /** Since when no manifest of the repository names it; undefined while one does. */
+  unusedSince?: number
+}
+
+/** Reads of blobs. */
+export interface BlobReads {
+  find(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined>
+}
+
+/** Makes a verified blob part of a repository and closes its upload. */
+export interface PutBlob {
+  type: 'putBlob'
+  repository: RepositoryName
+  digest: Digest
+  size: number
+  content: ContentPlace
+  upload?: { id: string; claim: UploadClaim }
+  at: number
+}
+
+/** @see PutBlob */
+export type PutBlobOutcome = {
+  result: 'stored' | 'upload-unknown' | 'upload-changed' | 'repository-deleting'
+}
+
+/** Makes a blob of another repository (of any, without `from`) part of this one. */
+export interface MountBlob {
+  type: 'mountBlob'
+  repository: RepositoryName
+  digest: Digest
+  from?: RepositoryName
+  at: number
+}
+
+/** @see MountBlob */
+export type MountBlobOutcome = { result: 'mounted' | 'unknown' | 'repository-deleting' }
+
+/** Takes a blob out of a repository, unless one of its manifests names it. */
+export interface DeleteBlob {
+  type: 'deleteBlob'
+  repository: RepositoryName
+  digest: Digest
+  at: number
+}
+
+/** @see DeleteBlob */
+export type DeleteBlobOutcome = { result: 'deleted' | 'unknown' } | { result: 'needed'; by: Digest }
+
+/** Puts off the collection of a blob that no manifest names yet, because a client was just told that it exists. */
+export interface KeepBlob {
+  type: 'keepBlob'
+  repository: RepositoryName
+  digest: Digest
+  at: number
+}
+
+/** @see KeepBlob */
+export type KeepBlobOutcome = { result: 'kept' | 'unknown' }
+
+/** Takes blobs out of repositories whose manifests have not named them since `before`. */
+export interface CollectBlobs {
+  type: 'collectBlobs'
+  before: number
+  limit: number
+  at: number
+}
+
+/** `repositories` are those that lost a blob. */
+export type CollectBlobsOutcome = { result: 'done'; count: number; repositories: RepositoryName[] }

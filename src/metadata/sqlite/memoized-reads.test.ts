@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { temporaryFolder } from '../../../test/stowage.ts'
+import {
+  blobCommand,
+  commitOne,
+  edge,
+  manifestCommand,
+  newRepository,
+  putManifest,
+  tagged,
+  tags,
+  tick,
+} from '../../../test/suites/metadata-place.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/reference.ts'
+import type { Command } from '../command.ts'
+import type { MetadataStore } from '../metadata-store.ts'
+import { sqliteMetadata } from './store.ts'
+
+/** A store, and what takes a tag from its database behind its back: only what is remembered still answers with it. */
+async function storeWithThief(
+  t: TestContext,
+): Promise<{ store: MetadataStore; steal: (tag: string) => void }> {
+  const path = join(await temporaryFolder(t), 'metadata.sqlite')
+  const store = await sqliteMetadata({ path })
+  t.after(() => store.close())
+  const database = new DatabaseSync(path)
+  t.after(() => database.close())
+  return { store, steal: (tag) => database.prepare('DELETE FROM tags WHERE name = ?').run(tag) }
+}
+
+/** What a sweep commits, at a time for which everything unused and deleted is old. */
+function sweepCommands(at: number): Command[] {
+  return [
+    { type: 'expireUploads', before: at, endedBefore: 'zzz', limit: 100, at },
+    { type: 'expireDeleted', before: at, limit: 100, at },
+    { type: 'collectBlobs', before: at, limit: 100, at },
+    { type: 'settleEdges', limit: 100, at },
+    { type: 'dropDoomedTags', limit: 100, at },
+    { type: 'dropDeletedRepositories', limit: 100, at },
+    { type: 'pruneChanges', before: 0, limit: 100, at },
+    { type: 'shrinkStore', limit: 100 },
+  ]
+}
+
+/** Pushes a tagged manifest with a layer and an unused blob. */
+async function push(
+  store: MetadataStore,
+  { repository, tag }: { repository: RepositoryName; tag: string },
+): Promise<{ manifest: Digest; layer: Digest; unused: Digest }> {
+  const [layer, unused] = [blobCommand(repository), blobCommand(repository)]
+  await store.commit([layer, unused])
+  const edges = [edge('layer', layer.digest)]
+  const manifest = await putManifest(store, repository, { edges, tags: tags(tag) })
+  return { manifest, layer: layer.digest, unused: unused.digest }
+}
+
+test('a sweep that finds nothing to do leaves what was read in memory', async (t) => {
+  const { store, steal } = await storeWithThief(t)
+  const repository = newRepository()
+  const digest = await putManifest(store, repository, { tags: tags('v1') })
+  assert.equal(await tagged(store, repository, 'v1'), digest)
+  await store.commit(sweepCommands(tick()))
+  steal('v1')
+  assert.equal(await tagged(store, repository, 'v1'), digest)
+})
+
+test('a sweep voids only what was read of the repositories in which it did something', async (t) => {
+  const { store, steal } = await storeWithThief(t)
+  const [swept, other] = [newRepository(), newRepository()]
+  const { unused } = await push(store, { repository: swept, tag: 'swept' })
+  const digest = await putManifest(store, other, { tags: tags('other') })
+  assert.ok(await tagged(store, swept, 'swept'))
+  assert.ok(await store.blobs.find(swept, unused))
+  assert.ok(await tagged(store, other, 'other'))
+  await store.commit(sweepCommands(tick()))
+  steal('swept')
+  steal('other')
+  assert.equal(await tagged(store, swept, 'swept'), undefined)
+  assert.equal(await store.blobs.find(swept, unused), undefined)
+  assert.equal(await tagged(store, other, 'other'), digest)
+})
+
+test('since when a blob is unused is read again after its manifest has expired', async (t) => {
+  const { store } = await storeWithThief(t)
+  const repository = newRepository()
+  const { manifest, layer } = await push(store, { repository, tag: 'v1' })
+  await commitOne(store, { type: 'deleteManifest', repository, digest: manifest, keep: true, at: tick() })
+  assert.equal((await store.blobs.find(repository, layer))?.unusedSince, undefined)
+  const at = tick()
+  await commitOne(store, { type: 'expireDeleted', before: at, limit: 100, at })
+  assert.equal((await store.blobs.find(repository, layer))?.unusedSince, at)
+})
+
+test('a blob is read again after a step has let go of the many edges of a purged manifest', async (t) => {
+  const { store } = await storeWithThief(t)
+  const repository = newRepository()
+  const layers = Array.from({ length: 501 }, () => blobCommand(repository))
+  await store.commit(layers)
+  const digest = await putManifest(store, repository, {
+    edges: layers.map((layer) => edge('layer', layer.digest)),
+  })
+  await commitOne(store, { type: 'purgeManifest', repository, digest, at: tick() })
+  for (const layer of layers) assert.ok(await store.blobs.find(repository, layer.digest))
+  const settle = { type: 'settleEdges', limit: 1000, at: tick() } as const
+  assert.deepEqual(await commitOne(store, settle), {
+    result: 'done',
+    count: 501,
+    more: true,
+    repositories: [repository],
+  })
+  for (const layer of layers) assert.equal(await store.blobs.find(repository, layer.digest), undefined)
+})
+
+test('a push that was refused leaves what was read in memory', async (t) => {
+  const { store, steal } = await storeWithThief(t)
+  const repository = newRepository()
+  const digest = await putManifest(store, repository, { tags: tags('v1') })
+  assert.equal(await tagged(store, repository, 'v1'), digest)
+  const refused = manifestCommand(repository, { tags: tags('v1'), condition: { ifNoneMatch: '*' } })
+  assert.deepEqual(await commitOne(store, refused), { result: 'precondition-failed' })
+  steal('v1')
+  assert.equal(await tagged(store, repository, 'v1'), digest)
+})
