@@ -52,10 +52,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     types: METADATA_SEAM,
     node: true,
   },
-  api: { folders: ['oci'], node: false },
+  api: { folders: ['oci', 'registry', 'auth'], node: false },
+  endpoints: { folders: ['oci', 'registry', 'auth', 'api'], node: true },
   extensions: { folders: ['oci', 'registry', 'auth', 'api'], node: true },
   http: {
-    folders: ['oci', 'registry', 'auth', 'api', 'extensions'],
+    folders: ['oci', 'registry', 'auth', 'api', 'endpoints'],
     files: ['src/ip-address.ts', 'src/system-calls.ts'],
     node: true,
   },

@@ -10,7 +10,7 @@ const MEDIAN_FILE_LINES = 120
 const MAX_SEAM_METHODS = 8
 const SEAMS = [
   'src/storage/blob-store.ts',
-  'src/extensions/extension.ts',
+  'src/api/endpoint.ts',
   'src/metadata/metadata-store.ts',
   ...['blobs', 'changes', 'contents', 'counts', 'manifests', 'repositories', 'tags', 'uploads'].map(
     (subject) => `src/metadata/${subject}.ts`,

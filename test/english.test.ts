@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Command } from 'commander'
-import { OPERATIONS, PATH_PARAMETERS } from '../src/api/api.ts'
 import { HEADERS, REQUEST_HEADERS } from '../src/api/header.ts'
+import { PATH_PARAMETERS } from '../src/api/path.ts'
 import { PROBES } from '../src/api/probes.ts'
 import { SCHEMAS } from '../src/api/schema.ts'
 import { backupCommand } from '../src/cli/backup.ts'
@@ -11,6 +11,7 @@ import { collectCommand } from '../src/cli/collect.ts'
 import { conformanceCommand } from '../src/cli/conformance.ts'
 import { serveCommand } from '../src/cli/serve.ts'
 import { CASES } from '../src/conformance/catalog.ts'
+import { ENDPOINTS } from '../src/endpoints/endpoints.ts'
 import { ociExtension } from '../src/extensions/oci.ts'
 import { stowageExtension } from '../src/extensions/stowage/stowage.ts'
 import { ERRORS } from '../src/oci/error.ts'
@@ -68,10 +69,10 @@ test('errors are told in plain English', () => {
 })
 
 test('the API is described in plain English', () => {
-  const parts = [OPERATIONS, PROBES, PATH_PARAMETERS, HEADERS, REQUEST_HEADERS, SCHEMAS]
+  const parts = [ENDPOINTS, PROBES, PATH_PARAMETERS, HEADERS, REQUEST_HEADERS, SCHEMAS]
   const extensions = [ociExtension, stowageExtension].flatMap(({ description, endpoints, schemas }) => [
     { description },
-    endpoints.map(({ operation }) => operation),
+    endpoints,
     schemas,
   ])
   assertPlain(textsIn([...parts, ...extensions], ['summary', 'description']), 200)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { endpointPath } from '../src/extensions/extension.ts'
+import { endpointPath } from '../src/api/extension.ts'
+import { wholeOperation } from '../src/api/whole-operation.ts'
 import { ociExtension } from '../src/extensions/oci.ts'
-import { wholeOperation } from '../src/extensions/operation.ts'
 import { stowageExtension } from '../src/extensions/stowage/stowage.ts'
 import { ERRORS } from '../src/oci/error.ts'
 import { parseRoute } from '../src/oci/route.ts'
@@ -33,16 +33,16 @@ test('each endpoint of ours has a page, which tells of its parameters and errors
   const ours = stowageExtension.endpoints.map((endpoint) => ({ extension: stowageExtension, endpoint }))
   const drafts = ociExtension.endpoints.map((endpoint) => ({ extension: ociExtension, endpoint }))
   for (const { extension, endpoint } of [...ours, ...drafts.filter((one) => one.endpoint.draft)]) {
-    const { operation, method, scope, draft } = endpoint
-    const page = draft ? 'drafts.md' : (operation.section?.url.replace('../extensions/', '') ?? '')
+    const { section, query = {}, method, route, draft } = endpoint
+    const page = draft ? 'drafts.md' : (section?.url.replace('../extensions/', '') ?? '')
     const text = read(page)
     const path = endpointPath(extension, endpoint)
-    const level = scope === 'registry' ? '/v2/' : '/v2/<name>/'
+    const level = route === 'registryExtension' ? '/v2/' : '/v2/<name>/'
     assert.ok(
       text.includes(`\`${method} ${level}${path}\``),
       `${page} does not name ${method} ${level}${path}`,
     )
-    for (const name of Object.keys(operation.query ?? {})) {
+    for (const name of Object.keys(query)) {
       assert.match(text, new RegExp(`\`${name}=?`), `${page} does not tell of ${name}`)
     }
     for (const error of wholeOperation(endpoint).errors) {
@@ -54,8 +54,8 @@ test('each endpoint of ours has a page, which tells of its parameters and errors
       )
     }
     const shown = readExamples(page, text).filter((example) => {
-      const route = parseRoute(example.target.split('?', 1)[0] ?? '')
-      const isHere = route?.id === `${scope}Extension` && example.target.includes(path.replace('<tag>', ''))
+      const shown = parseRoute(example.target.split('?', 1)[0] ?? '')
+      const isHere = shown?.id === route && example.target.includes(path.replace('<tag>', ''))
       return isHere && example.method === method && example.answer.status < 300
     })
     assert.ok(shown.length > 0, `${page} shows no ${method} ${level}${path}`)

@@ -1,24 +1,17 @@
-import { PATH_PARAMETERS } from '../../src/api/api.ts'
 import { COMMON_HEADERS, HEADERS, type HeaderName, REQUEST_HEADERS } from '../../src/api/header.ts'
 import {
-  type Answer,
+  type AnswerDescription,
   type AnswerHeader,
   COMMON_ERRORS,
   ERROR_HEADERS,
   errorsByStatus,
   type Operation,
 } from '../../src/api/operation.ts'
+import { PATH_PARAMETERS, type PathParameterName } from '../../src/api/path.ts'
 import { SCHEMAS, schemaNamed } from '../../src/api/schema.ts'
 import { ERRORS, type ErrorId } from '../../src/oci/error.ts'
 import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
-import {
-  type Endpoint,
-  errorsOf,
-  extensionSchemas,
-  GROUPS,
-  listEndpoints,
-  type PathParameterName,
-} from './endpoints.ts'
+import { type Endpoint, errorsOf, extensionSchemas, GROUPS, listEndpoints } from './endpoints.ts'
 
 /** Something in an OpenAPI document. */
 export type Json = Record<string, unknown>
@@ -31,7 +24,7 @@ const DESCRIPTION = `The OCI Distribution Specification, the parts of the Docker
 The parameter \`name\` holds slashes, which stand in the path as they are: OpenAPI cannot say that. Where a path has another form or
 another method, the extension fields \`x-other-paths\` and \`x-other-methods\` have what is answered.`
 
-/** The API as an OpenAPI 3.1 document, made of the data that `src/api` and the extensions have. */
+/** The API as an OpenAPI 3.1 document, made of the endpoints that the server has. */
 export function makeDocument(): Json {
   const paths = Object.fromEntries(listEndpoints().map((endpoint) => [endpoint.path, pathItem(endpoint)]))
   const others = otherPaths()
@@ -117,7 +110,7 @@ function contentObject(content: Readonly<Record<string, unknown>>): Json {
 
 function answerObject(
   status: number,
-  { description, headers = [], content, unmeasured }: Answer,
+  { description, headers = [], content, unmeasured }: AnswerDescription,
   common: readonly HeaderName[],
 ): Json {
   const hasLength = status !== 204 && status !== 304 && unmeasured !== 'always'

@@ -1,10 +1,11 @@
-import { OPERATIONS, PATH_PARAMETERS } from '../../src/api/api.ts'
+import { type ExtensionEndpoint, endpointPath, TAG_MODULE } from '../../src/api/extension.ts'
 import { COMMON_HEADERS, type HeaderName } from '../../src/api/header.ts'
 import { COMMON_ERRORS, headOf, type Operation } from '../../src/api/operation.ts'
+import { PATH_PARAMETERS, type PathParameterName } from '../../src/api/path.ts'
 import { PROBES } from '../../src/api/probes.ts'
 import type { JsonSchema } from '../../src/api/schema.ts'
-import { endpointPath, TAG_MODULE } from '../../src/extensions/extension.ts'
-import { wholeOperation } from '../../src/extensions/operation.ts'
+import { type DescribedEndpoint, wholeOperation } from '../../src/api/whole-operation.ts'
+import { type CoreRouteId, ENDPOINTS } from '../../src/endpoints/endpoints.ts'
 import type { ErrorId } from '../../src/oci/error.ts'
 import { ROUTES } from '../../src/oci/route.ts'
 import { EXTENSIONS } from '../../src/serving.ts'
@@ -21,9 +22,6 @@ export interface Endpoint {
   commonHeaders: readonly HeaderName[]
 }
 
-/** The name of a parameter of a path. */
-export type PathParameterName = keyof typeof PATH_PARAMETERS
-
 /** What endpoints are about. */
 export const GROUPS = {
   Registry: 'The registry as a whole.',
@@ -37,7 +35,7 @@ export const GROUPS = {
 
 type Group = keyof typeof GROUPS
 
-const GROUP_OF: Readonly<Record<keyof typeof OPERATIONS, Group>> = {
+const GROUP_OF: Readonly<Record<CoreRouteId, Group>> = {
   base: 'Registry',
   catalog: 'Registry',
   uploads: 'Uploads',
@@ -69,27 +67,38 @@ export function extensionSchemas(): Readonly<Record<string, JsonSchema>> {
   return Object.assign({}, ...EXTENSIONS.map(({ schemas }) => schemas))
 }
 
+/** The path of an extension's endpoint as OpenAPI writes paths. */
+export function extensionPath(extension: { name: string }, endpoint: ExtensionEndpoint): string {
+  const level = endpoint.route === 'registryExtension' ? '/v2/' : '/v2/{name}/'
+  return level + endpointPath(extension, endpoint).replace(TAG_MODULE, '{tag}')
+}
+
 function routeEndpoints(): Endpoint[] {
-  return (Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[]).map((id) =>
-    endpointAt(templateOf(ROUTES[id]), GROUP_OF[id], Object.entries(OPERATIONS[id])),
+  return (Object.keys(ENDPOINTS) as CoreRouteId[]).map((id) =>
+    endpointAt(templateOf(ROUTES[id]), GROUP_OF[id], ENDPOINTS[id].flatMap(operationsOf)),
   )
 }
 
 function extensionEndpoints(): Endpoint[] {
-  const byPath = new Map<string, [string, Operation][]>()
-  for (const extension of EXTENSIONS) {
-    for (const endpoint of extension.endpoints) {
-      const level = endpoint.scope === 'registry' ? '/v2/' : '/v2/{name}/'
-      const path = level + endpointPath(extension, endpoint).replace(TAG_MODULE, '{tag}')
-      const { method } = endpoint
-      const operation = wholeOperation(endpoint)
-      const operations = byPath.get(path) ?? []
-      operations.push([method, operation])
-      if (method === 'GET') operations.push(['HEAD', headOf(operation)])
-      byPath.set(path, operations)
-    }
-  }
-  return [...byPath].map(([path, operations]) => endpointAt(path, 'Extensions', operations))
+  const all = EXTENSIONS.flatMap((extension) =>
+    extension.endpoints.map((endpoint) => ({ path: extensionPath(extension, endpoint), endpoint })),
+  )
+  return [...Map.groupBy(all, ({ path }) => path)].map(([path, here]) =>
+    endpointAt(
+      path,
+      'Extensions',
+      here.flatMap(({ endpoint }) => operationsOf(endpoint)),
+    ),
+  )
+}
+
+function operationsOf(endpoint: DescribedEndpoint): [method: string, operation: Operation][] {
+  const operation = wholeOperation(endpoint)
+  if (endpoint.method !== 'GET') return [[endpoint.method, operation]]
+  return [
+    ['GET', operation],
+    ['HEAD', headOf(operation)],
+  ]
 }
 
 function probeEndpoints(): Endpoint[] {

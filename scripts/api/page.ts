@@ -1,19 +1,19 @@
-import { PATH_PARAMETERS } from '../../src/api/api.ts'
 import { COMMON_HEADERS, HEADERS, REQUEST_HEADERS } from '../../src/api/header.ts'
 import {
-  type Answer,
+  type AnswerDescription,
   COMMON_ERRORS,
   ERROR_HEADERS,
   errorsByStatus,
   type Operation,
 } from '../../src/api/operation.ts'
+import { PATH_PARAMETERS } from '../../src/api/path.ts'
 import { type JsonSchema, SCHEMAS } from '../../src/api/schema.ts'
 import { ERRORS, type ErrorId } from '../../src/oci/error.ts'
 import { type Endpoint, errorsOf, extensionSchemas, GROUPS, listEndpoints } from './endpoints.ts'
 
 const PREFACE = `# API
 
-Made by \`npm run api\` from the data in \`src/api/api.ts\`, \`src/oci/error.ts\` and the extensions; do not edit. [openapi.json](openapi.json) says
+Made by \`npm run api\` from the endpoints in \`src/endpoints\` and \`src/extensions\`; do not edit. [openapi.json](openapi.json) says
 the same to programs. Every answer that the tests get from the server is held against it.
 
 Repository names hold slashes, which stand in a path as they are; paths are read from the right. Methods that an endpoint does not have
@@ -83,7 +83,10 @@ function parameterRows({ parameters }: Endpoint, { query = {}, headers = [] }: O
   ])
 }
 
-function answerRow([status, { description, headers = [], content = {} }]: [string, Answer]): string[] {
+function answerRow([status, { description, headers = [], content = {} }]: [
+  string,
+  AnswerDescription,
+]): string[] {
   const names = headers.map((name) =>
     name.endsWith('?') ? `\`${name.slice(0, -1)}\`, not always` : `\`${name}\``,
   )

@@ -9,7 +9,7 @@ export interface Section {
 }
 
 /** A parameter of a path or of a query. */
-export interface Parameter {
+export interface ParameterDescription {
   description: string
   schema: JsonSchema
   /** Whether it may be given more than once. */
@@ -18,6 +18,8 @@ export interface Parameter {
   required?: true
   /** Whether it narrows what a list holds: then `OCI-Filters-Applied` names it. */
   filter?: true
+  /** What a wrong value is refused with. */
+  errors?: readonly ErrorId[]
 }
 
 /** A header of an answer: always there, or with a question mark only in the cases that the answer's description tells. */
@@ -27,7 +29,7 @@ export type AnswerHeader = HeaderName | `${HeaderName}?`
 export type Content = Readonly<Record<string, JsonSchema>>
 
 /** One way in which an operation can end well. */
-export interface Answer {
+export interface AnswerDescription {
   description: string
   headers?: readonly AnswerHeader[]
   /** No body if absent. */
@@ -50,10 +52,10 @@ export interface Operation {
   description?: string
   /** Absent where no specification has it. */
   section?: Section
-  query?: Readonly<Record<string, Parameter>>
+  query?: Readonly<Record<string, ParameterDescription>>
   headers?: readonly RequestHeaderName[]
   body?: { description: string; required: boolean; content: Content }
-  answers: Readonly<Record<number, Answer>>
+  answers: Readonly<Record<number, AnswerDescription>>
   errors: readonly ErrorId[]
 }
 
@@ -93,6 +95,11 @@ export function headOf(operation: Operation): Operation {
     answers: Object.fromEntries(withoutBodies.filter(([status]) => status !== '206')),
     errors: errors.filter((error) => error !== 'RANGE_UNSATISFIABLE'),
   }
+}
+
+/** A body of one form, in several media types. */
+export function contentIn(mediaTypes: readonly string[], schema: JsonSchema): Content {
+  return Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, schema]))
 }
 
 /** Errors by the status that they are sent with, in ascending order. */

@@ -1,4 +1,3 @@
-import type { Operations } from './api.ts'
 import { headOf, type Operation } from './operation.ts'
 
 const ready: Operation = {
@@ -39,4 +38,4 @@ export const PROBES = {
   '/': { GET: root, HEAD: headOf(root) },
   '/livez': { GET: live, HEAD: headOf(live) },
   '/readyz': { GET: ready, HEAD: headOf(ready) },
-} as const satisfies Record<string, Operations>
+} as const satisfies Record<string, Readonly<Record<'GET' | 'HEAD', Operation>>>

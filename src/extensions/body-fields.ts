@@ -1,9 +1,9 @@
+import { digestParameter, tagParameter } from '../api/parameters.ts'
 import { type JsonSchema, schemaNamed } from '../api/schema.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 import type { Tag } from '../oci/reference.ts'
 import { TextError } from '../oci/text-error.ts'
 import type { BodyField } from './body.ts'
-import { digestParameter, tagParameter } from './parameters.ts'
 
 const MAX_SHOWN = 100
 /** Each is a write of its own within one transaction. */

@@ -1,9 +1,9 @@
+import type { ReceivedRequest } from '../api/endpoint.ts'
 import type { JsonSchema } from '../api/schema.ts'
 import { RegistryError } from '../oci/error.ts'
 import { parseJson } from '../oci/json.ts'
 import { parseMediaType } from '../oci/media-type.ts'
 import { TextError } from '../oci/text-error.ts'
-import type { ExtensionRequest } from './extension.ts'
 
 const MAX_BYTES = 64 * 1024
 const MAX_SHOWN = 100
@@ -34,7 +34,7 @@ export type BodyValues<F extends BodyFields> = { [Name in keyof F]: Value<F[Name
  * @throws RegistryError BODY_TYPE_UNSUPPORTED, BODY_TOO_LARGE, or BODY_INVALID saying what is wrong, and of which field
  */
 export async function readBody<F extends BodyFields>(
-  request: Pick<ExtensionRequest, 'header' | 'body'>,
+  request: Pick<ReceivedRequest, 'header' | 'body'>,
   fields: F,
 ): Promise<BodyValues<F>> {
   refuseOtherTypes(request.header('content-type'))
@@ -68,7 +68,7 @@ function refuseOtherTypes(header: string | undefined): void {
   throw new RegistryError('BODY_TYPE_UNSUPPORTED')
 }
 
-async function readBytes(request: Pick<ExtensionRequest, 'header' | 'body'>): Promise<Uint8Array> {
+async function readBytes(request: Pick<ReceivedRequest, 'header' | 'body'>): Promise<Uint8Array> {
   if (Number(request.header('content-length') ?? 0) > MAX_BYTES) throw new RegistryError('BODY_TOO_LARGE')
   const chunks: Uint8Array[] = []
   let size = 0

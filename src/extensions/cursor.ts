@@ -1,5 +1,5 @@
+import { parameterError } from '../api/parameter.ts'
 import type { RegistryError } from '../oci/error.ts'
-import { parameterError } from './query.ts'
 
 type Scalar = string | number
 type Kind = 'string' | 'number'

@@ -1,19 +1,18 @@
-import type { Operation, Section } from '../api/operation.ts'
-import { type JsonSchema, schemaNamed } from '../api/schema.ts'
-import { RegistryError } from '../oci/error.ts'
-import { MEDIA_TYPES } from '../oci/media-type.ts'
-import { parseTag } from '../oci/reference.ts'
-import { formatTime } from '../oci/time.ts'
-import type { ExtensionAnswer } from './answer.ts'
+import type { Answer } from '../api/answer.ts'
+import type { Context } from '../api/context.ts'
+import type { RequestAt } from '../api/endpoint.ts'
 import {
-  type Endpoint,
-  type ExtensionContext,
+  type ExtensionEndpoint,
   type ExtensionRequest,
-  type RepositoryContext,
+  extensionEndpoint,
   TAG_MODULE,
-} from './extension.ts'
-import { CURSOR, limitParameter } from './parameters.ts'
-import { readQuery } from './query.ts'
+} from '../api/extension.ts'
+import type { Section } from '../api/operation.ts'
+import { CURSOR, limitParameter } from '../api/parameters.ts'
+import { requireTag } from '../api/path.ts'
+import { type JsonSchema, schemaNamed } from '../api/schema.ts'
+import { MEDIA_TYPES } from '../oci/media-type.ts'
+import { formatTime } from '../oci/time.ts'
 import { childrenAnswer, MAX_REPOSITORIES } from './stowage/repository-list.ts'
 import { MAX_TAG_CHANGES, tagHistoryAnswer } from './stowage/tag-history.ts'
 
@@ -60,9 +59,11 @@ export const DRAFT_SCHEMAS = {
 const HISTORY_QUERY = { n: limitParameter(MAX_TAG_CHANGES), cursor: CURSOR } as const
 const REPOSITORIES_QUERY = { n: limitParameter(MAX_REPOSITORIES), cursor: CURSOR } as const
 
-const listRepositoriesOperation: Operation = {
-  id: 'listDraftRepositories',
-  summary: 'List the repositories below the root, as in a draft of the specification',
+const repositoryList = {
+  method: 'GET',
+  component: 'repository',
+  module: 'list',
+  draft: true,
   section: draftSection('Repository list', 611),
   query: REPOSITORIES_QUERY,
   answers: {
@@ -73,62 +74,54 @@ const listRepositoriesOperation: Operation = {
     },
   },
   errors: [],
-}
-
-const repositoryList = {
-  method: 'GET',
-  component: 'repository',
-  module: 'list',
-  draft: true,
   handle: listRepositories,
 } as const
 
 /** What drafts of the specification would add to its own namespace, in their shape. */
-export const draftEndpoints: readonly Endpoint[] = [
-  {
+export const draftEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     method: 'GET',
-    scope: 'repository',
+    route: 'repositoryExtension',
     component: 'tag-history',
     module: TAG_MODULE,
     draft: true,
     action: 'pull',
-    operation: {
-      id: 'listDraftTagHistory',
-      summary: 'List the manifests that a tag has pointed to, as in a draft of the specification',
-      section: draftSection('Tag history', 606),
-      query: HISTORY_QUERY,
-      answers: {
-        200: {
-          description: 'One page, newest first. It may be short or even empty although another page follows.',
-          headers: ['ETag?'],
-          content: { [MEDIA_TYPES.json]: { $ref: '#/components/schemas/DraftTagHistory' } },
-        },
+    id: 'listDraftTagHistory',
+    summary: 'List the manifests that a tag has pointed to, as in a draft of the specification',
+    section: draftSection('Tag history', 606),
+    query: HISTORY_QUERY,
+    answers: {
+      200: {
+        description: 'One page, newest first. It may be short or even empty although another page follows.',
+        headers: ['ETag?'],
+        content: { [MEDIA_TYPES.json]: { $ref: '#/components/schemas/DraftTagHistory' } },
       },
-      errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'],
     },
+    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'],
     handle: listTagHistory,
-  },
-  { ...repositoryList, scope: 'registry', action: 'catalog', operation: listRepositoriesOperation },
-  {
+  }),
+  extensionEndpoint({
     ...repositoryList,
-    scope: 'repository',
+    route: 'registryExtension',
+    action: 'catalog',
+    id: 'listDraftRepositories',
+    summary: 'List the repositories below the root, as in a draft of the specification',
+  }),
+  extensionEndpoint({
+    ...repositoryList,
+    route: 'repositoryExtension',
     action: 'pull',
-    operation: {
-      ...listRepositoriesOperation,
-      id: 'listDraftRepositoriesBelow',
-      summary: 'List the repositories below a path, as in a draft of the specification',
-    },
-  },
+    id: 'listDraftRepositoriesBelow',
+    summary: 'List the repositories below a path, as in a draft of the specification',
+  }),
 ]
 
 async function listTagHistory(
-  { registry, repository }: RepositoryContext,
-  { query, module }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const tag = parseTag(module)
-  if (tag === undefined) throw new RegistryError('TAG_INVALID', { details: [{ tag: module.slice(0, 100) }] })
-  const page = readQuery(query, HISTORY_QUERY)
-  return await tagHistoryAnswer(registry, { repository, tag, ...page }, ({ items }) => ({
+  { registry }: Context,
+  { path, query }: RequestAt<'repositoryExtension', typeof HISTORY_QUERY>,
+): Promise<Answer> {
+  const tag = requireTag(path.module)
+  return await tagHistoryAnswer(registry, { repository: path.name, tag, ...query }, ({ items }) => ({
     // The draft has no form for a removal.
     history: items.flatMap(({ at, digest }) =>
       digest === undefined ? [] : [{ updateTimestamp: formatTime(at), digest }],
@@ -137,8 +130,9 @@ async function listTagHistory(
 }
 
 async function listRepositories(
-  context: ExtensionContext,
-  { query }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  return childrenAnswer(context, { ...readQuery(query, REPOSITORIES_QUERY), recursive: false, detail: false })
+  { registry }: Context,
+  { path, query }: ExtensionRequest<typeof REPOSITORIES_QUERY>,
+): Promise<Answer> {
+  const level = { registry, repository: path.name }
+  return childrenAnswer(level, { ...query, recursive: false, detail: false })
 }

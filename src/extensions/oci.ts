@@ -1,15 +1,24 @@
-import type { Operation } from '../api/operation.ts'
+import { type Answer, jsonAnswer } from '../api/answer.ts'
+import type { Context, OfferedExtension } from '../api/context.ts'
+import {
+  type Extension,
+  type ExtensionRequest,
+  type ExtensionRouteId,
+  endpointPath,
+  extensionEndpoint,
+} from '../api/extension.ts'
 import { schemaNamed } from '../api/schema.ts'
 import { RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
-import { type ExtensionAnswer, jsonAnswer } from './answer.ts'
-import { type Endpoint, type Extension, type ExtensionContext, endpointPath } from './extension.ts'
 import { DRAFT_SCHEMAS, draftEndpoints } from './oci-drafts.ts'
 
 const SPECIFICATION = 'https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md'
 
-const discovery: Operation = {
-  id: 'discoverExtensions',
+const discovery = {
+  method: 'GET',
+  component: 'ext',
+  module: 'discover',
+  action: 'pull',
   summary: 'List the extensions that this registry offers',
   section: { title: 'Module: discover, of the extension _oci', url: `${SPECIFICATION}#module-discover` },
   answers: {
@@ -18,8 +27,8 @@ const discovery: Operation = {
       content: { [MEDIA_TYPES.json]: schemaNamed('ExtensionList') },
     },
   },
-  errors: [],
-}
+  handle: discover,
+} as const
 
 /** The specification's own namespace, of which only discovery is settled. @see OCI Distribution Specification, extensions/_oci.md */
 export const ociExtension: Extension = {
@@ -27,41 +36,33 @@ export const ociExtension: Extension = {
   description: 'Discovery of the extensions that this registry offers',
   url: SPECIFICATION,
   endpoints: [
-    {
-      method: 'GET',
-      scope: 'registry',
-      component: 'ext',
-      module: 'discover',
-      action: 'pull',
-      operation: discovery,
-      handle: discover,
-    },
-    {
-      method: 'GET',
-      scope: 'repository',
-      component: 'ext',
-      module: 'discover',
-      action: 'pull',
-      operation: { ...discovery, id: 'discoverRepositoryExtensions', errors: ['NAME_UNKNOWN'] },
-      handle: discover,
-    },
+    extensionEndpoint({ ...discovery, route: 'registryExtension', id: 'discoverExtensions', errors: [] }),
+    extensionEndpoint({
+      ...discovery,
+      route: 'repositoryExtension',
+      id: 'discoverRepositoryExtensions',
+      errors: ['NAME_UNKNOWN'],
+    }),
     ...draftEndpoints,
   ],
   schemas: DRAFT_SCHEMAS,
 }
 
-async function discover({ registry, extensions, repository }: ExtensionContext): Promise<ExtensionAnswer> {
-  if (repository !== undefined && !(await registry.repositories.exists(repository))) {
-    throw new RegistryError('NAME_UNKNOWN', { details: [{ name: repository }] })
+async function discover(
+  { registry, extensions }: Context,
+  { path: { name } }: ExtensionRequest,
+): Promise<Answer> {
+  if (name !== undefined && !(await registry.repositories.exists(name))) {
+    throw new RegistryError('NAME_UNKNOWN', { details: [{ name }] })
   }
-  const scope = repository === undefined ? 'registry' : 'repository'
-  const offered = extensions.map((extension) => describe(extension, scope))
+  const route = name === undefined ? 'registryExtension' : 'repositoryExtension'
+  const offered = extensions.map((extension) => describe(extension, route))
   return jsonAnswer({ extensions: offered.filter(({ endpoints }) => endpoints.length > 0) })
 }
 
-function describe(extension: Extension, scope: Endpoint['scope']): { endpoints: string[] } {
+function describe(extension: OfferedExtension, route: ExtensionRouteId) {
   const { name, url, description } = extension
-  const here = extension.endpoints.filter((endpoint) => endpoint.scope === scope)
+  const here = extension.endpoints.filter((endpoint) => endpoint.route === route)
   const endpoints = [...new Set(here.map((endpoint) => endpointPath(extension, endpoint)))]
-  return { name: `_${name}`, url, description, endpoints } as { endpoints: string[] }
+  return { name: `_${name}`, url, description, endpoints }
 }

@@ -1,31 +1,23 @@
-import type { Extension } from '../extensions/extension.ts'
+import { type ParsedPath, parsePath } from '../api/path.ts'
 import { RegistryError } from '../oci/error.ts'
 import { removePathPrefix } from '../oci/path-prefix.ts'
-import type { RepositoryName } from '../oci/reference.ts'
 import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
-import { type Action, ANYONE, type Caller } from '../registry/caller.ts'
-import type { Registry } from '../registry/registry.ts'
-import { visibleRegistry } from '../registry/visible-registry.ts'
+import { ANYONE, type Caller } from '../registry/caller.ts'
 import type { HostCheck } from './allowed-hosts.ts'
-import { blobMethods } from './blobs.ts'
 import { refuseCrossSite } from './cross-site.ts'
-import { type ExtensionParams, extensionMethods, resolveAlias } from './extensions.ts'
-import type { Handler, Methods } from './handler.ts'
-import { catalogMethods, referrersMethods, tagsMethods } from './lists.ts'
-import { manifestMethods } from './manifests.ts'
+import { chooseType, toResponse } from './endpoint-response.ts'
 import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
-import { parsePathParameters } from './parameters.ts'
+import { type ContextParts, RequestContext } from './request-context.ts'
 import {
   COMMON_HEADERS,
   emptyResponse,
   errorResponse,
   isFailure,
-  jsonResponse,
   toRegistryError,
   UNCACHED,
   withoutBodyOfHead,
 } from './respond.ts'
-import { uploadMethods, uploadsMethods } from './uploads.ts'
+import { createRouter, type Router } from './router.ts'
 
 /** Where the app tells what it did. */
 export interface HttpLog {
@@ -36,46 +28,30 @@ export interface HttpLog {
 }
 
 /** What the app is made of. */
-export interface HttpAppParts {
-  registry: Registry
-  extensions: readonly Extension[]
+export interface HttpAppParts extends ContextParts {
   /** Refuses requests for foreign hosts; absent where the program around it chooses what it answers. */
   checkHost?: HostCheck
-  /** How many threads answer requests; one if absent. */
-  threads?: number
   /** Tells who sends a request; anyone may do everything if absent. */
   identify?(request: HttpRequest): Promise<Caller>
-  /** Milliseconds since the epoch. */
-  clock(): number
   /** Whether reads, or also writes, can be done; false while the server shuts down. */
   isReady(need: 'read' | 'write'): Promise<boolean>
   log: HttpLog
 }
 
-const base: Handler<'base'> = async () => jsonResponse(200, {})
-
-/** What answers at each endpoint that is no extension's. */
-export const METHODS: {
-  readonly [Id in Exclude<RouteId, 'registryExtension' | 'repositoryExtension'>]: Methods<Id>
-} = {
-  base: { GET: { action: 'pull', handle: base }, HEAD: { action: 'pull', handle: base } },
-  catalog: catalogMethods,
-  uploads: uploadsMethods,
-  upload: uploadMethods,
-  blob: blobMethods,
-  manifest: manifestMethods,
-  tags: tagsMethods,
-  referrers: referrersMethods,
+/** The parts with what finds endpoints. */
+interface App extends HttpAppParts {
+  router: Router
 }
 
 /** The registry's API as one function from request to response. */
 export function createApp(parts: HttpAppParts): HttpApp {
   const { log } = parts
+  const app = { ...parts, router: createRouter(parts.extensions) }
   // The id of a request is made when it is asked for, which takes random bytes.
   const logsRequests = log.isLevelEnabled?.('debug') ?? true
   return async (request) => {
     const started = performance.now()
-    const response = await answer(parts, request)
+    const response = await answer(app, request)
     if (logsRequests) {
       const ms = Math.round((performance.now() - started) * 10) / 10
       log.debug({ ...logFields(request), status: response.status, ms }, 'request')
@@ -89,15 +65,13 @@ function logFields({ method, path, origin: { address, requestId } }: HttpRequest
   return { method, path, address, requestId }
 }
 
-async function answer(parts: HttpAppParts, request: HttpRequest): Promise<HttpResponse> {
+async function answer(app: App, request: HttpRequest): Promise<HttpResponse> {
   const { prefix } = request.origin
   const path = removePathPrefix(request.path, prefix)
   if (path === '/') return greeting()
   if (path === LIVENESS_PATH) return emptyResponse(200)
-  if (path === '/readyz') return await readiness(parts, request)
-  const response = await dispatch(parts, request, path).catch((error: unknown) =>
-    failed(parts, request, error),
-  )
+  if (path === '/readyz') return await readiness(app, request)
+  const response = await dispatch(app, request, path).catch((error: unknown) => failed(app, request, error))
   response.headers['Cache-Control'] ??= UNCACHED
   Object.assign(response.headers, COMMON_HEADERS)
   return prefix === '' ? response : withPathPrefix(response, prefix)
@@ -144,38 +118,32 @@ function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): H
   return errorResponse(error)
 }
 
-async function dispatch(parts: HttpAppParts, request: HttpRequest, path: string): Promise<HttpResponse> {
-  parts.checkHost?.(request.header('host'))
+/** Finds the endpoint of a request, and has it answer if the caller is allowed to ask it. */
+async function dispatch(app: App, request: HttpRequest, path: string): Promise<HttpResponse> {
+  app.checkHost?.(request.header('host'))
   refuseCrossSite(request)
   const parsed = parseRoute(path)
   if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
-  const route = resolveAlias(parts.extensions, parsed, request)
-  const params = parsePathParameters(route.params, request.method)
-  const methods = methodsOf(parts, route, params)
-  const method = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
-  if (method === undefined) {
-    const allow = Object.keys(methods).join(', ')
+  const route = app.router.resolveAlias(parsed, request)
+  return await answerAt(app, request, { route, path: parsePath(route, request.method) })
+}
+
+async function answerAt<Id extends RouteId>(
+  app: App,
+  request: HttpRequest,
+  { route, path }: { route: Route; path: ParsedPath<Id> },
+): Promise<HttpResponse> {
+  const methods = app.router.methodsAt(path)
+  const endpoint = methods.get(request.method)
+  if (endpoint === undefined) {
+    const allow = [...methods.keys()].join(', ')
     return errorResponse(new RegistryError('METHOD_UNSUPPORTED'), { Allow: allow })
   }
-  const caller = parts.identify === undefined ? ANYONE : await parts.identify(request)
-  if (caller !== ANYONE && !(await caller.may(method.action, params.name))) throw new RegistryError('DENIED')
-  return await method.handle(visibleRegistry(parts.registry, caller.visibility), request, params, caller)
-}
-
-type PathParams = Readonly<Record<string, unknown>> & { name?: RepositoryName }
-
-/** A method whose parameters are those of the endpoint that it was found at. */
-interface AnyMethod {
-  action: Action
-  handle(registry: Registry, request: HttpRequest, params: unknown, caller: Caller): Promise<HttpResponse>
-}
-
-function methodsOf(
-  parts: HttpAppParts,
-  { id }: Route,
-  params: PathParams,
-): Readonly<Record<string, AnyMethod>> {
-  const isExtension = id === 'registryExtension' || id === 'repositoryExtension'
-  const methods = isExtension ? extensionMethods(parts, params as unknown as ExtensionParams) : METHODS[id]
-  return methods as Readonly<Record<string, AnyMethod>>
+  const caller = app.identify === undefined ? ANYONE : await app.identify(request)
+  const context = new RequestContext(app, request, caller)
+  if (caller !== ANYONE && !(await context.may(endpoint.action, path.repository)))
+    throw new RegistryError('DENIED')
+  const mediaType = chooseType(endpoint, request)
+  const answer = await endpoint.answer(context, { request, path: path.values, mediaType })
+  return await toResponse(answer, { request, endpoint, route, mediaType, caller })
 }

@@ -1,26 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import type { ContentAnswer } from '../api/answer.ts'
+import { allowsRange, isNotModified, requireMatch } from '../api/precondition.ts'
 import { RegistryError } from '../oci/error.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
 import type { BlobBytes } from '../registry/registry.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
-import { allowsRange, isNotModified, requireMatch } from './precondition.ts'
 import { emptyResponse, errorResponse } from './respond.ts'
-
-/** Content by digest, to be sent whole or in part. */
-export interface Content {
-  digest: string
-  mediaType: string
-  size: number
-  cacheControl: string
-  open(range: ByteRange): Promise<BlobBytes>
-}
 
 const CHUNK_SIZE = 1024 * 1024
 
 /**
  * Answers GET and HEAD of content: conditional, whole, one range or several. @see RFC 9110, sections 13 and 14
  */
-export async function contentResponse(request: HttpRequest, content: Content): Promise<HttpResponse> {
+export async function contentResponse(request: HttpRequest, content: ContentAnswer): Promise<HttpResponse> {
   requireMatch(request, content.digest)
   const headers = contentHeaders(content)
   if (isNotModified(request, content.digest)) return emptyResponse(304, headers)
@@ -36,7 +28,7 @@ export async function contentResponse(request: HttpRequest, content: Content): P
     : severalRanges(content, ranges, headers)
 }
 
-function contentHeaders({ digest, cacheControl }: Content): Record<string, string> {
+function contentHeaders({ digest, cacheControl }: ContentAnswer): Record<string, string> {
   return {
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
@@ -47,17 +39,17 @@ function contentHeaders({ digest, cacheControl }: Content): Record<string, strin
   }
 }
 
-async function wholeBody({ size, open }: Content): Promise<{ body?: BlobBytes }> {
+async function wholeBody({ size, open }: ContentAnswer): Promise<{ body?: BlobBytes }> {
   return size === 0 ? {} : { body: await open({ start: 0, end: size - 1 }) }
 }
 
-function wantedRanges(request: HttpRequest, { size, digest }: Content): ByteRange[] | undefined {
+function wantedRanges(request: HttpRequest, { size, digest }: ContentAnswer): ByteRange[] | undefined {
   const header = request.header('range')
   if (header === undefined || !allowsRange(request, digest)) return undefined
   return parseRange(header, size)
 }
 
-function unsatisfiable({ size }: Content): HttpResponse {
+function unsatisfiable({ size }: ContentAnswer): HttpResponse {
   const message = `the requested range is outside the ${size} bytes of this content`
   return errorResponse(new RegistryError('RANGE_UNSATISFIABLE', { message }), {
     'Content-Range': `bytes */${size}`,
@@ -65,7 +57,7 @@ function unsatisfiable({ size }: Content): HttpResponse {
 }
 
 async function singleRange(
-  content: Content,
+  content: ContentAnswer,
   range: ByteRange,
   headers: Record<string, string>,
 ): Promise<HttpResponse> {
@@ -90,7 +82,11 @@ function formatContentRange({ start, end }: ByteRange, size: number): string {
 }
 
 /** As many parts as were asked for, in their order: clients that pull parts of layers count them. */
-function severalRanges(content: Content, ranges: ByteRange[], headers: Record<string, string>): HttpResponse {
+function severalRanges(
+  content: ContentAnswer,
+  ranges: ByteRange[],
+  headers: Record<string, string>,
+): HttpResponse {
   const boundary = randomBytes(16).toString('hex')
   const heads = ranges.map((range) =>
     Buffer.from(

@@ -129,6 +129,14 @@ function matchSegments(
 
 /** Writes the path of an endpoint: the inverse of {@link parseRoute} for parameters that passed their parsers. */
 export function formatRoute<Id extends RouteId>(id: Id, params: RouteParams<Id>): string {
-  const values: Record<string, string> = params
-  return ROUTES[id].replace(/:([a-z]+)/g, (_, name: string) => values[name] ?? '')
+  return fill(ROUTES[id], params)
+}
+
+/** Writes the path that a route was read from, with its slashes decoded. */
+export function formatPath({ id, params }: Route): string {
+  return fill(ROUTES[id], params)
+}
+
+function fill(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/:([a-z]+)/g, (_, name: string) => values[name] ?? '')
 }

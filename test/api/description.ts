@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import { findEndpoints, TAG_MODULE } from '../../src/extensions/extension.ts'
-import { resolveAlias } from '../../src/http/extensions.ts'
+import { TAG_MODULE } from '../../src/api/extension.ts'
+import { createRouter } from '../../src/http/router.ts'
 import { parseRoute, ROUTES, type Route } from '../../src/oci/route.ts'
 import { formatTime, parseTime } from '../../src/oci/time.ts'
 import { EXTENSIONS } from '../../src/serving.ts'
@@ -54,6 +54,15 @@ const TRANSPORT_HEADERS = ['connection', 'date', 'keep-alive']
 
 const FILE = new URL('../../docs/api/openapi.json', import.meta.url)
 
+const ROUTER = createRouter(EXTENSIONS)
+
+/** The components whose module is any tag. */
+const TAG_COMPONENTS = new Set(
+  EXTENSIONS.flatMap(({ name, endpoints }) =>
+    endpoints.filter(({ module }) => module === TAG_MODULE).map(({ component }) => `${name}/${component}`),
+  ),
+)
+
 const description: Description = JSON.parse(readFileSync(FILE, 'utf8'))
 
 // Strict but for types, which stand beside a `$ref` only there.
@@ -96,7 +105,7 @@ function pathOf(target: string): string {
 function templateOf(path: string, request: { method: string; accept: string | undefined }): string {
   const parsed = parseRoute(path)
   if (parsed === undefined) return path
-  const route = resolveAlias(EXTENSIONS, parsed, {
+  const route = ROUTER.resolveAlias(parsed, {
     method: request.method,
     header: (name) => (name === 'accept' ? request.accept : undefined),
   })
@@ -109,12 +118,10 @@ function templateOf(path: string, request: { method: string; accept: string | un
 }
 
 /** The module that a path names, or stands for. */
-function moduleOf({ id, params }: Route): string {
+function moduleOf({ params }: Route): string {
   if (!('module' in params)) return ''
-  const { extension, component, module } = params
-  const scope = id === 'registryExtension' ? 'registry' : 'repository'
-  const [endpoint] = findEndpoints(EXTENSIONS, scope, `_${extension}/${component}/${module}`)
-  return endpoint?.module === TAG_MODULE ? '{tag}' : module
+  const isTag = TAG_COMPONENTS.has(`${params.extension}/${params.component}`)
+  return isTag ? '{tag}' : params.module
 }
 
 function resolve<T extends Reference>(found: T, kind: 'headers' | 'responses'): T {

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import fc from 'fast-check'
+import { specifiedLimitParameter } from '../../src/api/parameters.ts'
+import { isNotModified } from '../../src/api/precondition.ts'
 import { parseChallenge } from '../../src/client/challenge.ts'
 import { DEFAULTS, parseConfig } from '../../src/config.ts'
-import { limitParameter } from '../../src/http/parameters.ts'
-import { isNotModified } from '../../src/http/precondition.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { parseJson } from '../../src/oci/json.ts'
 import { parseNextLink } from '../../src/oci/link.ts'
@@ -121,7 +121,7 @@ export const ADVERSARIES: Readonly<Record<string, Adversary>> = {
     pieces: lists,
   },
   'the number of a page': {
-    parse: (text) => limitParameter(new URLSearchParams([['n', text.replace(/[^0-9]/g, '0')]]), 100),
+    parse: (text) => specifiedLimitParameter(100).parse(text.replace(/[^0-9]/g, '0')),
     before: [''],
     pieces: ['0', '9'],
   },

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { type Parameter, readQuery } from '../../src/api/parameter.ts'
 import {
-  digestParameter,
-  limitParameter,
-  parsePathParameters,
-  tagParameters,
-} from '../../src/http/parameters.ts'
+  contentDigestParameter,
+  pushedTagsParameter,
+  specifiedLimitParameter,
+} from '../../src/api/parameters.ts'
+import { parsePath } from '../../src/api/path.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { type ErrorId, RegistryError } from '../../src/oci/error.ts'
 import { parseReference, parseRepositoryName, parseTag } from '../../src/oci/reference.ts'
+import type { Route } from '../../src/oci/route.ts'
 import { digests, repositoryNames, tags } from './names.ts'
 import { holds } from './property.ts'
 import { anyText, near, textOf } from './text.ts'
@@ -25,8 +27,10 @@ function outcome<T>(read: () => T, ids: ErrorId[]): { value: T } | ErrorId {
   }
 }
 
-function queryOf(name: string, values: string[]): URLSearchParams {
-  return new URLSearchParams(values.map((value): [string, string] => [name, value]))
+/** Reads a parameter that is given with these values. */
+function read<P extends Parameter<unknown>>(parameter: P, values: string[]) {
+  const query = new URLSearchParams(values.map((value): [string, string] => ['it', value]))
+  return readQuery({ query }, { it: parameter }).it
 }
 
 test('the number of a page is one exactly if it is made of digits, and never above the maximum', () => {
@@ -34,8 +38,10 @@ test('the number of a page is one exactly if it is made of digits, and never abo
   holds(
     fc.tuple(fc.array(fc.oneof(texts, fc.constant('')), { maxLength: 2 }), fc.nat({ max: 20_000 })),
     ([values, maximum]) => {
-      const found = outcome(() => limitParameter(queryOf('n', values), maximum), ['PARAMETER_INVALID'])
-      const first = queryOf('n', values).getAll('n')[0] || String(maximum)
+      const found = outcome(() => read(specifiedLimitParameter(maximum), values), ['PARAMETER_INVALID'])
+      const [given] = values
+      if (given === undefined) return assert.deepEqual(found, { value: undefined })
+      const first = given.toWellFormed() || String(maximum)
       if (!/^[0-9]+$/.test(first)) return assert.equal(found, 'PARAMETER_INVALID')
       const wanted = BigInt(first) > BigInt(maximum) ? maximum : Number(first)
       assert.deepEqual(found, { value: wanted })
@@ -47,7 +53,7 @@ test('one digest may be given, as often as a client likes', () => {
   const values = fc.oneof(near(digests, 'af0:+-'), digests)
   holds(fc.tuple(fc.array(values, { maxLength: 2 }), fc.nat({ max: 2 })), ([list, times]) => {
     const all = list.flatMap((value) => Array<string>(times + 1).fill(value.toWellFormed()))
-    const found = outcome(() => digestParameter(queryOf('digest', all)), ['DIGEST_INVALID'])
+    const found = outcome(() => read(contentDigestParameter(''), all), ['DIGEST_INVALID'])
     const [first, ...others] = new Set(all)
     if (first === undefined) return assert.deepEqual(found, { value: undefined })
     const digest = others.length === 0 ? parseDigest(first) : undefined
@@ -58,11 +64,16 @@ test('one digest may be given, as often as a client likes', () => {
 test('tags may be given, each counts once, and one that is none refuses all', () => {
   holds(fc.array(fc.oneof(tags, near(tags, 'a_.-:')), { maxLength: 4 }), (list) => {
     const sent = list.map((value) => value.toWellFormed())
-    const found = outcome(() => tagParameters(queryOf('tag', sent)), ['TAG_INVALID'])
+    const found = outcome(() => read(pushedTagsParameter(''), sent), ['TAG_INVALID'])
     const areTags = sent.every((value) => parseTag(value) !== undefined)
     assert.deepEqual(found, areTags ? { value: [...new Set(sent)] } : 'TAG_INVALID')
   })
 })
+
+/** Parses the parameters of a path. */
+function valuesOf(params: object, method: string): object {
+  return parsePath({ id: 'manifest', params } as Route, method).values
+}
 
 test('parameters of a path pass exactly if each passes its own parser, and each is refused with its own error', () => {
   const texts = (valid: fc.Arbitrary<string>) =>
@@ -79,7 +90,7 @@ test('parameters of a path pass exactly if each passes its own parser, and each 
     ) as Record<string, string>
     const { name, digest, reference } = given
     const found = outcome(
-      () => parsePathParameters(params, method),
+      () => valuesOf(params, method),
       ['NAME_INVALID', 'DIGEST_INVALID', 'TAG_INVALID', 'MANIFEST_UNKNOWN'],
     )
     const wrong = [
@@ -97,6 +108,6 @@ test('parameters of a path pass exactly if each passes its own parser, and each 
 
 test('parameters that have no grammar pass as they are', () => {
   holds(fc.dictionary(fc.constantFrom('upload', 'extension', 'component', 'module'), anyText), (params) => {
-    assert.deepEqual(parsePathParameters(params, 'GET'), { ...params })
+    assert.deepEqual(valuesOf(params, 'GET'), { ...params })
   })
 })

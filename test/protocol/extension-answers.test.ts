@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { type ExtensionAnswer, jsonAnswer } from '../../src/extensions/answer.ts'
+import { type Answer, emptyAnswer, jsonAnswer } from '../../src/api/answer.ts'
+import { extensionEndpoint } from '../../src/api/extension.ts'
+import { CURSOR, limitParameter, tagParameter } from '../../src/api/parameters.ts'
 import { readBody } from '../../src/extensions/body.ts'
 import { eventStream } from '../../src/extensions/event-stream.ts'
-import type { ExtensionRequest } from '../../src/extensions/extension.ts'
-import { CURSOR, limitParameter, tagParameter } from '../../src/extensions/parameters.ts'
-import { readQuery } from '../../src/extensions/query.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { bytesOf, digestOf, errorCodes } from '../content.ts'
 import { ENDPOINT, serveEndpoints } from './extension-server.ts'
@@ -21,24 +20,22 @@ function listEndpoint() {
   const query = { tag: { ...tagParameter(''), filter: true }, n: limitParameter(10), cursor: CURSOR } as const
   return {
     list,
-    endpoint: {
+    endpoint: extensionEndpoint({
       ...ENDPOINT,
       module: 'list',
-      mediaTypes: [OWN, JSON_TYPE] as [string, string],
-      operation: { ...ENDPOINT.operation, query },
-      handle: async (_: unknown, request: ExtensionRequest) => {
-        const { cursor } = readQuery(request.query, query)
-        return {
-          type: 'json' as const,
-          state: async () => list.state,
-          async read() {
-            list.reads++
-            list.onRead()
-            return { json: { state: list.state }, next: cursor === undefined ? 'a&b=c' : undefined }
-          },
-        }
-      },
-    },
+      mediaTypes: [OWN, JSON_TYPE],
+      query,
+      handle: async (_, { query: { cursor } }) => ({
+        type: 'json',
+        state: async () => list.state,
+        async read() {
+          list.reads++
+          list.onRead()
+          const next = cursor === undefined ? { cursor: 'a&b=c' } : undefined
+          return { json: { state: list.state }, next }
+        },
+      }),
+    }),
   }
 }
 
@@ -151,10 +148,10 @@ test('content is answered in ranges and on conditions', async (t) => {
   const digest = parseDigest(digestOf(bytes))
   assert.ok(digest !== undefined)
   const { url } = await serveEndpoints(t, [
-    {
+    extensionEndpoint({
       ...ENDPOINT,
       module: 'content',
-      handle: async (): Promise<ExtensionAnswer> => ({
+      handle: async (): Promise<Answer> => ({
         type: 'content',
         digest,
         mediaType: 'text/x',
@@ -162,7 +159,7 @@ test('content is answered in ranges and on conditions', async (t) => {
         cacheControl: 'private, no-transform',
         open: async ({ start, end }) => ({ type: 'bytes', bytes: bytes.subarray(start, end + 1) }),
       }),
-    },
+    }),
   ])
   const target = `${url}/v2/_test/test/content`
   const whole = await fetch(target)
@@ -183,19 +180,19 @@ test('JSON without a state, an empty answer and a refusal are answered as they a
     tag: { schema: {}, required: true, parse: (value: unknown) => String(value) },
   } as const
   const { url } = await serveEndpoints(t, [
-    {
+    extensionEndpoint({
       ...ENDPOINT,
       method: 'POST',
       module: 'json',
-      handle: async (_: unknown, request: ExtensionRequest) =>
+      handle: async (_, request) =>
         jsonAnswer(await readBody(request, fields), { status: 201, headers: { Location: '/v2/x' } }),
-    },
-    {
+    }),
+    extensionEndpoint({
       ...ENDPOINT,
       method: 'DELETE',
       module: 'json',
-      handle: async (): Promise<ExtensionAnswer> => ({ type: 'empty', status: 204 }),
-    },
+      handle: async () => emptyAnswer(204),
+    }),
   ])
   const target = `${url}/v2/_test/test/json`
   const send = (body: string, type = JSON_TYPE) =>
@@ -238,15 +235,12 @@ function endlessEndpoint() {
   return {
     waiting: waiting.promise,
     ended: ended.promise,
-    endpoint: {
+    endpoint: extensionEndpoint({
       ...ENDPOINT,
       module: 'stream',
-      mediaTypes: ['text/event-stream'] as [string],
-      handle: async (_: unknown, { signal }: ExtensionRequest) => ({
-        type: 'stream' as const,
-        chunks: () => eventStream(events(signal)),
-      }),
-    },
+      mediaTypes: ['text/event-stream'],
+      handle: async (_, { signal }) => ({ type: 'stream', chunks: () => eventStream(events(signal)) }),
+    }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import type { Endpoint } from '../../src/extensions/extension.ts'
+import type { ExtensionEndpoint } from '../../src/api/extension.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import { type ListeningServer, listen } from '../../src/http/node.ts'
@@ -22,16 +22,19 @@ export interface ExtensionServer extends ListeningServer {
 /** What an endpoint of a test has if it doesn't say otherwise. */
 export const ENDPOINT = {
   method: 'GET',
-  scope: 'registry',
+  route: 'registryExtension',
   component: 'test',
   action: 'pull',
-  operation: { id: 'test', summary: '', answers: {}, errors: [] },
-} as const satisfies Partial<Endpoint>
+  id: 'test',
+  summary: '',
+  answers: {},
+  errors: [],
+} as const satisfies Partial<ExtensionEndpoint>
 
 /** Serves endpoints over HTTP. */
 export async function serveEndpoints(
   test: Pick<TestContext, 'after'>,
-  endpoints: readonly Endpoint[],
+  endpoints: readonly ExtensionEndpoint[],
 ): Promise<ExtensionServer> {
   const metadata = memoryMetadata()
   const registry = localRegistry({

@@ -132,16 +132,13 @@ test('HEAD of a stream has its head alone, and keeps no place', async () => {
 
 test('what a reader has not taken yet stays in the log', async (t) => {
   let limits: number[] = []
-  const { push: pushTo, ask } = await openRegistry(t, (context) => ({
-    ...context,
-    registry: {
-      ...context.registry,
-      changes: {
-        ...context.registry.changes,
-        read(query) {
-          limits.push(query.limit)
-          return context.registry.changes.read(query)
-        },
+  const { push: pushTo, ask } = await openRegistry(t, (registry) => ({
+    ...registry,
+    changes: {
+      ...registry.changes,
+      read(query) {
+        limits.push(query.limit)
+        return registry.changes.read(query)
       },
     },
   }))
@@ -160,7 +157,7 @@ test('what a reader has not taken yet stays in the log', async (t) => {
 })
 
 test('a stream that cannot go on says why and ends', async (t) => {
-  const { push: pushTo, ask, forget } = await openRegistry(t, (context) => context)
+  const { push: pushTo, ask, forget } = await openRegistry(t, (registry) => registry)
   const tags = Array.from({ length: 200 }, (_, index) => `t${index}`)
   await pushTo('late/app', 'x', tags)
   await pushTo('late/app', 'y', tags)
@@ -183,7 +180,7 @@ test('a stream of which little comes in many minutes goes on', async (t) => {
   let server: ListeningServer | undefined
   // Before the registry, which it reads until then.
   t.after(() => server?.close())
-  const { push: pushTo, app } = await openRegistry(t, (context) => context)
+  const { push: pushTo, app } = await openRegistry(t, (registry) => registry)
   const log = { debug() {}, error: (fields: object) => assert.fail(JSON.stringify(fields)) }
   server = await listen(app, { host: '127.0.0.1', port: 0, log })
   const answer = await fetch(feedUrl(`http://127.0.0.1:${server.address.port}`, '', 'stream', '?since=0'))

@@ -143,7 +143,7 @@ test('what another repository registered is not told of below this one', async (
 })
 
 test('asking where content is does not count as pulling the manifests that name it', async (t) => {
-  const { ask, registry } = await openRegistry(t, (context) => context)
+  const { ask, registry } = await openRegistry(t, (registry) => registry)
   const { digest } = descriptorOf('quiet')
   const layers = [{ ...descriptorOf('quiet'), urls: ['https://mirror.example/quiet'] }]
   const manifest = manifestOf({ layers })

@@ -14,7 +14,7 @@ const OUTSIDER: Caller = {
 
 /** A registry whose client does not see anything below `secret`. */
 async function secretive(t: TestContext): Promise<OpenRegistry> {
-  return await openRegistry(t, (context) => context, OUTSIDER)
+  return await openRegistry(t, (registry) => registry, OUTSIDER)
 }
 
 async function json<T>(answer: Promise<Response>): Promise<T> {
@@ -99,16 +99,13 @@ test('others are answered while what a client may not know of is passed over', a
 })
 
 test('what is deleted while it is being answered is as unknown as any other', async (t) => {
-  const { ask, push } = await openRegistry(t, ({ registry, ...context }) => ({
-    ...context,
-    registry: {
-      ...registry,
-      manifests: {
-        ...registry.manifests,
-        async read(repository, reference) {
-          if (reference.digest !== undefined) await registry.manifests.delete(repository, reference.digest)
-          return await registry.manifests.read(repository, reference)
-        },
+  const { ask, push } = await openRegistry(t, (registry) => ({
+    ...registry,
+    manifests: {
+      ...registry.manifests,
+      async read(repository, reference) {
+        if (reference.digest !== undefined) await registry.manifests.delete(repository, reference.digest)
+        return await registry.manifests.read(repository, reference)
       },
     },
   }))
@@ -182,7 +179,7 @@ test('what a caller may not do is denied, at each endpoint and whatever there is
       return action === 'pull'
     },
   }
-  const { ask } = await openRegistry(t, (context) => context, reader)
+  const { ask } = await openRegistry(t, (registry) => registry, reader)
   const digest = `sha256:${'0'.repeat(64)}`
   for (const [method, path, action] of [
     ['PUT', '/v2/app/manifests/v1', 'push app'],

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import type { Extension, ExtensionContext, ExtensionRequest } from '../../src/extensions/extension.ts'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import type { HttpApp } from '../../src/http/message.ts'
@@ -13,7 +12,7 @@ import { memoryBlobStore } from '../../src/storage/memory.ts'
 
 const HISTORY_MS = 1_000_000
 
-/** A registry over HTTP without a port, where a test decides what endpoints of extensions are given to work with. */
+/** A registry over HTTP without a port, where a test decides what endpoints are given to work with. */
 export interface OpenRegistry {
   registry: Registry
   /** What answers, for a server of a test's own. */
@@ -28,12 +27,12 @@ export interface OpenRegistry {
 /**
  * Makes a registry.
  *
- * @param alter what the context of each request becomes
+ * @param alter makes the registry that endpoints are given to work with
  * @param caller who sends each request; anyone if absent
  */
 export async function openRegistry(
   test: Pick<TestContext, 'after'>,
-  alter: (context: ExtensionContext) => ExtensionContext,
+  alter: (registry: Registry) => Registry,
   caller?: Caller,
 ): Promise<OpenRegistry> {
   const metadata = memoryMetadata()
@@ -48,8 +47,8 @@ export async function openRegistry(
     random: randomBytes,
   })
   const app = createApp({
-    registry,
-    extensions: EXTENSIONS.map((extension) => altered(extension, alter)),
+    registry: alter(registry),
+    extensions: EXTENSIONS,
     ...(caller && { identify: async () => caller }),
     clock: () => now,
     isReady: async () => true,
@@ -75,17 +74,5 @@ export async function openRegistry(
       now += HISTORY_MS + 1
       await registry.sweep(new AbortController().signal)
     },
-  }
-}
-
-function altered(extension: Extension, alter: (context: ExtensionContext) => ExtensionContext): Extension {
-  return {
-    ...extension,
-    endpoints: extension.endpoints.map((endpoint) => ({
-      ...endpoint,
-      // What is altered is still of the endpoint's level.
-      handle: (context: never, request: ExtensionRequest) =>
-        endpoint.handle(alter(context) as never, request),
-    })),
   }
 }

@@ -130,7 +130,7 @@ test('a page of the public URL may write, and one of another site may not', asyn
 
 test('whoever is at the other end of a Unix socket is trusted if that was said', async (t) => {
   const folder = await temporaryFolder(t)
-  const { app } = await openRegistry(t, (context) => context)
+  const { app } = await openRegistry(t, (registry) => registry)
   const log = { debug() {}, error() {} }
   for (const [isTrusted, location] of [
     [true, /^\/registry\/v2\//],

@@ -1,18 +1,20 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import { type ExtensionEndpoint, type ExtensionRequest, extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import type { Parameter } from '../../api/parameter.ts'
+import { limitParameter } from '../../api/parameters.ts'
 import { TextError } from '../../oci/text-error.ts'
-import type { ExtensionAnswer } from '../answer.ts'
-import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { limitParameter } from '../parameters.ts'
-import { type QueryParameter, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import { type FeedPage, formatChange, MAX_CHANGES, readFeed, readOn, SINCE, waitBehind } from './feed.ts'
 import { takePlace } from './followers.ts'
+import type { Level } from './level.ts'
 import { ownMediaTypes } from './media-types.ts'
 
 const MAX_WAIT_SECONDS = 60
 const MEDIA_TYPES = ownMediaTypes('changes')
 
-const WAIT: QueryParameter<number> = {
+const WAIT: Parameter<number> = {
   description: `How many seconds to wait if nothing has happened yet, up to ${MAX_WAIT_SECONDS}.`,
   schema: { type: 'integer', minimum: 0 },
   parse(text) {
@@ -28,12 +30,6 @@ const shared = {
   component: 'changes',
   module: 'list',
   mediaTypes: MEDIA_TYPES,
-  handle: listChanges,
-} as const
-
-const operation: Endpoint['operation'] = {
-  id: 'listChanges',
-  summary: 'List what has happened in the registry, or wait for it',
   description:
     'A client that continues after `next` each time receives every change exactly once, in the order in which they happened.',
   section: pageSection('Change feed', 'change-feed'),
@@ -45,54 +41,69 @@ const operation: Endpoint['operation'] = {
     },
   },
   errors: ['HISTORY_PRUNED', 'UNAVAILABLE'],
-}
+  handle: listChanges,
+} as const
 
 /** `GET /v2/_stowage/changes/list`, and the same of one repository. */
-export const changeListEndpoints: readonly Endpoint[] = [
-  { ...shared, scope: 'registry', action: 'catalog', operation },
-  {
+export const changeListEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     ...shared,
-    scope: 'repository',
+    route: 'registryExtension',
+    action: 'catalog',
+    id: 'listChanges',
+    summary: 'List what has happened in the registry, or wait for it',
+  }),
+  extensionEndpoint({
+    ...shared,
+    route: 'repositoryExtension',
     action: 'pull',
-    operation: {
-      ...operation,
-      id: 'listRepositoryChanges',
-      summary: 'List what has happened in a repository, or wait for it',
-      errors: ['NAME_UNKNOWN', ...operation.errors],
-    },
-  },
+    id: 'listRepositoryChanges',
+    summary: 'List what has happened in a repository, or wait for it',
+    errors: ['NAME_UNKNOWN', ...shared.errors],
+  }),
 ]
 
-async function listChanges(context: ExtensionContext, request: ExtensionRequest): Promise<ExtensionAnswer> {
-  const { since, n = MAX_CHANGES, wait = 0 } = readQuery(request.query, QUERY)
+async function listChanges(
+  { registry, threads }: Context,
+  request: ExtensionRequest<typeof QUERY>,
+): Promise<Answer> {
+  const { since, n = MAX_CHANGES, wait = 0 } = request.query
+  const level = { registry, repository: request.path.name }
   return {
     type: 'json',
     headers: { 'Cache-Control': 'no-store, no-transform' },
     async read() {
-      const page = await readFeed(context, since, n)
+      const page = await readFeed(level, since, n)
       const isLater = page.changes.length === 0 && wait > 0
-      const { changes, next, last } = isLater ? await waitForPage(context, request, { page, n, wait }) : page
+      const { changes, next, last } = isLater
+        ? await waitForPage(page, { level, n, wait, threads, request })
+        : page
       return { json: { changes: changes.map(formatChange), next, last } }
     },
   }
 }
 
+interface Wait {
+  level: Level
+  n: number
+  /** In seconds. */
+  wait: number
+  threads: number
+  request: ExtensionRequest<typeof QUERY>
+}
+
 /** Waits for changes behind a page that the caller may see; the last page that was read, if none come in time. */
-async function waitForPage(
-  context: ExtensionContext,
-  request: ExtensionRequest,
-  { page: first, n, wait }: { page: FeedPage; n: number; wait: number },
-): Promise<FeedPage> {
+async function waitForPage(first: FeedPage, { level, n, wait, threads, request }: Wait): Promise<FeedPage> {
   const late = new AbortController()
   const signal = AbortSignal.any([request.signal, late.signal])
   const { address } = request
-  const giveBack = takePlace(context.registry, { address, signal, threads: context.threads ?? 1 })
+  const giveBack = takePlace(level.registry, { address, signal, threads })
   const timer = setTimeout(() => late.abort(), wait * 1000)
   let page = first
   try {
     while (page.changes.length === 0 && !signal.aborted) {
-      await waitBehind(context, page, signal)
-      if (!signal.aborted) page = await readOn(context, page, n)
+      await waitBehind(level, page, signal)
+      if (!signal.aborted) page = await readOn(level, page, n)
     }
     return page
   } finally {

@@ -1,9 +1,10 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import { type ExtensionEndpoint, type ExtensionRequest, extensionEndpoint } from '../../api/extension.ts'
+import { parameterError } from '../../api/parameter.ts'
 import type { JsonSchema } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
-import type { ExtensionAnswer } from '../answer.ts'
 import { EVENT_STREAM, EVENT_STREAM_HEADERS, eventStream, type ServerSentEvent } from '../event-stream.ts'
-import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
-import { parameterError, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import {
   type FeedPage,
@@ -16,6 +17,7 @@ import {
   waitBehind,
 } from './feed.ts'
 import { takePlace } from './followers.ts'
+import type { Level } from './level.ts'
 
 /** Whoever reads slowly has no more than this waiting for it. */
 const PAGE_SIZE = 100
@@ -46,12 +48,6 @@ const shared = {
   component: 'changes',
   module: 'stream',
   mediaTypes: [EVENT_STREAM],
-  handle: streamChanges,
-} as const satisfies Partial<Endpoint>
-
-const operation: Endpoint['operation'] = {
-  id: 'streamChanges',
-  summary: 'Follow what happens in the registry',
   description:
     'Server-sent events: a `change` for each change, with its sequence number as `id`, and an `end` with the reason if the stream cannot continue.',
   section: pageSection('Change feed', 'change-feed'),
@@ -66,39 +62,50 @@ const operation: Endpoint['operation'] = {
     },
   },
   errors: ['HISTORY_PRUNED', 'UNAVAILABLE'],
-}
+  handle: streamChanges,
+} as const
 
 /** `GET /v2/_stowage/changes/stream`, and the same of one repository. */
-export const changeStreamEndpoints: readonly Endpoint[] = [
-  { ...shared, scope: 'registry', action: 'catalog', operation },
-  {
+export const changeStreamEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     ...shared,
-    scope: 'repository',
+    route: 'registryExtension',
+    action: 'catalog',
+    id: 'streamChanges',
+    summary: 'Follow what happens in the registry',
+  }),
+  extensionEndpoint({
+    ...shared,
+    route: 'repositoryExtension',
     action: 'pull',
-    operation: {
-      ...operation,
-      id: 'streamRepositoryChanges',
-      summary: 'Follow what happens in a repository',
-      errors: ['NAME_UNKNOWN', ...operation.errors],
-    },
-  },
+    id: 'streamRepositoryChanges',
+    summary: 'Follow what happens in a repository',
+    errors: ['NAME_UNKNOWN', ...shared.errors],
+  }),
 ]
 
-async function streamChanges(context: ExtensionContext, request: ExtensionRequest): Promise<ExtensionAnswer> {
-  const { since } = readQuery(request.query, QUERY)
+async function streamChanges(
+  { registry, threads }: Context,
+  request: ExtensionRequest<typeof QUERY>,
+): Promise<Answer> {
+  const level = { registry, repository: request.path.name }
   // A client that comes back sends both, and the header is the newer one.
-  const first = await readFeed(context, resumedAt(request) ?? since, PAGE_SIZE)
+  const first = await readFeed(
+    level,
+    resumedAt(request.header(RESUME_HEADER.toLowerCase())) ?? request.query.since,
+    PAGE_SIZE,
+  )
   const { signal, address } = request
-  const giveBack = takePlace(context.registry, { address, signal, threads: context.threads ?? 1 })
+  const giveBack = takePlace(registry, { address, signal, threads })
   return {
     type: 'stream',
     headers: EVENT_STREAM_HEADERS,
-    chunks: () => eventStream(events(context, first, { signal, giveBack })),
+    chunks: () => eventStream(events(level, first, { signal, giveBack })),
   }
 }
 
-function resumedAt(request: ExtensionRequest): number | undefined {
-  const id = request.header(RESUME_HEADER.toLowerCase())
+/** Reads the header of a client that comes back. @throws RegistryError PARAMETER_INVALID */
+function resumedAt(id: string | undefined): number | undefined {
   // What clients send that were given none.
   if (id === undefined || id === '') return undefined
   const sequence = parseSequence(id)
@@ -107,17 +114,17 @@ function resumedAt(request: ExtensionRequest): number | undefined {
 }
 
 async function* events(
-  context: ExtensionContext,
+  level: Level,
   first: FeedPage,
   { signal, giveBack }: { signal: AbortSignal; giveBack(): void },
 ): AsyncGenerator<ServerSentEvent> {
   try {
-    for (let page = first; ; page = await readOn(context, page, PAGE_SIZE)) {
+    for (let page = first; ; page = await readOn(level, page, PAGE_SIZE)) {
       for (const change of page.changes) {
         if (signal.aborted) return
         yield { id: String(change.sequence), event: 'change', data: formatChange(change) }
       }
-      await waitBehind(context, page, signal)
+      await waitBehind(level, page, signal)
       if (signal.aborted) return
     }
   } catch (error) {

@@ -1,10 +1,11 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { digestParameter } from '../../api/parameters.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ByteRange } from '../../oci/range.ts'
-import type { BlobBytes } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
-import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
-import { digestParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
+import type { BlobBytes, Registry } from '../../registry/registry.ts'
 import { pageSection } from './documentation.ts'
 import { contentUnknown, findHeld, type HeldContent, isAbsence, listHolders } from './held-content.ts'
 
@@ -17,46 +18,46 @@ const HEADERS = ['Docker-Content-Digest', 'ETag', 'Accept-Ranges', 'Content-Secu
 const BYTES = { type: 'string', format: 'binary' }
 
 /** `GET /v2/_stowage/content/data`. */
-export const contentDataEndpoint: Endpoint = {
+export const contentDataEndpoint = extensionEndpoint({
   method: 'GET',
-  scope: 'registry',
+  route: 'registryExtension',
   component: 'content',
   module: 'data',
   action: 'pull',
-  operation: {
-    id: 'readContent',
-    summary: 'Pull content by digest, from any repository that has it',
-    description:
-      'A manifest has the media type that it was pushed with; anything else is `application/octet-stream`.',
-    section: pageSection('Content by digest', 'content'),
-    query: QUERY,
-    headers: ['If-Match', 'If-None-Match', 'Range', 'If-Range'],
-    answers: {
-      200: {
-        description: 'All of the content, byte for byte as it was pushed.',
-        headers: HEADERS,
-        content: { '*/*': BYTES },
-      },
-      206: {
-        description:
-          'The requested range. If several ranges were requested, one part for each, in the order of the request.',
-        headers: [...HEADERS, 'Content-Range?'],
-        content: { '*/*': BYTES },
-      },
-      304: {
-        description: 'The client already has this content, according to `If-None-Match`.',
-        headers: HEADERS,
-      },
+  id: 'readContent',
+  summary: 'Pull content by digest, from any repository that has it',
+  description:
+    'A manifest has the media type that it was pushed with; anything else is `application/octet-stream`.',
+  section: pageSection('Content by digest', 'content'),
+  query: QUERY,
+  headers: ['If-Match', 'If-None-Match', 'Range', 'If-Range'],
+  answers: {
+    200: {
+      description: 'All of the content, byte for byte as it was pushed.',
+      headers: HEADERS,
+      content: { '*/*': BYTES },
     },
-    // A blob that is asked for is kept, which is a write.
-    errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL', 'UNAVAILABLE'],
+    206: {
+      description:
+        'The requested range. If several ranges were requested, one part for each, in the order of the request.',
+      headers: [...HEADERS, 'Content-Range?'],
+      content: { '*/*': BYTES },
+    },
+    304: {
+      description: 'The client already has this content, according to `If-None-Match`.',
+      headers: HEADERS,
+    },
   },
+  // A blob that is asked for is kept, which is a write.
+  errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL', 'UNAVAILABLE'],
   handle: readContent,
-}
+})
 
-async function readContent(context: ExtensionContext, { query }: ExtensionRequest): Promise<ExtensionAnswer> {
-  const { digest } = readQuery(query, QUERY)
-  const { mediaType, size, open } = await findPullable(context, digest)
+async function readContent(
+  { registry }: Context,
+  { query: { digest } }: RequestAt<'registryExtension', typeof QUERY>,
+): Promise<Answer> {
+  const { mediaType, size, open } = await findPullable(registry, digest)
   return {
     type: 'content',
     digest,
@@ -67,9 +68,9 @@ async function readContent(context: ExtensionContext, { query }: ExtensionReques
   }
 }
 
-async function findPullable(context: ExtensionContext, digest: Digest): Promise<HeldContent> {
-  for (const holder of await listHolders(context, digest)) {
-    const held = await findHeld(context.registry, holder, digest)
+async function findPullable(registry: Registry, digest: Digest): Promise<HeldContent> {
+  for (const holder of await listHolders(registry, digest)) {
+    const held = await findHeld(registry, holder, digest)
     if (held !== undefined) return held
   }
   throw contentUnknown(digest)

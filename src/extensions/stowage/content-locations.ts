@@ -1,15 +1,16 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import { type ExtensionEndpoint, type ExtensionRequest, extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { digestParameter } from '../../api/parameters.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatRoute } from '../../oci/route.ts'
 import type { ContentHolder } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
-import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { digestParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
 import { type DescribedLocations, describedLocations, type ReadBudget } from './described-locations.ts'
 import { pageSection } from './documentation.ts'
 import { contentUnknown, findHeld, type HeldContent, listHolders } from './held-content.ts'
+import type { Level } from './level.ts'
 import { ownMediaTypes } from './media-types.ts'
 
 const MAX_REPOSITORIES = 20
@@ -80,12 +81,6 @@ const shared = {
   module: 'locations',
   action: 'pull',
   mediaTypes: MEDIA_TYPES,
-  handle: listLocations,
-} as const
-
-const operation: Endpoint['operation'] = {
-  id: 'listContentLocations',
-  summary: 'List where to get content, in this registry and elsewhere',
   description:
     'The registry does not contact other locations, and does not check that they have the content.',
   section: pageSection('Content by digest', 'content'),
@@ -97,36 +92,39 @@ const operation: Endpoint['operation'] = {
     },
   },
   errors: ['BLOB_UNKNOWN', 'STORAGE_FULL', 'UNAVAILABLE'],
-}
+  handle: listLocations,
+} as const
 
 /** `GET /v2/_stowage/content/locations`, and the same as seen from a repository. */
-export const contentLocationsEndpoints: readonly Endpoint[] = [
-  { ...shared, scope: 'registry', operation },
-  {
+export const contentLocationsEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     ...shared,
-    scope: 'repository',
-    operation: {
-      ...operation,
-      id: 'listRepositoryContentLocations',
-      summary: 'List where to get content, as known to a repository',
-      errors: ['NAME_UNKNOWN', ...operation.errors],
-    },
-  },
+    route: 'registryExtension',
+    id: 'listContentLocations',
+    summary: 'List where to get content, in this registry and elsewhere',
+  }),
+  extensionEndpoint({
+    ...shared,
+    route: 'repositoryExtension',
+    id: 'listRepositoryContentLocations',
+    summary: 'List where to get content, as known to a repository',
+    errors: ['NAME_UNKNOWN', ...shared.errors],
+  }),
 ]
 
 async function listLocations(
-  context: ExtensionContext,
-  { query, pathPrefix }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { digest } = readQuery(query, QUERY)
+  { registry }: Context,
+  { path, query: { digest }, pathPrefix }: ExtensionRequest<typeof QUERY>,
+): Promise<Answer> {
+  const level = { registry, repository: path.name }
   return {
     type: 'json',
     async read() {
-      const { held, size: heldSize } = await findAllHeld(context, digest)
-      const { descriptors, referrers, size = heldSize } = await describe(context, digest, held)
+      const { held, size: heldSize } = await findAllHeld(level, digest)
+      const { descriptors, referrers, size = heldSize } = await describe(level, digest, held)
       const own = [
-        ...(context.repository === undefined && held.length > 0 ? [anywhere(digest)] : []),
-        ...held.map((one) => inRepository(one, digest, context)),
+        ...(level.repository === undefined && held.length > 0 ? [anywhere(digest)] : []),
+        ...held.map((one) => inRepository(one, digest, level)),
       ]
       const locations = [
         ...own.map((location) => ({ ...location, url: pathPrefix + location.url })),
@@ -141,11 +139,10 @@ async function listLocations(
 
 /** The repositories that have it, that in the path before all others. */
 async function findAllHeld(
-  context: ExtensionContext,
+  { registry, repository }: Level,
   digest: Digest,
 ): Promise<{ held: HeldContent[]; size?: number }> {
-  const { registry, repository } = context
-  const holders: Pick<ContentHolder, 'repository' | 'as'>[] = await listHolders(context, digest)
+  const holders: Pick<ContentHolder, 'repository' | 'as'>[] = await listHolders(registry, digest)
   if (repository !== undefined) {
     // Throws if there is no such repository.
     await registry.repositories.state(repository)
@@ -165,7 +162,7 @@ async function findAllHeld(
 
 /** What manifests say: those of the repository in the path, or else of all that have the content. */
 async function describe(
-  { registry, repository }: ExtensionContext,
+  { registry, repository }: Level,
   digest: Digest,
   held: readonly HeldContent[],
 ): Promise<DescribedLocations> {
@@ -194,13 +191,13 @@ function anywhere(digest: Digest): Location {
   return { type: 'registry', url: `/v2/_stowage/content/data?digest=${digest}`, priority: 0 }
 }
 
-function inRepository({ repository, as }: HeldContent, digest: Digest, context: ExtensionContext): Location {
+function inRepository({ repository, as }: HeldContent, digest: Digest, level: Level): Location {
   const name = repository
   const url =
     as === 'blob'
       ? formatRoute('blob', { name, digest })
       : formatRoute('manifest', { name, reference: digest })
-  return { type: 'registry', url, priority: repository === context.repository ? 0 : 1 }
+  return { type: 'registry', url, priority: repository === level.repository ? 0 : 1 }
 }
 
 function distinct(locations: readonly Location[]): Location[] {

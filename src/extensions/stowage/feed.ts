@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
+import type { Parameter } from '../../api/parameter.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { ERRORS, RegistryError } from '../../oci/error.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { Change, ChangeQuery, ChangesRead, Registry } from '../../registry/registry.ts'
-import type { ExtensionContext } from '../extension.ts'
-import type { QueryParameter } from '../query.ts'
+import type { Level } from './level.ts'
 
 /** The most changes that are read at once. */
 export const MAX_CHANGES = 1000
@@ -68,7 +68,7 @@ export const FEED_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** The parameter `since` of a feed. */
-export const SINCE: QueryParameter<number> = {
+export const SINCE: Parameter<number> = {
   description: 'The sequence number after which to start; if absent, the newest one.',
   schema: SEQUENCE,
   parse(text) {
@@ -97,11 +97,10 @@ export interface FeedPage {
  * @throws RegistryError HISTORY_PRUNED if that is a place from which nobody can go on, or NAME_UNKNOWN
  */
 export async function readFeed(
-  context: ExtensionContext,
+  { registry, repository }: Level,
   since: number | undefined,
   limit: number,
 ): Promise<FeedPage> {
-  const { registry, repository } = context
   const after = since ?? (await registry.changes.bounds()).last
   const query = { ...(repository && { repository }), after, limit }
   return pageOf(after, await registry.changes.read(query))
@@ -109,7 +108,7 @@ export async function readFeed(
 
 /** Reads changes after a page once there are some; those who follow the same and are woken together share what is read. */
 export async function readOn(
-  { registry, repository }: ExtensionContext,
+  { registry, repository }: Level,
   { next: after }: FeedPage,
   limit: number,
 ): Promise<FeedPage> {
@@ -151,7 +150,7 @@ function beyondEnd(after: number, bounds: { floor: number; last: number }): Regi
 
 /** Waits until there is something behind a page, or the signal is aborted. */
 export async function waitBehind(
-  { registry }: ExtensionContext,
+  { registry }: Level,
   { next, last }: FeedPage,
   signal: AbortSignal,
 ): Promise<void> {

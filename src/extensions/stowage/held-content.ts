@@ -4,7 +4,6 @@ import { MEDIA_TYPES } from '../../oci/media-type.ts'
 import type { ByteRange } from '../../oci/range.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { BlobBytes, ContentHolder, Registry } from '../../registry/registry.ts'
-import type { ExtensionContext } from '../extension.ts'
 
 /** A request looks at no more repositories than this. */
 const MAX_LOOKUPS = 100
@@ -23,7 +22,7 @@ export interface HeldContent {
  * The repositories that have some content and that the caller may pull from, the oldest first. Of many it finds only those among the first
  * hundred.
  */
-export async function listHolders({ registry }: ExtensionContext, digest: Digest): Promise<ContentHolder[]> {
+export async function listHolders(registry: Registry, digest: Digest): Promise<ContentHolder[]> {
   return (await registry.contents.holders(digest, 0, MAX_LOOKUPS)).holders
 }
 

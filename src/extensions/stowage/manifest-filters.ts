@@ -1,15 +1,15 @@
+import type { Parameter, ParameterValues } from '../../api/parameter.ts'
+import { digestParameter, mediaTypeParameter, timeParameter, wordParameter } from '../../api/parameters.ts'
 import { parseGlob } from '../../oci/glob.ts'
 import { parseLabelSelector } from '../../oci/label-selector.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { TextError } from '../../oci/text-error.ts'
 import type { ManifestFilters } from '../../registry/registry.ts'
-import { digestParameter, mediaTypeParameter, timeParameter, wordParameter } from '../parameters.ts'
-import type { QueryParameter, QueryValues } from '../query.ts'
 
 const filter = { filter: true } as const
 const repeated = { repeated: true } as const
 
-const tag: QueryParameter<string> = {
+const tag: Parameter<string> = {
   description:
     'List only manifests with a tag that matches this pattern, which may contain the wildcards `*`, `?` and `[a-z]`.',
   schema: { type: 'string', examples: ['v1.*'] },
@@ -19,7 +19,7 @@ const tag: QueryParameter<string> = {
   },
 }
 
-const annotation: QueryParameter<{ key: string; value?: string }> = {
+const annotation: Parameter<{ key: string; value?: string }> = {
   description: 'List only manifests with this annotation: `key`, or `key=value`.',
   schema: { type: 'string' },
   parse(text) {
@@ -78,7 +78,7 @@ export const MANIFEST_FILTERS = {
 } as const
 
 /** The filters that a query names. */
-export function manifestFilters(values: QueryValues<typeof MANIFEST_FILTERS>): ManifestFilters {
+export function manifestFilters(values: ParameterValues<typeof MANIFEST_FILTERS>): ManifestFilters {
   const { untagged, artifactType, mediaType, annotation: annotations, labelSelector, ...others } = values
   return {
     ...defined(others),

@@ -1,11 +1,12 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { CURSOR, limitParameter, wordParameter } from '../../api/parameters.ts'
 import { MEDIA_TYPES } from '../../oci/media-type.ts'
 import type { ManifestCursor, ManifestSort } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { CURSOR, limitParameter, wordParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import { indexOf, listOf } from './listed-manifest.ts'
 import { MANIFEST_FILTERS, manifestFilters } from './manifest-filters.ts'
@@ -33,42 +34,40 @@ const QUERY = {
 } as const
 
 /** `GET /v2/<name>/_stowage/manifests/list`. */
-export const manifestListEndpoint: Endpoint = {
+export const manifestListEndpoint = extensionEndpoint({
   method: 'GET',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'manifests',
   module: 'list',
   action: 'pull',
   mediaTypes: [...ownMediaTypes('manifests'), MEDIA_TYPES.ociIndex],
   alias: { path: 'manifests/list', mediaType: ownMediaType('manifests') },
-  operation: {
-    id: 'listManifests',
-    summary: 'List the manifests in a repository, tagged or not',
-    description:
-      'Also available at `/v2/{name}/manifests/list` if `Accept` is exactly the first media type. A filtered page examines at most 10,000 ' +
-      'manifests. There is no `ETag` if the list is sorted or filtered by pulls, or shows them.',
-    section: pageSection('Manifest list', 'manifest-list'),
-    query: QUERY,
-    answers: {
-      200: {
-        description: 'One page. It may be short or even empty although another page follows.',
-        headers: ['ETag?'],
-        content: {
-          ...contentIn(ownMediaTypes('manifests'), { $ref: '#/components/schemas/ManifestList' }),
-          ...contentIn([MEDIA_TYPES.ociIndex], { $ref: '#/components/schemas/ManifestIndex' }),
-        },
+  id: 'listManifests',
+  summary: 'List the manifests in a repository, tagged or not',
+  description:
+    'Also available at `/v2/{name}/manifests/list` if `Accept` is exactly the first media type. A filtered page examines at most 10,000 ' +
+    'manifests. There is no `ETag` if the list is sorted or filtered by pulls, or shows them.',
+  section: pageSection('Manifest list', 'manifest-list'),
+  query: QUERY,
+  answers: {
+    200: {
+      description: 'One page. It may be short or even empty although another page follows.',
+      headers: ['ETag?'],
+      content: {
+        ...contentIn(ownMediaTypes('manifests'), { $ref: '#/components/schemas/ManifestList' }),
+        ...contentIn([MEDIA_TYPES.ociIndex], { $ref: '#/components/schemas/ManifestIndex' }),
       },
     },
-    errors: ['NAME_UNKNOWN'],
   },
+  errors: ['NAME_UNKNOWN'],
   handle: listManifests,
-}
+})
 
 async function listManifests(
-  { registry, repository }: RepositoryContext,
-  { query, mediaType }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { sort: order = 'pushed', fields, n, cursor, ...filters } = readQuery(query, QUERY)
+  { registry }: Context,
+  { path: { name: repository }, query, mediaType }: RequestAt<'repositoryExtension', typeof QUERY>,
+): Promise<Answer> {
+  const { sort: order = 'pushed', fields, n, cursor, ...filters } = query
   const list = `manifests:${order}`
   const after = cursor === undefined ? undefined : parsePosition(cursor, list)
   const sort = order.replace('-', '') as ManifestSort
@@ -91,7 +90,7 @@ async function listManifests(
       })
       return {
         json: isIndex ? indexOf(manifests) : listOf(repository, manifests, showsPulls),
-        next: next && formatPosition(next, list),
+        next: next && { cursor: formatPosition(next, list) },
       }
     },
   }

@@ -1,7 +1,8 @@
-import type { ExtensionAnswer } from '../answer.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { digestParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
+import { type Answer, emptyAnswer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { digestParameter } from '../../api/parameters.ts'
 import { pageSection } from './documentation.ts'
 
 const QUERY = {
@@ -9,33 +10,30 @@ const QUERY = {
 } as const
 
 /** `DELETE /v2/<name>/_stowage/manifests/purge`. */
-export const manifestPurgeEndpoint: Endpoint = {
+export const manifestPurgeEndpoint = extensionEndpoint({
   method: 'DELETE',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'manifests',
   module: 'purge',
   action: 'delete',
-  operation: {
-    id: 'purgeManifest',
-    summary: 'Permanently delete a manifest, with the content that only it references in the repository',
-    section: pageSection('Purge', 'purge'),
-    query: QUERY,
-    answers: {
-      202: {
-        description:
-          'The manifest is no longer visible. Bytes that nothing else references are deleted about a minute later.',
-      },
+  id: 'purgeManifest',
+  summary: 'Permanently delete a manifest, with the content that only it references in the repository',
+  section: pageSection('Purge', 'purge'),
+  query: QUERY,
+  answers: {
+    202: {
+      description:
+        'The manifest is no longer visible. Bytes that nothing else references are deleted about a minute later.',
     },
-    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_NEEDED'],
   },
+  errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_NEEDED'],
   handle: purgeManifest,
-}
+})
 
 async function purgeManifest(
-  { registry, repository }: RepositoryContext,
-  { query }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { digest } = readQuery(query, QUERY)
-  await registry.manifests.purge(repository, digest)
-  return { type: 'empty', status: 202 }
+  { registry }: Context,
+  { path: { name }, query: { digest } }: RequestAt<'repositoryExtension', typeof QUERY>,
+): Promise<Answer> {
+  await registry.manifests.purge(name, digest)
+  return emptyAnswer(202)
 }

@@ -1,9 +1,11 @@
+import { type Answer, jsonAnswer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
-import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
 import { bodySchema, readBody } from '../body.ts'
 import { digestField, tagsField } from '../body-fields.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
 import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 
@@ -38,40 +40,39 @@ export const MANIFEST_UNDELETE_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** `POST /v2/<name>/_stowage/manifests/undelete`. */
-export const manifestUndeleteEndpoint: Endpoint = {
+export const manifestUndeleteEndpoint = extensionEndpoint({
   method: 'POST',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'manifests',
   module: 'undelete',
   action: 'push',
   mediaTypes: MEDIA_TYPES,
-  operation: {
-    id: 'undeleteManifest',
-    summary: 'Restore a deleted manifest',
-    description:
-      'Deleted manifests that it references are restored with it. It moves to the end of the order of first pushes.',
-    section: pageSection('Undelete', 'undelete'),
-    body: {
-      description: 'The manifest, and the tags to point to it.',
-      required: true,
-      content: contentIn(['application/json'], { $ref: '#/components/schemas/UndeleteRequest' }),
-    },
-    answers: {
-      200: {
-        description: 'The manifest and everything that it references are restored, and the tags point to it.',
-        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Undelete' }),
-      },
-    },
-    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_EXISTS', 'CONTENT_GONE'],
+  id: 'undeleteManifest',
+  summary: 'Restore a deleted manifest',
+  description:
+    'Deleted manifests that it references are restored with it. It moves to the end of the order of first pushes.',
+  section: pageSection('Undelete', 'undelete'),
+  body: {
+    description: 'The manifest, and the tags to point to it.',
+    required: true,
+    content: contentIn(['application/json'], { $ref: '#/components/schemas/UndeleteRequest' }),
   },
+  answers: {
+    200: {
+      description: 'The manifest and everything that it references are restored, and the tags point to it.',
+      content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Undelete' }),
+    },
+  },
+  errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_EXISTS', 'CONTENT_GONE'],
   handle: undeleteManifest,
-}
+})
 
 async function undeleteManifest(
-  { registry, repository }: RepositoryContext,
-  request: ExtensionRequest,
-): Promise<ExtensionAnswer> {
+  { registry }: Context,
+  request: RequestAt<'repositoryExtension'>,
+): Promise<Answer> {
+  const { name } = request.path
   const { digest, tags = [] } = await readBody(request, BODY)
-  const previousTags = await registry.manifests.undelete(repository, digest, tags)
-  return jsonAnswer({ name: repository, digest, tags, previousTags })
+  const previousTags = await registry.manifests.undelete(name, digest, tags)
+  return jsonAnswer({ name, digest, tags, previousTags })
 }

@@ -1,14 +1,16 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { type Parameter, parameterError } from '../../api/parameter.ts'
+import { CURSOR, limitParameter } from '../../api/parameters.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime, parseTime } from '../../oci/time.ts'
-import type { PastTagsPage, When } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
+import type { PastTagsPage, Registry, When } from '../../registry/registry.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { CURSOR, limitParameter } from '../parameters.ts'
-import { parameterError, type QueryParameter, readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 import { repositoryState } from './state.ts'
@@ -20,7 +22,7 @@ const MEDIA_TYPES = ownMediaTypes('tags')
 /** The present is whatever revision comes before this. */
 const NOW: When = { revision: Number.MAX_SAFE_INTEGER }
 
-const AT: QueryParameter<When> = {
+const AT: Parameter<When> = {
   description: 'List the tags as of this revision of the repository, or as of this time; now if absent.',
   schema: { type: 'string', examples: ['13', '2026-01-31T12:00:00Z'] },
   parse(text) {
@@ -69,79 +71,82 @@ export const PAST_TAGS_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** `GET /v2/<name>/_stowage/tags/list`. */
-export const pastTagsEndpoint: Endpoint = {
+export const pastTagsEndpoint = extensionEndpoint({
   method: 'GET',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'tags',
   module: 'list',
   action: 'pull',
   mediaTypes: MEDIA_TYPES,
-  operation: {
-    id: 'listTagsAt',
-    summary: 'List tags with their digests, now or in the past',
-    description: 'With `at`, all pages of a list show the same revision, whatever changes in between.',
-    section: pageSection('Tags, now and then', 'past-tags'),
-    query: QUERY,
-    answers: {
-      200: {
-        description: 'One page. It may be short or even empty although another page follows.',
-        headers: ['ETag?'],
-        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/PastTags' }),
-      },
+  id: 'listTagsAt',
+  summary: 'List tags with their digests, now or in the past',
+  description: 'With `at`, all pages of a list show the same revision, whatever changes in between.',
+  section: pageSection('Tags, now and then', 'past-tags'),
+  query: QUERY,
+  answers: {
+    200: {
+      description: 'One page. It may be short or even empty although another page follows.',
+      headers: ['ETag?'],
+      content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/PastTags' }),
     },
-    errors: ['NAME_UNKNOWN', 'HISTORY_PRUNED'],
   },
+  errors: ['NAME_UNKNOWN', 'HISTORY_PRUNED'],
   handle: listPastTags,
+})
+
+/** What has tags to list. */
+interface Listed {
+  registry: Registry
+  repository: RepositoryName
 }
 
 async function listPastTags(
-  context: RepositoryContext,
-  { query }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { registry, repository } = context
-  const { at, n, cursor } = readQuery(query, QUERY)
+  { registry, clock }: Context,
+  { path: { name: repository }, query: { at, n, cursor } }: RequestAt<'repositoryExtension', typeof QUERY>,
+): Promise<Answer> {
+  const listed = { registry, repository }
   const limit = n ?? MAX_TAGS
   if (at === undefined) {
     const [after] = cursor === undefined ? [''] : parseCursor(cursor, NOW_LIST, ['string'])
-    return answerTags(context, {
+    return answerTags(listed, {
       read: () => registry.history.tagsAt(repository, NOW, { after, limit }),
       cursorAt: (tag) => formatCursor(NOW_LIST, [tag]),
     })
   }
   const [pinned, after] =
     cursor === undefined ? [undefined, ''] : parseCursor(cursor, PAST_LIST, ['number', 'string'])
-  if (pinned === undefined) await refuseFuture(context, at)
+  if (pinned === undefined) await refuseFuture(at, listed, clock())
   const when = pinned === undefined ? at : { revision: pinned }
   // Before it is known whether there is anything to read: that it was forgotten is told to HEAD as well.
   const { revision } = await registry.history.tagsAt(repository, when, { after: '', limit: 0 })
-  return answerTags(context, {
+  return answerTags(listed, {
     read: () => registry.history.tagsAt(repository, { revision }, { after, limit }),
     cursorAt: (tag) => formatCursor(PAST_LIST, [revision, tag]),
   })
 }
 
 function answerTags(
-  { registry, repository }: RepositoryContext,
+  { registry, repository }: Listed,
   { read, cursorAt }: { read(): Promise<PastTagsPage>; cursorAt(tag: string): string },
-): ExtensionAnswer {
+): Answer {
   return {
     type: 'json',
     // Also of what was: whether its manifests are there is of now.
     state: () => repositoryState(registry, repository),
     async read() {
       const page = await read()
-      return { json: bodyOf(repository, page), next: page.next && cursorAt(page.next) }
+      return { json: bodyOf(repository, page), next: page.next && { cursor: cursorAt(page.next) } }
     },
   }
 }
 
-async function refuseFuture({ registry, repository, clock }: RepositoryContext, at: When): Promise<void> {
+async function refuseFuture(at: When, { registry, repository }: Listed, now: number): Promise<void> {
   if (at.time === undefined) {
     const { revision } = await registry.repositories.state(repository)
     if (at.revision > revision)
       throw parameterError('at', `is a revision in the future; the newest one is ${revision}`)
-  } else if (at.time > clock()) {
-    throw parameterError('at', `is a time in the future; the time is now ${formatTime(clock())}`)
+  } else if (at.time > now) {
+    throw parameterError('at', `is a time in the future; the time is now ${formatTime(now)}`)
   }
 }
 

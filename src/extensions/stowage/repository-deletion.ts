@@ -1,10 +1,12 @@
+import { type Answer, jsonAnswer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { type ExtensionEndpoint, extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { RepositoryDeletion } from '../../registry/registry.ts'
-import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
-import type { Endpoint, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
 import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 
@@ -46,56 +48,58 @@ export const REPOSITORY_DELETION_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** `DELETE /v2/<name>/_stowage/repository/self`, and `GET /v2/<name>/_stowage/repository/deletion`. */
-export const repositoryDeletionEndpoints: readonly Endpoint[] = [
-  {
+export const repositoryDeletionEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     method: 'DELETE',
-    scope: 'repository',
+    route: 'repositoryExtension',
     component: 'repository',
     module: 'self',
     action: 'delete',
     mediaTypes: MEDIA_TYPES,
-    operation: {
-      id: 'deleteRepository',
-      summary: 'Delete a repository and everything in it',
-      section: SECTION,
-      answers: {
-        202: {
-          description:
-            'The repository is no longer visible. Its content is removed in the background; `Location` reports the progress.',
-          headers: ['Location'],
-          content: CONTENT,
-        },
+    id: 'deleteRepository',
+    summary: 'Delete a repository and everything in it',
+    section: SECTION,
+    answers: {
+      202: {
+        description:
+          'The repository is no longer visible. Its content is removed in the background; `Location` reports the progress.',
+        headers: ['Location'],
+        content: CONTENT,
       },
-      errors: ['NAME_UNKNOWN'],
     },
+    errors: ['NAME_UNKNOWN'],
     handle: deleteRepository,
-  },
-  {
+  }),
+  extensionEndpoint({
     method: 'GET',
-    scope: 'repository',
+    route: 'repositoryExtension',
     component: 'repository',
     module: 'deletion',
     action: 'delete',
     mediaTypes: MEDIA_TYPES,
-    operation: {
-      id: 'repositoryDeletion',
-      summary: 'Get the progress of a repository deletion',
-      section: SECTION,
-      answers: { 200: { description: 'The progress of the deletion.', content: CONTENT } },
-      errors: ['NAME_UNKNOWN'],
-    },
+    id: 'repositoryDeletion',
+    summary: 'Get the progress of a repository deletion',
+    section: SECTION,
+    answers: { 200: { description: 'The progress of the deletion.', content: CONTENT } },
+    errors: ['NAME_UNKNOWN'],
     handle: readDeletion,
-  },
+  }),
 ]
 
-async function deleteRepository({ registry, repository }: RepositoryContext): Promise<ExtensionAnswer> {
-  const deletion = await registry.repositories.delete(repository)
-  const headers = { Location: `/v2/${repository}/_stowage/repository/deletion` }
-  return jsonAnswer(statusOf(repository, deletion), { status: 202, headers })
+async function deleteRepository(
+  { registry }: Context,
+  { path: { name } }: RequestAt<'repositoryExtension'>,
+): Promise<Answer> {
+  const deletion = await registry.repositories.delete(name)
+  const headers = { Location: `/v2/${name}/_stowage/repository/deletion` }
+  return jsonAnswer(statusOf(name, deletion), { status: 202, headers })
 }
 
-async function readDeletion({ registry, repository }: RepositoryContext): Promise<ExtensionAnswer> {
-  return jsonAnswer(statusOf(repository, await registry.repositories.deletion(repository)))
+async function readDeletion(
+  { registry }: Context,
+  { path: { name } }: RequestAt<'repositoryExtension'>,
+): Promise<Answer> {
+  return jsonAnswer(statusOf(name, await registry.repositories.deletion(name)))
 }
 
 function statusOf(name: RepositoryName, { deleted, finished, total, removed }: RepositoryDeletion): object {

@@ -1,13 +1,14 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import { type ExtensionEndpoint, type ExtensionRequest, extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { CURSOR, flagParameter, limitParameter } from '../../api/parameters.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { RepositoryEntry } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
-import type { Endpoint, ExtensionContext, ExtensionRequest } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { CURSOR, flagParameter, limitParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
+import type { Level } from './level.ts'
 import { ownMediaTypes } from './media-types.ts'
 import { registryState } from './state.ts'
 
@@ -95,12 +96,6 @@ const shared = {
   component: 'repositories',
   module: 'list',
   mediaTypes: MEDIA_TYPES,
-  handle: listRepositories,
-} as const
-
-const operation: Endpoint['operation'] = {
-  id: 'listRepositoryTree',
-  summary: 'List the repositories in the registry, by level or all of them',
   description:
     'There is no `ETag` with `detail`, since counts are updated later than the content that they count.',
   section: pageSection('Repository list', 'repository-list'),
@@ -113,41 +108,45 @@ const operation: Endpoint['operation'] = {
     },
   },
   errors: [],
-}
+  handle: listRepositories,
+} as const
 
 /** `GET /v2/_stowage/repositories/list`, and the same below a path. */
-export const repositoryListEndpoints: readonly Endpoint[] = [
-  { ...shared, scope: 'registry', action: 'catalog', operation },
-  {
+export const repositoryListEndpoints: readonly ExtensionEndpoint[] = [
+  extensionEndpoint({
     ...shared,
-    scope: 'repository',
+    route: 'registryExtension',
+    action: 'catalog',
+    id: 'listRepositoryTree',
+    summary: 'List the repositories in the registry, by level or all of them',
+  }),
+  extensionEndpoint({
+    ...shared,
+    route: 'repositoryExtension',
     action: 'pull',
-    operation: {
-      ...operation,
-      id: 'listRepositoriesBelow',
-      summary: 'List the repositories below a path, which need not be a repository itself',
-    },
-  },
+    id: 'listRepositoriesBelow',
+    summary: 'List the repositories below a path, which need not be a repository itself',
+  }),
 ]
 
 async function listRepositories(
-  context: ExtensionContext,
-  { query }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { recursive = false, detail = false, ...page } = readQuery(query, QUERY)
-  return childrenAnswer(context, { recursive, detail, ...page })
+  { registry }: Context,
+  { path, query }: ExtensionRequest<typeof QUERY>,
+): Promise<Answer> {
+  const { recursive = false, detail = false, ...page } = query
+  return childrenAnswer({ registry, repository: path.name }, { recursive, detail, ...page })
 }
 
 /** Answers a page of the repositories below the path of a request. @throws RegistryError PARAMETER_INVALID for the cursor */
 export function childrenAnswer(
-  { registry, repository }: ExtensionContext,
+  { registry, repository }: Level,
   {
     recursive,
     detail,
     n,
     cursor,
   }: { recursive: boolean; detail: boolean; n: number | undefined; cursor: string | undefined },
-): ExtensionAnswer {
+): Answer {
   const [after] = cursor === undefined ? [''] : parseCursor(cursor, LIST, ['string'])
   const parent = repository ?? ''
   return {
@@ -167,7 +166,7 @@ export function childrenAnswer(
           repositories: items.map(({ name }) => (parent === '' ? name : name.slice(parent.length + 1))),
           ...(detail && { details: items.map(detailOf) }),
         },
-        next: more && last ? formatCursor(LIST, [last.name]) : undefined,
+        next: more && last ? { cursor: formatCursor(LIST, [last.name]) } : undefined,
       }
     },
   }

@@ -1,4 +1,4 @@
-import type { Extension } from '../extension.ts'
+import type { Extension } from '../../api/extension.ts'
 import { changeListEndpoints } from './change-list.ts'
 import { CHANGE_STREAM_SCHEMAS, changeStreamEndpoints } from './change-stream.ts'
 import { contentDataEndpoint } from './content-data.ts'

@@ -1,14 +1,15 @@
+import type { Answer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { CURSOR, limitParameter, tagParameter } from '../../api/parameters.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { Page, Registry, TagChange } from '../../registry/registry.ts'
-import type { ExtensionAnswer } from '../answer.ts'
 import { formatCursor, parseCursor } from '../cursor.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
-import { CURSOR, limitParameter, tagParameter } from '../parameters.ts'
-import { readQuery } from '../query.ts'
 import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 import { repositoryState } from './state.ts'
@@ -75,38 +76,35 @@ export const TAG_HISTORY_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** `GET /v2/<name>/_stowage/tags/history`. */
-export const tagHistoryEndpoint: Endpoint = {
+export const tagHistoryEndpoint = extensionEndpoint({
   method: 'GET',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'tags',
   module: 'history',
   action: 'pull',
   mediaTypes: MEDIA_TYPES,
-  operation: {
-    id: 'listTagHistory',
-    summary: 'List the history of a tag',
-    description:
-      'Changes older than the kept history are not listed, except for the state of the tag at its start.',
-    section: pageSection('Tag history', 'tag-history'),
-    query: QUERY,
-    answers: {
-      200: {
-        description: 'One page of changes, newest first.',
-        headers: ['ETag?'],
-        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/TagHistory' }),
-      },
+  id: 'listTagHistory',
+  summary: 'List the history of a tag',
+  description:
+    'Changes older than the kept history are not listed, except for the state of the tag at its start.',
+  section: pageSection('Tag history', 'tag-history'),
+  query: QUERY,
+  answers: {
+    200: {
+      description: 'One page of changes, newest first.',
+      headers: ['ETag?'],
+      content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/TagHistory' }),
     },
-    errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'],
   },
+  errors: ['NAME_UNKNOWN', 'MANIFEST_UNKNOWN'],
   handle: listTagHistory,
-}
+})
 
 async function listTagHistory(
-  { registry, repository }: RepositoryContext,
-  { query }: ExtensionRequest,
-): Promise<ExtensionAnswer> {
-  const { tag, ...page } = readQuery(query, QUERY)
-  return await tagHistoryAnswer(registry, { repository, tag, ...page }, ({ items }) => ({
+  { registry }: Context,
+  { path, query }: RequestAt<'repositoryExtension', typeof QUERY>,
+): Promise<Answer> {
+  return await tagHistoryAnswer(registry, { repository: path.name, ...query }, ({ items }) => ({
     history: items.map(entryOf),
   }))
 }
@@ -129,7 +127,7 @@ export async function tagHistoryAnswer(
   registry: Registry,
   { repository, tag, n, cursor }: TagHistoryQuery,
   format: (page: Page<TagChange>) => object,
-): Promise<ExtensionAnswer> {
+): Promise<Answer> {
   const [before] = cursor === undefined ? [Number.MAX_SAFE_INTEGER] : parseCursor(cursor, LIST, ['number'])
   const newest = await registry.history.tag(repository, tag, { before: Number.MAX_SAFE_INTEGER, limit: 1 })
   if (newest.items.length === 0) {
@@ -142,7 +140,10 @@ export async function tagHistoryAnswer(
     async read() {
       const page = await registry.history.tag(repository, tag, { before, limit: n ?? MAX_TAG_CHANGES })
       const last = page.items.at(-1)
-      return { json: format(page), next: page.more && last ? formatCursor(LIST, [last.revision]) : undefined }
+      return {
+        json: format(page),
+        next: page.more && last ? { cursor: formatCursor(LIST, [last.revision]) } : undefined,
+      }
     },
   }
 }

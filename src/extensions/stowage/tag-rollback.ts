@@ -1,10 +1,13 @@
+import { type Answer, jsonAnswer } from '../../api/answer.ts'
+import type { Context } from '../../api/context.ts'
+import type { RequestAt } from '../../api/endpoint.ts'
+import { extensionEndpoint } from '../../api/extension.ts'
+import { contentIn } from '../../api/operation.ts'
+import { tagCondition } from '../../api/precondition.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
 import { RegistryError } from '../../oci/error.ts'
-import { type ExtensionAnswer, jsonAnswer } from '../answer.ts'
 import { bodySchema, readBody } from '../body.ts'
 import { digestOrRevisionField, tagField } from '../body-fields.ts'
-import type { Endpoint, ExtensionRequest, RepositoryContext } from '../extension.ts'
-import { contentIn } from '../operation.ts'
 import { pageSection } from './documentation.ts'
 import { ownMediaTypes } from './media-types.ts'
 
@@ -47,50 +50,49 @@ export const TAG_ROLLBACK_SCHEMAS = {
 } as const satisfies Record<string, JsonSchema>
 
 /** `POST /v2/<name>/_stowage/tags/rollback`. */
-export const tagRollbackEndpoint: Endpoint = {
+export const tagRollbackEndpoint = extensionEndpoint({
   method: 'POST',
-  scope: 'repository',
+  route: 'repositoryExtension',
   component: 'tags',
   module: 'rollback',
   action: 'push',
   mediaTypes: MEDIA_TYPES,
-  operation: {
-    id: 'rollBackTag',
-    summary: 'Roll a tag back to an earlier manifest',
-    description:
-      '`If-Match` and `If-None-Match` are compared with the manifest that the tag currently points to.',
-    section: pageSection('Tag rollback', 'tag-rollback'),
-    headers: ['If-Match', 'If-None-Match'],
-    body: {
-      description: 'The tag, and the state to return to.',
-      required: true,
-      content: contentIn(['application/json'], { $ref: '#/components/schemas/RollbackRequest' }),
-    },
-    answers: {
-      200: {
-        description: 'The tag now points to the manifest.',
-        content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Rollback' }),
-      },
-    },
-    errors: [
-      ...(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_DELETED'] as const),
-      ...(['CONTENT_GONE', 'HISTORY_PRUNED', 'PRECONDITION_FAILED'] as const),
-    ],
+  id: 'rollBackTag',
+  summary: 'Roll a tag back to an earlier manifest',
+  description:
+    '`If-Match` and `If-None-Match` are compared with the manifest that the tag currently points to.',
+  section: pageSection('Tag rollback', 'tag-rollback'),
+  headers: ['If-Match', 'If-None-Match'],
+  body: {
+    description: 'The tag, and the state to return to.',
+    required: true,
+    content: contentIn(['application/json'], { $ref: '#/components/schemas/RollbackRequest' }),
   },
+  answers: {
+    200: {
+      description: 'The tag now points to the manifest.',
+      content: contentIn(MEDIA_TYPES, { $ref: '#/components/schemas/Rollback' }),
+    },
+  },
+  errors: [
+    ...(['NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_DELETED'] as const),
+    ...(['CONTENT_GONE', 'HISTORY_PRUNED', 'PRECONDITION_FAILED'] as const),
+  ],
   handle: rollBackTag,
-}
+})
 
 async function rollBackTag(
-  { registry, repository }: RepositoryContext,
-  request: ExtensionRequest,
-): Promise<ExtensionAnswer> {
+  { registry }: Context,
+  request: RequestAt<'repositoryExtension'>,
+): Promise<Answer> {
+  const { name: repository } = request.path
   const { tag, to } = await readBody(request, BODY)
   const { revision } = await registry.repositories.state(repository)
   if (to.revision !== undefined && to.revision > revision) {
     const message = `the field "to" is ${to.revision}, a revision in the future; the newest one is ${revision}`
     throw new RegistryError('BODY_INVALID', { message, details: [{ field: 'to' }] })
   }
-  const condition = request.tagCondition
+  const condition = tagCondition(request)
   const done = await registry.history
     .rollback(repository, tag, { ...to, condition })
     .catch((error: unknown) => {

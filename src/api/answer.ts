@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import type { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { BlobBytes } from '../registry/registry.ts'
 
@@ -8,16 +9,21 @@ interface Head {
   headers?: Readonly<Record<string, string>>
 }
 
+/** Parameters that lead to the next page of a list. */
+export type PageParameters = Readonly<Record<string, string | readonly string[]>>
+
 /** What a JSON answer says once it is read. */
 export interface JsonBody {
   json: unknown
-  /** The cursor of the next page: becomes a `Link` that repeats all other parameters of the request. */
-  next?: string | undefined
+  /** The parameters of the next page: becomes a `Link` with them and all other parameters of the request. */
+  next?: PageParameters | undefined
 }
 
 /** JSON, of a media type that the client accepts. */
 export interface JsonAnswer extends Head {
   type: 'json'
+  /** Where the endpoint leaves no choice; `application/json` if absent. */
+  mediaType?: string
   /**
    * What the body depends on beside the path, the query, the media type and who asks: it must differ where they could. Makes a strong
    * ETag of it, with all that follows from that. Asked again after the body was read: undefined, or something else then, means no ETag.
@@ -49,10 +55,22 @@ export interface EmptyAnswer extends Head {
   type: 'empty'
 }
 
-/** What an endpoint answers; conditions, ETags, `Vary`, HEAD and `Link` are nothing that it needs to know of. */
-export type ExtensionAnswer = JsonAnswer | ContentAnswer | StreamAnswer | EmptyAnswer
+/** A refusal with headers; one without is thrown. */
+export interface RefusalAnswer {
+  type: 'refusal'
+  error: RegistryError
+  headers: Readonly<Record<string, string>>
+}
 
-/** JSON that is there already. */
+/** What an endpoint answers. Conditions, ETags, `Vary`, HEAD and `Link` follow from it. */
+export type Answer = JsonAnswer | ContentAnswer | StreamAnswer | EmptyAnswer | RefusalAnswer
+
+/** An answer of JSON that is already known. */
 export function jsonAnswer(json: unknown, head: Head = {}): JsonAnswer {
   return { type: 'json', ...head, read: async () => ({ json }) }
+}
+
+/** An answer without a body. */
+export function emptyAnswer(status: number, headers: Readonly<Record<string, string>> = {}): EmptyAnswer {
+  return { type: 'empty', status, headers }
 }

@@ -1,9 +1,14 @@
 import { RegistryError } from '../oci/error.ts'
 import type { TagCondition } from '../registry/registry.ts'
-import type { HttpRequest } from './message.ts'
+
+/** The part of a request that conditions are read from. */
+interface Headers {
+  /** The value of a header by its lower-case name; several of one name joined by commas. */
+  header(name: string): string | undefined
+}
 
 /** Whether `If-None-Match` says that the client has this content already. @see RFC 9110, section 13.1.2 */
-export function isNotModified(request: HttpRequest, digest: string): boolean {
+export function isNotModified(request: Headers, digest: string): boolean {
   const header = request.header('if-none-match')
   if (header === undefined) return false
   const tags = parseEntityTags(header)
@@ -11,20 +16,20 @@ export function isNotModified(request: HttpRequest, digest: string): boolean {
 }
 
 /** Whether `If-Range` allows a partial answer: it is absent, or names this content strongly. @see RFC 9110, section 13.1.5 */
-export function allowsRange(request: HttpRequest, digest: string): boolean {
+export function allowsRange(request: Headers, digest: string): boolean {
   const header = request.header('if-range')
   return header === undefined || header.trim() === `"${digest}"`
 }
 
 /** Holds `If-Match` against what is named. @throws RegistryError PRECONDITION_FAILED @see RFC 9110, section 13.1.1 */
-export function requireMatch(request: HttpRequest, digest: string): void {
+export function requireMatch(request: Headers, digest: string): void {
   const { ifMatch } = tagCondition(request)
   if (ifMatch === undefined || ifMatch === '*' || ifMatch.includes(digest)) return
   throw new RegistryError('PRECONDITION_FAILED', { message: 'the current content does not match If-Match' })
 }
 
 /** What a write of a tag asks the tag to be. @see RFC 9110, sections 13.1.1 and 13.1.2 */
-export function tagCondition(request: HttpRequest): TagCondition {
+export function tagCondition(request: Headers): TagCondition {
   const ifMatch = request.header('if-match')
   const ifNoneMatch = request.header('if-none-match')
   return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readQuery } from './parameter.ts'
 import {
   digestParameter,
   flagParameter,
@@ -9,7 +10,6 @@ import {
   timeParameter,
   wordParameter,
 } from './parameters.ts'
-import { readQuery } from './query.ts'
 
 const PARAMETERS = {
   n: limitParameter(100),
@@ -22,7 +22,7 @@ const PARAMETERS = {
 } as const
 
 function read(text: string) {
-  return readQuery(new URLSearchParams(text), PARAMETERS)
+  return readQuery({ query: new URLSearchParams(text) }, PARAMETERS)
 }
 
 test('parameters are read as what they are, and others are ignored', () => {

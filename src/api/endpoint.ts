@@ -1,0 +1,151 @@
+import type { RouteId } from '../oci/route.ts'
+import type { Action } from '../registry/caller.ts'
+import type { Answer } from './answer.ts'
+import type { Context } from './context.ts'
+import type { Operation } from './operation.ts'
+import { type Parameters, type ParameterValues, readQuery } from './parameter.ts'
+import type { PathValues } from './path.ts'
+
+/** A method of an endpoint. HEAD is answered wherever GET is. */
+export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+
+/** A request as a server has it, before an endpoint has read its parameters. */
+export interface ReceivedRequest {
+  /** In upper case. */
+  readonly method: string
+  readonly query: URLSearchParams
+  /** The value of a header by its lower-case name; several of one name joined by commas. */
+  header(name: string): string | undefined
+  readonly origin: { readonly prefix: string; readonly address: string | undefined }
+  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  readonly signal: AbortSignal
+  /** Can be read once. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  keepBody?(): void
+}
+
+/** What an endpoint is asked to answer. */
+export interface Exchange<Path> {
+  request: ReceivedRequest
+  path: Path
+  /** What the answer will be sent in: one of the endpoint's media types. */
+  mediaType: string
+}
+
+/** A request as an endpoint gets it: with the parameters of its path and its query parsed. */
+export class EndpointRequest<Path, Query> {
+  readonly path: Path
+  readonly query: Query
+  /** What the answer will be sent in: one of the endpoint's media types. */
+  readonly mediaType: string
+  readonly #request: ReceivedRequest
+
+  constructor({ request, path, mediaType }: Exchange<Path>, query: Query) {
+    this.path = path
+    this.query = query
+    this.mediaType = mediaType
+    this.#request = request
+  }
+
+  /** Whether the body of the answer will not be sent. */
+  get isHead(): boolean {
+    return this.#request.method === 'HEAD'
+  }
+
+  /** The part of the client's URL before `/v2/`, for paths in a body. Paths in headers get it without this. */
+  get pathPrefix(): string {
+    return this.#request.origin.prefix
+  }
+
+  /** The client's IP address, if that is known. */
+  get address(): string | undefined {
+    return this.#request.origin.address
+  }
+
+  /** The value of a header by its lower-case name; several of one name joined by commas. */
+  header(name: string): string | undefined {
+    return this.#request.header(name)
+  }
+
+  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  get signal(): AbortSignal {
+    return this.#request.signal
+  }
+
+  /** Can be read once. */
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#request.body
+  }
+
+  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  keepBody(): void {
+    this.#request.keepBody?.()
+  }
+}
+
+/** The request of an endpoint at a route, with these parameters in its query. */
+export type RequestAt<Id extends RouteId, Query extends Parameters = Record<never, never>> = EndpointRequest<
+  PathValues<Id>,
+  ParameterValues<Query>
+>
+
+/** What an endpoint has, whether it is about to be declared or already is. */
+interface EndpointFields<Id extends RouteId> extends Operation {
+  method: Method
+  route: Id
+  /** What the caller must be allowed to do, in the repository of the path if it has one. */
+  action: Action
+  /** What the answer can be sent in, the best first: the client's `Accept` chooses. If absent, the answer decides. */
+  mediaTypes?: readonly [string, ...string[]]
+}
+
+/** An endpoint as it is declared. */
+export interface EndpointDefinition<Id extends RouteId, Query extends Parameters> extends EndpointFields<Id> {
+  /** Parsed before the endpoint is asked; other parameters are ignored. */
+  query?: Query
+  /** Refuses by a RegistryError, as the registry does. */
+  handle(context: Context, request: RequestAt<Id, Query>): Promise<Answer>
+}
+
+/** One method at one path: what it takes, answers and refuses, from which `docs/api` is made, and what answers it. */
+export interface Endpoint<Id extends RouteId = RouteId> extends EndpointFields<Id> {
+  /**
+   * Answers a request.
+   *
+   * @throws RegistryError of the endpoint's errors
+   */
+  answer(context: Context, exchange: Exchange<PathValues<Id>>): Promise<Answer>
+}
+
+/** Makes an endpoint of its definition. */
+export function endpoint<Id extends RouteId, Query extends Parameters = Record<never, never>>(
+  definition: EndpointDefinition<Id, Query>,
+): Endpoint<Id> {
+  const { handle, ...fields } = definition
+  const filters = Object.entries(fields.query ?? {}).flatMap(([name, { filter }]) => (filter ? [name] : []))
+  return {
+    ...fields,
+    async answer(context, exchange) {
+      const query = readQuery(exchange.request, fields.query)
+      const answer = await handle(context, new EndpointRequest(exchange, query))
+      return filters.length === 0
+        ? answer
+        : withFilters(
+            answer,
+            filters.filter((name) => isGiven(query, name)),
+          )
+    },
+  }
+}
+
+function isGiven(values: Readonly<Record<string, unknown>>, name: string): boolean {
+  const value = values[name]
+  return Array.isArray(value) ? value.length > 0 : value !== undefined
+}
+
+/** Names the filters that a list was filtered by. */
+function withFilters(answer: Answer, filters: readonly string[]): Answer {
+  if (filters.length === 0 || answer.type === 'content') return answer
+  return { ...answer, headers: { 'OCI-Filters-Applied': filters.join(','), ...answer.headers } }
+}
