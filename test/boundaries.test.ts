@@ -69,6 +69,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   settings: {
     folders: ['oci'],
     files: ['src/cgroup.ts', 'src/ip-address.ts', 'src/open-files.ts'],
+    packages: ['yaml'],
     node: true,
   },
   cli: {

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Ajv } from 'ajv'
+import { parse } from 'yaml'
 import { makeSettingsPage } from '../scripts/settings/page.ts'
+import { makeSettingsSchema } from '../scripts/settings/schema.ts'
+import { parseConfigFile } from '../src/settings/config-file.ts'
+import { InvalidValue } from '../src/settings/form.ts'
 import { SETTING_NAMES, settingOf } from '../src/settings/table.ts'
 
 const PROJECT = join(import.meta.dirname, '..')
@@ -74,6 +79,47 @@ function readOperations(page: string): string {
 test('what the page on settings says is what the table of settings gives', () => {
   assert.equal(readOperations('settings.md'), makeSettingsPage(), 'npm run settings makes it anew')
 })
+
+test('the schema of configuration files is what the table of settings gives', () => {
+  const schema = JSON.parse(readOperations('stowage.schema.json'))
+  assert.deepEqual(schema, makeSettingsSchema(), 'npm run settings makes it anew')
+})
+
+test('the schema of configuration files and the parser accept the same files', () => {
+  const matches = new Ajv({ allowUnionTypes: true }).compile(makeSettingsSchema())
+  const page = readOperations('configuration.md')
+  const [, example = ''] = /```yaml\n([^`]*)```/.exec(page) ?? []
+  const environment = { REGISTRY_HOST: 'registry.test', DRAFTS: 'yes' }
+  for (const [text, isValid] of [
+    [example, true],
+    ['', true],
+    ['keep-deleted: 0\nworkers: auto\nlow-space: 5000000\n', true],
+    ['workers: 4\nsocket-mode: 0600\nzero-copy: off\nlow-space: 5G\ntrusted-proxies: unix\n', true],
+    [`draft-extensions: \${DRAFTS}\n`, true],
+    ['keep-deleted: 7\n', false],
+    ['keep-deleted:\n', false],
+    ['keep-delted: 7d\n', false],
+    ['zero-copy: on\n', false],
+    ['workers: 65\n', false],
+    ['workers: [4]\n', false],
+    ['data: {}\n', false],
+  ] as const) {
+    const { values, faults } = parseConfigFile(text, environment)
+    const checked = values.every(({ name, text }) => isParsed(() => settingOf(name).form.parse(text)))
+    assert.equal(matches(parse(text)), isValid, text)
+    assert.equal(faults.length === 0 && checked, isValid, text)
+  }
+})
+
+function isParsed(parseValue: () => unknown): boolean {
+  try {
+    parseValue()
+    return true
+  } catch (error) {
+    assert.ok(error instanceof InvalidValue)
+    return false
+  }
+}
 
 test('each setting has a default or says in words what holds without one, and its advice says more than its help', () => {
   for (const name of SETTING_NAMES) {

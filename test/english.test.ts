@@ -8,6 +8,7 @@ import { SCHEMAS } from '../src/api/schema.ts'
 import { backupCommand } from '../src/cli/backup.ts'
 import { checkCommand } from '../src/cli/check.ts'
 import { collectCommand } from '../src/cli/collect.ts'
+import { configCommand } from '../src/cli/config.ts'
 import { conformanceCommand } from '../src/cli/conformance.ts'
 import { serveCommand } from '../src/cli/serve.ts'
 import { CASES } from '../src/conformance/catalog.ts'
@@ -79,7 +80,9 @@ test('the API is described in plain English', () => {
 })
 
 test('the help of each command is in plain English', () => {
-  const commands = [serveCommand(), backupCommand(), checkCommand(), collectCommand(), conformanceCommand()]
+  const config = configCommand()
+  const own = [serveCommand(), backupCommand(), checkCommand(), collectCommand(), conformanceCommand()]
+  const commands = [...own, config, ...config.commands]
   assertPlain(commands.flatMap(helpOf), 50)
 })
 

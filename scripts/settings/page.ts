@@ -11,8 +11,9 @@ const INTRODUCTION = `# Settings
 
 <!-- Made by \`npm run settings\` from src/settings/table.ts. -->
 
-Each setting is a flag of \`stowage serve\` or an environment variable. A flag is used before the variable. A value that is wrong, or a flag that does not
-exist, stops the start with one line that says what would be right; a variable that does not exist is ignored. Settings are read once, at the start; only the
+Each setting is a flag of \`stowage serve\`, an environment variable, or a key in a [configuration file](configuration.md): the flag without the dashes in front. A flag
+is used before the variable, and the variable before the file. A value that is wrong, a flag or a key that does not exist, stops the start with one line that
+says what would be right; a variable that does not exist is ignored. Settings are read once, at the start; only the
 TLS files are read again while the server runs. The line \`started\` of the [log](logs.md) names all settings that differ from the defaults.
 
 **Times** are a whole number and a unit: \`90s\`, \`30m\`, \`24h\` or \`7d\`; or \`never\`. **Sizes** are bytes: \`5000000000\`, \`500M\` or \`5G\`, in powers of 1024.

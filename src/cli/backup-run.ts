@@ -25,7 +25,7 @@ export interface BackupOptions {
 
 /** Makes a backup, and tells of it. @throws UsageError */
 export async function runBackup(options: BackupOptions): Promise<void> {
-  const { data, adminSocket } = readFolderSettings({ flags: { ...options }, environment: process.env })
+  const { data, adminSocket } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   const to = resolve(options.to)
   await requireDataFolder(data)
   await refuseUnfinished(data)

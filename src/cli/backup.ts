@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { BackupOptions } from './backup-run.ts'
-import { settingOption } from './setting-option.ts'
+import { configOption, settingOption } from './setting-option.ts'
 import { USAGE } from './usage-error.ts'
 
 /** `stowage backup`: copies a data folder, whether a server runs on it or not. */
@@ -8,6 +8,7 @@ export function backupCommand(): Command {
   return new Command('backup')
     .description('copy a data folder, even while a server is using it, to a folder that can be served')
     .requiredOption('--to <folder>', 'target folder; must be empty or not exist yet')
+    .addOption(configOption())
     .addOption(settingOption('data', 'data folder to copy'))
     .addOption(settingOption('adminSocket', 'admin socket of the server, if not in the data folder'))
     .option('--json', 'print the result as JSON')

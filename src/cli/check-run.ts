@@ -21,7 +21,7 @@ const MAX_TOLD = 100
 
 /** Checks a data folder, and tells what it found. @throws UsageError, DataFolderError */
 export async function runCheck(options: CheckOptions): Promise<void> {
-  const { data } = readFolderSettings({ flags: { ...options }, environment: process.env })
+  const { data } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   await requireDataFolder(data)
   await refuseUnfinished(data)
   await refuseUnreadable(data)

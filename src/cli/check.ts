@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { CheckOptions } from './check-run.ts'
-import { settingOption } from './setting-option.ts'
+import { configOption, settingOption } from './setting-option.ts'
 import { USAGE } from './usage-error.ts'
 
 /** `stowage check`: looks whether a data folder or a backup is whole. */
@@ -9,6 +9,7 @@ export function checkCommand(): Command {
     .description(
       'check that a data folder or a backup is intact, even while a server is using it; does not change anything by default',
     )
+    .addOption(configOption())
     .addOption(settingOption('data', 'data folder or backup folder'))
     .option('--full', 'verify all digests instead of only comparing sizes')
     .option('--delete-orphans', 'delete blob files that are unreferenced and older than an hour')

@@ -3,7 +3,7 @@ import { parseValue } from '../config.ts'
 import { TIME_KEPT } from '../settings/time.ts'
 import { askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
-import { settingOption } from './setting-option.ts'
+import { configOption, settingOption } from './setting-option.ts'
 import { readFolderSettings } from './setting-sources.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -35,6 +35,7 @@ export function collectCommand(): Command {
     .option('--now', 'required to confirm')
     .option('--tombstones', 'also remove deleted manifests, which can then no longer be restored')
     .option('--unused <time>', 'also remove blobs that no manifest has referenced for this long; at least 1h')
+    .addOption(configOption())
     .addOption(settingOption('data', 'data folder of the server'))
     .addOption(settingOption('adminSocket', 'admin socket of the server, if not in the data folder'))
     .option('--json', 'print the result as JSON')
@@ -47,7 +48,7 @@ async function collect(options: CollectOptions): Promise<void> {
   const unused = options.unused === undefined ? undefined : parseValue(TIME_KEPT, '--unused', options.unused)
   if (unused !== undefined && unused < MIN_UNUSED_MS)
     throw new UsageError('--unused must be at least 1h, since pushes in progress may be about to use a blob')
-  const { adminSocket } = readFolderSettings({ flags: { ...options }, environment: process.env })
+  const { adminSocket } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   const body = { tombstones: options.tombstones === true, ...(unused !== undefined && { unused }) }
   for await (const value of askServer(adminSocket, { route: 'POST /collect', body })) {
     const text = options.json ? JSON.stringify(value) : describe(value as Collected)

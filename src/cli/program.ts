@@ -5,6 +5,7 @@ import { backupCommand } from './backup.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
 import { checkCommand } from './check.ts'
 import { collectCommand } from './collect.ts'
+import { configCommand } from './config.ts'
 import { conformanceCommand } from './conformance.ts'
 import { serveCommand } from './serve.ts'
 import { releaseSignals } from './signals.ts'
@@ -21,6 +22,7 @@ const program = new Command('stowage')
   .addCommand(checkCommand())
   .addCommand(collectCommand())
   .addCommand(conformanceCommand())
+  .addCommand(configCommand())
 
 // A registry that is told to stop has something to finish; no other command has.
 program.hook('preAction', (_program, command) => {

@@ -7,8 +7,8 @@ import { type ListenError, type StowageServer, startServer } from '../server.ts'
 import { SETTING_NAMES } from '../settings/table.ts'
 import { RunningServer } from './running-server.ts'
 import { takeServiceManager } from './service-manager.ts'
-import { settingOption } from './setting-option.ts'
-import { readSettings } from './setting-sources.ts'
+import { configOption, settingOption } from './setting-option.ts'
+import { configFileOf, readSettings, type SettingFaults } from './setting-sources.ts'
 import { handleSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
@@ -21,6 +21,7 @@ const UNCAUGHT = 7
 /** `stowage serve`: runs a registry until it is told to stop. */
 export function serveCommand(): Command {
   const command = new Command('serve').description('run a registry')
+  command.addOption(configOption())
   for (const name of SETTING_NAMES) command.addOption(settingOption(name))
   return command.addOption(new Option('--port <port>').hideHelp().argParser(refusePort)).action(serve)
 }
@@ -33,7 +34,10 @@ function refusePort(port: string): never {
 }
 
 async function serve(flags: Record<string, unknown>): Promise<void> {
-  const { config, settings } = readSettings({ flags, environment: process.env })
+  const sources = { flags, environment: process.env }
+  const read = await readSettings(sources)
+  if ('faults' in read) throw new UsageError(describeFaults(read, configFileOf(sources)))
+  const { config, settings } = read
   // Whatever makes files for the data folder, only its owner may read them.
   process.umask(0o077)
   const output = new LogOutput(STANDARD_ERROR)
@@ -56,6 +60,12 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
   }
   running.started(server, facts)
   greet(server, config)
+}
+
+/** In one line. */
+function describeFaults({ faults: [first, ...others] }: SettingFaults, file: string | undefined): string {
+  if (others.length === 0 || file === undefined) return `${first}`
+  return `${first} (and ${others.length} more; see: stowage config check ${file})`
 }
 
 /** The settings that are not as they are by default. */

@@ -18,3 +18,11 @@ export function settingOption(name: SettingName, help = settingOf(name).help): O
   const flags = [`--${keyOf(name)}`, placeholder ?? []].flat().join(' ')
   return new Option(flags, `${help} (${facts.join(', ')})`)
 }
+
+/** The option that names the configuration file. */
+export function configOption(): Option {
+  return new Option(
+    '--config <file>',
+    'YAML file with settings; flags and variables override it (env: STOWAGE_CONFIG)',
+  )
+}

@@ -1,21 +1,36 @@
-import { type Config, ConfigError, checkSettings, DEFAULTS, parseValue, type Settings } from '../config.ts'
-import type { Form } from '../settings/form.ts'
-import { flagOf, SETTING_NAMES, SETTINGS, type SettingName, variableOf } from '../settings/table.ts'
+import { type Config, checkSettings, DEFAULTS, type Settings } from '../config.ts'
+import type { Position } from '../settings/config-file.ts'
+import { type Form, InvalidValue } from '../settings/form.ts'
+import {
+  flagOf,
+  keyOf,
+  SETTING_NAMES,
+  SETTINGS,
+  type SettingName,
+  settingOf,
+  variableOf,
+} from '../settings/table.ts'
 import { adminSocketOf } from './admin-client.ts'
+import { readSmallFile } from './small-file.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
 /** Where settings are given. */
 export interface SettingSources {
-  /** By the names of the settings, as the parser of options has them; others are ignored. */
+  /** By the names of the settings, as the parser of options has them, and `config`, the configuration file; others are ignored. */
   flags: Readonly<Record<string, unknown>>
   environment: NodeJS.ProcessEnv
 }
 
-/** Settings that were read. */
+/** Settings that were read and checked. */
 export interface ReadSettings {
   config: Config
   /** As they were given, and otherwise the defaults. */
   settings: Settings
+}
+
+/** All that is wrong with the settings, each where it was given; at least one. */
+export interface SettingFaults {
+  faults: readonly string[]
 }
 
 /** A value as it was given. */
@@ -23,20 +38,54 @@ interface Given {
   value: string | boolean
   /** Says where; a message about the value begins with it. */
   label: string
+  /** In the configuration file. */
+  position?: Position
 }
 
-type GivenSettings = ReadonlyMap<SettingName, Given>
+/** What is wrong with a source. */
+interface SourceFault {
+  /** The setting whose value it is about, if it is about one. */
+  name?: SettingName
+  message: string
+  /** In the configuration file. */
+  position?: Position
+}
 
-/** Reads all settings: a flag is used before a variable. @throws ConfigError naming what is wrong where it was given */
-export function readSettings(sources: SettingSources): ReadSettings {
-  const given: GivenSettings = new Map([...fromEnvironment(sources), ...fromFlags(sources)])
+/** What a source gives. */
+interface Source {
+  given: ReadonlyMap<SettingName, Given>
+  faults: readonly SourceFault[]
+}
+
+const CONFIG = 'STOWAGE_CONFIG'
+/** More are of no use to anyone. */
+const MAX_FAULTS = 100
+
+/** The configuration file that is named by a flag or a variable. @throws UsageError */
+export function configFileOf({ flags, environment }: SettingSources): string | undefined {
+  if (environment[`${CONFIG}_FILE`] !== undefined)
+    throw new UsageError(`there is no ${CONFIG}_FILE; ${CONFIG} names the configuration file itself`)
+  const { config = environment[CONFIG] } = flags
+  return typeof config === 'string' ? config : undefined
+}
+
+/** Reads all settings: a flag is used before a variable, and a variable before the configuration file. */
+export async function readSettings(sources: SettingSources): Promise<ReadSettings | SettingFaults> {
+  const { given, faults } = await gather(sources)
   const settings = { ...DEFAULTS, ...valuesOf(given) }
   const checked = checkSettings(settings)
-  if ('config' in checked) return { config: checked.config, settings: withSwitches(settings, checked.config) }
-  const [fault] = checked.faults.map(
-    ({ name, message }) => `${given.get(name)?.label ?? flagOf(name)} ${message}`,
-  )
-  throw new ConfigError(fault)
+  if ('config' in checked && faults.length === 0)
+    return { config: checked.config, settings: withSwitches(settings, checked.config) }
+  const wrong: SourceFault[] = ('faults' in checked ? checked.faults : []).map(({ name, message }) => {
+    const { label = flagOf(name), position } = given.get(name) ?? {}
+    return { message: `${label} ${message}`, ...(position && { position }) }
+  })
+  const inOrder = [...faults, ...wrong].sort((one, two) => lineOf(one) - lineOf(two))
+  return { faults: inOrder.slice(0, MAX_FAULTS).map(({ message }) => message) }
+}
+
+function lineOf({ position }: SourceFault): number {
+  return position?.line ?? 0
 }
 
 /** What commands need to know that work on the data folder of a server. */
@@ -45,22 +94,25 @@ export interface FolderSettings {
   adminSocket: string
 }
 
-/** Reads the settings of {@link FolderSettings} as a server does. @throws UsageError */
-export function readFolderSettings(sources: SettingSources): FolderSettings {
-  const given: GivenSettings = new Map([...fromEnvironment(sources), ...fromFlags(sources)])
-  const dataGiven = given.get('data') ?? { value: DEFAULTS.data ?? '', label: flagOf('data') }
-  const socketGiven = given.get('adminSocket')
-  try {
-    const data = parseGiven(SETTINGS.data.form, dataGiven)
-    const adminSocket = socketGiven && parseGiven(SETTINGS.adminSocket.form, socketGiven)
-    return { data, adminSocket: adminSocket ?? adminSocketOf(data) }
-  } catch (error) {
-    throw error instanceof ConfigError ? new UsageError(error.message, USAGE) : error
-  }
+/** Reads the settings of {@link FolderSettings} as a server does; no others have to be right. @throws UsageError */
+export async function readFolderSettings(sources: SettingSources): Promise<FolderSettings> {
+  const { given, faults } = await gather(sources)
+  const [fault] = faults.filter(({ name }) => name === undefined || name === 'data' || name === 'adminSocket')
+  if (fault !== undefined) throw new UsageError(fault.message, USAGE)
+  const data = parseGiven(
+    SETTINGS.data.form,
+    given.get('data') ?? { value: DEFAULTS.data ?? '', label: '--data' },
+  )
+  const socket = given.get('adminSocket')
+  return { data, adminSocket: socket ? parseGiven(SETTINGS.adminSocket.form, socket) : adminSocketOf(data) }
 }
 
 function parseGiven<T>(form: Form<T>, { value, label }: Given): T {
-  return parseValue(form, label, String(value))
+  try {
+    return form.parse(String(value))
+  } catch (error) {
+    throw error instanceof InvalidValue ? new UsageError(`${label} ${error.message}`, USAGE) : error
+  }
 }
 
 /** Switches as booleans, however they were written. */
@@ -70,25 +122,77 @@ function withSwitches(settings: Settings, config: Config): Settings {
   return { ...settings, ...Object.fromEntries(switches) }
 }
 
-function fromFlags({ flags }: SettingSources): GivenSettings {
-  return collect((name) => {
+/** All sources in one. */
+async function gather(sources: SettingSources): Promise<Source> {
+  const path = configFileOf(sources)
+  const parts = [
+    path === undefined ? NOTHING : await fromFile(path, sources.environment),
+    await fromEnvironment(sources.environment),
+    fromFlags(sources.flags),
+  ]
+  return {
+    given: new Map(parts.flatMap(({ given }) => [...given])),
+    faults: parts.flatMap(({ faults }) => faults),
+  }
+}
+
+const NOTHING: Source = { given: new Map(), faults: [] }
+
+function fromFlags(flags: SettingSources['flags']): Source {
+  const given = new Map<SettingName, Given>()
+  for (const name of SETTING_NAMES) {
     const value = flags[name]
-    return typeof value === 'string' || value === true ? { value, label: flagOf(name) } : undefined
+    if (typeof value === 'string' || value === true) given.set(name, { value, label: flagOf(name) })
+  }
+  return { given, faults: [] }
+}
+
+/** A variable, or the file that a variable of the same name with `_FILE` names. */
+async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Source> {
+  const given = new Map<SettingName, Given>()
+  const faults: SourceFault[] = []
+  for (const name of SETTING_NAMES) {
+    const variable = variableOf(name)
+    const [value, path] = [environment[variable], environment[`${variable}_FILE`]]
+    if (path === undefined) {
+      if (value !== undefined) given.set(name, { value, label: variable })
+    } else if (value !== undefined) {
+      faults.push({ name, message: `${variable} and ${variable}_FILE cannot both be given` })
+    } else if (settingOf(name).form.isFile) {
+      faults.push({ name, message: `there is no ${variable}_FILE; ${variable} names the file itself` })
+    } else {
+      try {
+        const text = (await readSmallFile(path)).replace(/\r?\n$/, '')
+        given.set(name, { value: text, label: `${variable}_FILE` })
+      } catch (error) {
+        faults.push({ name, message: `${variable}_FILE: ${path} ${(error as Error).message}` })
+      }
+    }
+  }
+  return { given, faults }
+}
+
+async function fromFile(path: string, environment: NodeJS.ProcessEnv): Promise<Source> {
+  const text = await readSmallFile(path).catch((error: Error) => error)
+  if (text instanceof Error) return { given: new Map(), faults: [{ message: `${path} ${text.message}` }] }
+  // Loaded only for this, so that a server without a file starts without it.
+  const { parseConfigFile } = await import('../settings/config-file.ts')
+  const { values, faults } = parseConfigFile(text, environment)
+  const place = ({ line, column }: Position) => `${path}:${line}:${column}:`
+  const given = values.map(({ name, text: value, line, column }): [SettingName, Given] => {
+    const position = { line, column }
+    return [name, { value, label: `${place(position)} ${keyOf(name)}`, position }]
   })
+  return {
+    given: new Map(given),
+    faults: faults.map((fault) => ({
+      ...fault,
+      message: `${place(fault)} ${fault.message}`,
+      position: fault,
+    })),
+  }
 }
 
-function fromEnvironment({ environment }: SettingSources): GivenSettings {
-  return collect((name) => {
-    const value = environment[variableOf(name)]
-    return value === undefined ? undefined : { value, label: variableOf(name) }
-  })
-}
-
-function collect(find: (name: SettingName) => Given | undefined): GivenSettings {
-  const found = SETTING_NAMES.map((name) => [name, find(name)] as const)
-  return new Map(found.filter((entry): entry is [SettingName, Given] => entry[1] !== undefined))
-}
-
-function valuesOf(given: GivenSettings): Settings {
+function valuesOf(given: Source['given']): Settings {
   return Object.fromEntries([...given].map(([name, { value }]) => [name, value]))
 }

@@ -21,6 +21,7 @@ function namesIn(text: string): string[] {
 export const TRUSTED_PROXIES: Form<TrustedProxies> = {
   unit: 'addresses, CIDR ranges, `unix`',
   schema: NAMES,
+  isList: true,
   parse(text) {
     const names = namesIn(text)
     const ranges = names.filter((name) => name !== 'unix').map(parseAddressRange)
@@ -38,6 +39,7 @@ const HOST_NAME = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,250}[a-z0-9_])?$/
 export const HOST_NAMES: Form<readonly string[]> = {
   unit: 'names, `*.` for all below',
   schema: NAMES,
+  isList: true,
   parse(text) {
     const names = namesIn(text.toLowerCase())
     if (names.every((name) => HOST_NAME.test(name))) return names

@@ -6,6 +6,10 @@ export interface Form<T> {
   readonly schema: object
   /** The only values, if there are few. */
   readonly choices?: readonly string[]
+  /** Whether a configuration file may give it as a list; its text is joined by commas. */
+  readonly isList?: true
+  /** Whether it names a file that is read. */
+  readonly isFile?: true
   /** Reads a value. @throws InvalidValue */
   parse(text: string): T
 }
@@ -45,7 +49,15 @@ export const SWITCH: Form<boolean> = {
   },
 }
 
-/** The path of a file. */
-export function fileOf(unit: string): Form<string> {
-  return { unit, schema: { type: 'string' }, parse: (text) => text }
+/** The path of a file in PEM. */
+export const PEM_FILE: Form<string> = {
+  unit: 'file in PEM',
+  schema: { type: 'string', minLength: 1 },
+  isFile: true,
+  parse(text) {
+    // Nothing of it is shown: it may be the key itself.
+    if (text === '' || text.includes('\n') || text.includes('\0'))
+      throw new InvalidValue('must be the path of a file')
+    return text
+  },
 }

@@ -1,6 +1,6 @@
 import { CONNECTION_COUNT, SIZE, WORKER_COUNT } from './capacity.ts'
 import { HOST_NAMES, PUBLIC_URL, TRUSTED_PROXIES } from './client-facing.ts'
-import { type Form, fileOf, oneOf, SWITCH } from './form.ts'
+import { type Form, oneOf, PEM_FILE, SWITCH } from './form.ts'
 import { FILE_MODE, FOLDER, PLACE, SOCKET_PATH } from './place.ts'
 import { DELAY, EXPIRY, TIME_KEPT, TIMEOUT } from './time.ts'
 
@@ -76,7 +76,7 @@ export const SETTINGS = {
   tlsCert: {
     group: 'Reaching it',
     placeholder: '<file>',
-    form: fileOf('file in PEM'),
+    form: PEM_FILE,
     withoutDefault: 'none',
     help: 'TLS certificate chain in PEM format; reloaded when it changes',
     advice:
@@ -85,7 +85,7 @@ export const SETTINGS = {
   tlsKey: {
     group: 'Reaching it',
     placeholder: '<file>',
-    form: fileOf('file in PEM'),
+    form: PEM_FILE,
     withoutDefault: 'none',
     help: 'private key of the certificate in PEM format; reloaded when it changes',
     advice: 'The key of the certificate; give both or neither',

@@ -1,0 +1,174 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  stringify,
+} from 'yaml'
+import { InvalidValue } from './form.ts'
+import { nearestName } from './nearest-name.ts'
+import { escapeReferences, substitute } from './substitution.ts'
+import { keyOf, SETTING_NAMES, type SettingName, settingOf } from './table.ts'
+
+/** A place in a file; lines and columns begin with 1. */
+export interface Position {
+  line: number
+  column: number
+}
+
+/** A value as a file gives it. */
+export interface FileValue extends Position {
+  name: SettingName
+  text: string
+}
+
+/** What is wrong with a file. */
+export interface FileFault extends Position {
+  /** The setting whose value it is about, if it is about one. */
+  name?: SettingName
+  message: string
+}
+
+/** What a file says. */
+export interface FileSettings {
+  values: readonly FileValue[]
+  faults: readonly FileFault[]
+}
+
+/** Each may stand for a list, so that few make a file large. */
+const MAX_ALIASES = 100
+
+const NAMES = new Map(SETTING_NAMES.map((name) => [keyOf(name), name]))
+
+/**
+ * Reads a configuration file: a YAML map from keys of settings to values. A value is what is written, also where YAML would take it for a number:
+ * `0660` stays `0660`. Whether it is a value of its setting is not checked here.
+ *
+ * @param environment where the variables of `${NAME}` are looked up
+ * @returns what could be read, and all that is wrong
+ */
+export function parseConfigFile(text: string, environment: NodeJS.ProcessEnv): FileSettings {
+  const lines = new LineCounter()
+  const options = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const
+  const document = parseDocument(text, { ...options, lineCounter: lines })
+  const problems = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
+    ...positionIn(lines, pos[0]),
+    message,
+  }))
+  if (problems.length > 0) return { values: [], faults: problems }
+  return new FileReader(document, lines, environment).read()
+}
+
+function positionIn(lines: LineCounter, offset: number): Position {
+  const { line, col } = lines.linePos(offset)
+  return { line: Math.max(line, 1), column: Math.max(col, 1) }
+}
+
+/** Reads the nodes of one document. */
+class FileReader {
+  readonly #document: Document.Parsed
+  readonly #lines: LineCounter
+  readonly #environment: NodeJS.ProcessEnv
+  readonly #values: FileValue[] = []
+  readonly #faults: FileFault[] = []
+  #aliases = 0
+
+  constructor(document: Document.Parsed, lines: LineCounter, environment: NodeJS.ProcessEnv) {
+    this.#document = document
+    this.#lines = lines
+    this.#environment = environment
+  }
+
+  read(): FileSettings {
+    const root = this.#document.contents
+    if (isMap(root)) this.#readMap(root.items)
+    else if (root !== null && !(isScalar(root) && root.value === null))
+      this.#refuse(root, 'must be a map of settings, such as keep-deleted: 7d')
+    return { values: this.#values, faults: this.#faults }
+  }
+
+  #readMap(pairs: readonly Pair[]): void {
+    const seen = new Map<string, Position>()
+    for (const { key, value } of pairs) {
+      const text = this.#keyText(key)
+      if (text === undefined) continue
+      const before = seen.get(text)
+      seen.set(text, before ?? this.#positionOf(key))
+      const name = NAMES.get(text)
+      if (before !== undefined) this.#refuse(key, `${text} is already in line ${before.line}`)
+      else if (name === undefined) this.#refuse(key, unknownKey(text))
+      else this.#readValue(name, key, value)
+    }
+  }
+
+  #keyText(key: unknown): string | undefined {
+    if (isScalar(key) && typeof key.value === 'string') return key.value
+    this.#refuse(key, 'a key must be the name of a setting')
+    return undefined
+  }
+
+  #readValue(name: SettingName, key: unknown, value: unknown): void {
+    const node = this.#resolve(value)
+    const place = isEmpty(value) ? key : value
+    try {
+      const text = isSeq(node) && settingOf(name).form.isList ? this.#listText(node.items) : this.#text(node)
+      this.#values.push({ name, text, ...this.#positionOf(place) })
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error
+      this.#refuse(place, `${keyOf(name)} ${error.message}`, name)
+    }
+  }
+
+  #listText(items: readonly unknown[]): string {
+    return items.length === 0 ? 'none' : items.map((item) => this.#text(this.#resolve(item))).join(',')
+  }
+
+  /** @throws InvalidValue */
+  #text(node: unknown): string {
+    if (isEmpty(node)) throw new InvalidValue('has no value')
+    if (!isScalar(node))
+      throw new InvalidValue(`must be a single value, not a ${isSeq(node) ? 'list' : 'map'}`)
+    if (typeof node.value === 'string') return substitute(node.value, this.#environment)
+    return node.source ?? String(node.value)
+  }
+
+  #resolve(node: unknown): unknown {
+    if (!isAlias(node)) return node
+    this.#aliases++
+    if (this.#aliases === MAX_ALIASES + 1) this.#refuse(node, `there are more than ${MAX_ALIASES} aliases`)
+    return this.#aliases > MAX_ALIASES ? undefined : node.resolve(this.#document)
+  }
+
+  #positionOf(node: unknown): Position {
+    const { range } = (node ?? {}) as { range?: [number, number, number] | null }
+    return positionIn(this.#lines, range?.[0] ?? 0)
+  }
+
+  #refuse(node: unknown, message: string, name?: SettingName): void {
+    this.#faults.push({ ...this.#positionOf(node), message, ...(name && { name }) })
+  }
+}
+
+function isEmpty(node: unknown): boolean {
+  return node === null || node === undefined || (isScalar(node) && node.value === null)
+}
+
+function unknownKey(key: string): string {
+  const near = nearestName(key, [...NAMES.keys()])
+  return `there is no setting ${JSON.stringify(key)}${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
+/** Writes settings as a configuration file that gives them. */
+export function formatSettings(settings: Readonly<Partial<Record<SettingName, string | boolean>>>): string {
+  const given = SETTING_NAMES.flatMap((name) => {
+    const value = settings[name]
+    return value === undefined
+      ? []
+      : [[keyOf(name), typeof value === 'boolean' ? value : escapeReferences(value)]]
+  })
+  return stringify(Object.fromEntries(given))
+}
