@@ -192,7 +192,8 @@ async function countLost(
       if (signal.aborted) return lost
       const found = await blobs.size(key)
       if (found !== undefined && found >= size) continue
-      if ((await metadata.contents.stored(digest))?.key === key) lost++
+      const [again] = await metadata.contents.stored([digest])
+      if (again?.key === key) lost++
     }
     after = next
   }

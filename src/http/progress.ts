@@ -37,15 +37,14 @@ export class ProgressWatch {
     const entry = { body, windowStart: performance.now(), windowProgress: body.progress() }
     this.#entries.add(entry)
     this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref()
-    return () => {
-      this.#entries.delete(entry)
-      if (this.#entries.size > 0) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
-    }
+    return () => void this.#entries.delete(entry)
   }
 
   #check(): void {
+    if (this.#entries.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
     const now = performance.now()
     for (const entry of this.#entries) {
       const elapsed = now - entry.windowStart

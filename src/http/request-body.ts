@@ -28,6 +28,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 export class RequestBody {
   readonly #request: IncomingMessage
   readonly #memory: MemoryShare
+  /** How many bytes the client has announced, if it did. */
+  readonly #announced: number
   readonly #pieces: Uint8Array[] = []
   #block = Buffer.alloc(0)
   #blockUsed = 0
@@ -47,6 +49,7 @@ export class RequestBody {
   constructor(request: IncomingMessage, memory: MemoryShare) {
     this.#request = request
     this.#memory = memory
+    this.#announced = Number(request.headers['content-length'] ?? Number.NaN)
     // Node would resume the connection after each piece, whatever waits here.
     request._read = () => {}
     request
@@ -80,25 +83,23 @@ export class RequestBody {
    */
   async *chunks(goOn: () => void, watch: ProgressWatch): AsyncGenerator<Uint8Array> {
     goOn()
-    const stopWatching = watch.add({
-      progress: () => this.#received,
-      isExpected: () => this.isWanted,
-      cut: () => this.#request.socket.destroy(),
-    })
+    let stopWatching: (() => void) | undefined
     try {
       while (!this.#isDraining) {
         const piece = this.#next()
         if (piece !== undefined) {
           await this.#keep(piece.length)
           yield piece
-        } else if (this.#end === undefined) await this.#arrival()
-        else if ('error' in this.#end)
+        } else if (this.#end === undefined) {
+          stopWatching ??= this.#watchBy(watch)
+          await this.#arrival()
+        } else if ('error' in this.#end)
           throw new PeerGoneError('the client closed the connection', { cause: this.#end.error })
         else return
       }
       if (this.#isGivenUp) throw new PeerGoneError('nobody waits for the answer any more')
     } finally {
-      stopWatching()
+      stopWatching?.()
     }
   }
 
@@ -135,8 +136,13 @@ export class RequestBody {
     this.#received += piece.length
     if (this.#isDraining) return void this.#onDrained()
     this.#store(piece)
-    if (this.#waiting >= MIN_PIECE) this.#onArrival()
+    if (this.#waiting >= MIN_PIECE || this.#isAllHere) this.#onArrival()
     else this.#gatherShortly()
+  }
+
+  /** Whether nothing more can come, as far as was announced; Node says so only when it has looked for the next request. */
+  get #isAllHere(): boolean {
+    return this.#received === this.#announced
   }
 
   #gatherShortly(): void {
@@ -149,7 +155,8 @@ export class RequestBody {
 
   #store(piece: Buffer): void {
     this.#waiting += piece.length
-    if (piece.length >= MIN_PIECE) {
+    // A small body that comes in one piece is one, and so needs no copy.
+    if (piece.length >= MIN_PIECE || piece.length === this.#announced) {
       this.#closeBlock()
       this.#pieces.push(piece)
     } else this.#copy(piece)
@@ -178,7 +185,7 @@ export class RequestBody {
   }
 
   #next(): Uint8Array | undefined {
-    const isLast = this.#end !== undefined
+    const isLast = this.#end !== undefined || this.#isAllHere
     if (this.#pieces.length === 0 && (isLast || this.#blockUsed >= MIN_PIECE)) this.#closeBlock()
     const piece = this.#pieces.shift()
     if (piece === undefined) return undefined
@@ -191,6 +198,14 @@ export class RequestBody {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#request.socket.resume()
+  }
+
+  #watchBy(watch: ProgressWatch): () => void {
+    return watch.add({
+      progress: () => this.#received,
+      isExpected: () => this.isWanted,
+      cut: () => this.#request.socket.destroy(),
+    })
   }
 
   async #keep(bytes: number): Promise<void> {

@@ -3,11 +3,13 @@ import type { HttpResponse } from './message.ts'
 import { errorResponse } from './respond.ts'
 
 const CHECK_MS = 500
-const PATIENCE_MS = 10_000
+/** How many checks a read may live through while the storage stands still: ten seconds. */
+const PATIENCE = 20
 const READS = ['GET', 'HEAD']
 
 interface Entry {
   isRead: boolean
+  /** The number of the check before it. */
   since: number
   giveUp(): void
 }
@@ -20,6 +22,7 @@ export class StalledRequests {
   readonly #isStalled: () => boolean
   readonly #running = new Set<Entry>()
   #timer: NodeJS.Timeout | undefined
+  #checks = 0
 
   /** @param isStalled whether the storage has not answered for some time */
   constructor(isStalled: () => boolean) {
@@ -38,16 +41,23 @@ export class StalledRequests {
    *
    * @returns undefined if it is given up: at once when the storage stands still if it writes, after ten seconds if it reads
    */
-  async answered(method: string | undefined, work: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
+  answered(method: string | undefined, work: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
     this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref()
-    const { promise, resolve } = Promise.withResolvers<undefined>()
-    const entry = { isRead: isRead(method), since: performance.now(), giveUp: () => resolve(undefined) }
-    this.#running.add(entry)
-    try {
-      return await Promise.race([work, promise])
-    } finally {
-      this.#running.delete(entry)
-    }
+    // Every request comes by here, so this makes as little as it can.
+    return new Promise((resolve, reject) => {
+      const entry = { isRead: isRead(method), since: this.#checks, giveUp: () => resolve(undefined) }
+      this.#running.add(entry)
+      work.then(
+        (response) => {
+          this.#running.delete(entry)
+          resolve(response)
+        },
+        (error: unknown) => {
+          this.#running.delete(entry)
+          reject(error)
+        },
+      )
+    })
   }
 
   /** Looks no more whether requests must be given up. */
@@ -56,9 +66,11 @@ export class StalledRequests {
   }
 
   #check(): void {
+    this.#checks++
     if (!this.#isStalled()) return
-    const now = performance.now()
-    for (const entry of this.#running) if (!entry.isRead || now - entry.since >= PATIENCE_MS) entry.giveUp()
+    for (const entry of this.#running) {
+      if (!entry.isRead || this.#checks - entry.since > PATIENCE) entry.giveUp()
+    }
   }
 }
 

@@ -28,8 +28,8 @@ export interface ContentReads {
   holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
   /** Manifests of a repository that name it. */
   namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
-  /** Where in the blob store its bytes should be; undefined if they are not there but in the metadata, or if it is unknown. */
-  stored(digest: Digest): Promise<StoredContent | undefined>
+  /** Where in the blob store the bytes of some digests should be: of those that are known and whose bytes are not in the metadata. */
+  stored(digests: readonly Digest[]): Promise<StoredContent[]>
   /** Those of the next `limit` contents whose bytes are in the blob store. @param after what the page before gave as `next`, 0 at first */
   listStored(after: number, limit: number): Promise<{ stored: StoredContent[]; next?: number }>
 }

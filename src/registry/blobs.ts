@@ -1,4 +1,5 @@
 import type { BlobRecord } from '../metadata/blobs.ts'
+import type { StoredContent } from '../metadata/contents.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
@@ -20,8 +21,9 @@ export async function findBlob(
 ): Promise<BlobRecord> {
   const blob = await parts.metadata.blobs.find(repository, digest)
   if (blob === undefined) throw await nameOrElse(parts, repository, 'BLOB_UNKNOWN', { details: [{ digest }] })
-  if (blob.content.key !== undefined && !(await hasBytes(parts, blob))) {
-    await requireMoved(parts, repository, digest, blob.content.key)
+  const { size, content } = blob
+  if (content.key !== undefined && !(await isThereWhole(parts, { key: content.key, size }))) {
+    await requireMoved(parts, repository, digest, content.key)
     return await findBlob(parts, repository, digest)
   }
   const at = parts.clock()
@@ -30,12 +32,6 @@ export async function findBlob(
     if (outcome.result === 'unknown') throw new RegistryError('BLOB_UNKNOWN', { details: [{ digest }] })
   }
   return blob
-}
-
-async function hasBytes({ blobs }: RegistryParts, { size, content }: BlobRecord): Promise<boolean> {
-  if (content.key === undefined) return true
-  const found = await blobs.size(content.key)
-  return found !== undefined && found >= size
 }
 
 /** Between a look-up and the opening a blob may have been deleted, or pushed again under another key. @throws RegistryError BLOB_UNKNOWN if not the latter */
@@ -81,21 +77,26 @@ export async function openBlob(
  */
 export async function findLost(parts: RegistryParts, digests: readonly Digest[]): Promise<Digest[]> {
   const lost: Digest[] = []
-  for (let at = 0; at < digests.length; at += LOOKS_AT_ONCE) {
-    const batch = digests.slice(at, at + LOOKS_AT_ONCE)
-    const isThere = await Promise.all(batch.map((digest) => isKept(parts, digest)))
-    lost.push(...batch.filter((_, index) => !isThere[index]))
+  for (let at = 0; at < digests.length; at += FOUND_AT_ONCE) {
+    const stored = await parts.metadata.contents.stored(digests.slice(at, at + FOUND_AT_ONCE))
+    for (let from = 0; from < stored.length; from += LOOKS_AT_ONCE) {
+      const batch = stored.slice(from, from + LOOKS_AT_ONCE)
+      const isThere = await Promise.all(batch.map((content) => isThereWhole(parts, content)))
+      lost.push(...batch.filter((_, index) => !isThere[index]).map(({ digest }) => digest))
+    }
   }
   return lost
 }
 
+const FOUND_AT_ONCE = 500
 const LOOKS_AT_ONCE = 16
 
-async function isKept(parts: RegistryParts, digest: Digest): Promise<boolean> {
-  const stored = await parts.metadata.contents.stored(digest)
-  if (stored === undefined) return true
-  const found = await parts.blobs.size(stored.key)
-  return found !== undefined && found >= stored.size
+async function isThereWhole(
+  { blobs }: RegistryParts,
+  { key, size }: Pick<StoredContent, 'key' | 'size'>,
+): Promise<boolean> {
+  const found = await blobs.size(key)
+  return found !== undefined && found >= size
 }
 
 /**
@@ -110,7 +111,7 @@ export async function mountBlob(
   digest: Digest,
   from: RepositoryName | undefined,
 ): Promise<boolean> {
-  if (!(await isKept(parts, digest))) return false
+  if ((await findLost(parts, [digest])).length > 0) return false
   const [outcome] = await parts.metadata.commit([
     { type: 'mountBlob', repository, digest, ...(from && { from }), at: parts.clock() },
   ])

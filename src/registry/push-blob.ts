@@ -9,6 +9,7 @@ import type { RegistryParts } from './parts.ts'
 import { type Received, receive, startOf, type UploadStart } from './receive.ts'
 import {
   acknowledgeUpload,
+  type BegunUpload,
   cancelUpload,
   findUpload,
   freshUpload,
@@ -57,9 +58,9 @@ export function uploadsOf(parts: RegistryParts): Uploads {
     start: async (repository, algorithm) => startUpload(parts, repository, algorithm),
 
     async append(repository, id, chunk) {
-      readUploadId(parts, repository, id)
+      const begun = readUploadId(parts, repository, id)
       return await writers.write(id, async (writer, allStopped) => {
-        const upload = await takeUpload(parts, repository, { writer, allStopped })
+        const upload = await takeUpload(parts, begun, { writer, allStopped })
         const from = await beginning(parts, upload, chunk)
         const received = await chunks.take(upload, chunk, from, upload.algorithm)
         if (received.interrupted) return await chunks.giveUp(upload, received, received.interrupted.error)
@@ -69,10 +70,10 @@ export function uploadsOf(parts: RegistryParts): Uploads {
     },
 
     async finish(repository, id, digest, chunk) {
-      readUploadId(parts, repository, id)
+      const begun = readUploadId(parts, repository, id)
       await writers.write(id, async (writer, allStopped) => {
-        if (await isRepetition(parts, repository, { writer, digest, chunk })) return
-        const upload = await takeUpload(parts, repository, { writer, allStopped })
+        const upload = await takeOrRepeat(parts, begun, { writer, allStopped, digest, chunk })
+        if (upload === undefined) return
         const from = await beginning(parts, upload, chunk)
         const received = await chunks.take(upload, chunk, from, hashAlgorithmOf(digest))
         if (received.interrupted) return await chunks.giveUp(upload, received, received.interrupted.error)
@@ -89,16 +90,16 @@ export function uploadsOf(parts: RegistryParts): Uploads {
     },
 
     async status(repository, id) {
-      readUploadId(parts, repository, id)
+      const begun = readUploadId(parts, repository, id)
       await writers.record(id)
-      const record = await findUpload(parts, repository, id)
+      const record = await findUpload(parts, begun)
       return { offset: await acknowledgeUpload(parts, { id, record }) }
     },
 
     async cancel(repository, id) {
-      readUploadId(parts, repository, id)
+      const begun = readUploadId(parts, repository, id)
       writers.stop(id)
-      await cancelUpload(parts, repository, id)
+      await cancelUpload(parts, begun)
     },
   }
 }
@@ -125,16 +126,31 @@ async function beginning(
   })
 }
 
+/** Takes an upload in order to close it; undefined if it is closed already and this only repeats that. @throws as takeUpload */
+async function takeOrRepeat(
+  parts: RegistryParts,
+  begun: BegunUpload,
+  { digest, chunk, ...writing }: { writer: UploadWriter; allStopped: boolean; digest: Digest; chunk: Chunk },
+): Promise<Upload | undefined> {
+  try {
+    return await takeUpload(parts, begun, writing)
+  } catch (error) {
+    const isUnknown = error instanceof RegistryError && error.id === 'UPLOAD_UNKNOWN'
+    if (isUnknown && (await isRepetition(parts, begun, { digest, chunk }))) return undefined
+    throw error
+  }
+}
+
 /**
  * Whether a request closes an upload again that is closed already as the same blob, as clients do whose answer got lost. Its body is read
  * and thrown away.
  */
 async function isRepetition(
   parts: RegistryParts,
-  repository: RepositoryName,
-  { writer, digest, chunk }: { writer: UploadWriter; digest: Digest; chunk: Chunk },
+  { id, repository }: BegunUpload,
+  { digest, chunk }: { digest: Digest; chunk: Chunk },
 ): Promise<boolean> {
-  if ((await parts.metadata.uploads.closedAs(writer.id)) !== digest) return false
+  if ((await parts.metadata.uploads.closedAs(id)) !== digest) return false
   const blob = await findBlob(parts, repository, digest).catch((error: unknown) => {
     if (error instanceof RegistryError) return undefined
     throw error

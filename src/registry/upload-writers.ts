@@ -47,6 +47,8 @@ export class UploadWriter {
   readonly ticket: bigint
   readonly ended: Promise<void>
   readonly end: () => void
+  /** Where the threads of the process count it. */
+  readonly slot: number
   /** Whether a newer request wants the upload. */
   isStopped = false
   /** Whether the body is over and the upload is being closed, which may take long and needs nothing from the client. */
@@ -58,6 +60,7 @@ export class UploadWriter {
   constructor(id: string, ticket: bigint) {
     this.id = id
     this.ticket = ticket
+    this.slot = slotOf(id)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
     this.end = resolve
@@ -168,7 +171,7 @@ export class UploadWriters {
     const writers = this.#writers.get(id) ?? new Set()
     writers.add(writer)
     this.#writers.set(id, writers)
-    Atomics.add(this.#counters, this.#place * SLOTS + slotOf(id), 1)
+    Atomics.add(this.#counters, this.#place * SLOTS + writer.slot, 1)
     return writer
   }
 
@@ -177,12 +180,12 @@ export class UploadWriters {
     const writers = this.#writers.get(id)
     writers?.delete(writer)
     if (writers?.size === 0) this.#writers.delete(id)
-    Atomics.sub(this.#counters, this.#place * SLOTS + slotOf(id), 1)
+    Atomics.sub(this.#counters, this.#place * SLOTS + writer.slot, 1)
     writer.end()
   }
 
   async #askAll(question: Question, patience: Patience): Promise<(Answer | 'silent')[]> {
-    const others = this.#channel === undefined ? [] : this.#placesWith(question.id)
+    const others = this.#channel === undefined ? [] : this.#placesWith(slotOf(question.id))
     const asked = others.map((place) => this.#ask(place, question, patience))
     // Whoever asks may be among the writers of this thread itself.
     const isHere = [...(this.#writers.get(question.id) ?? [])].some(
@@ -192,16 +195,16 @@ export class UploadWriters {
   }
 
   /** The other threads that may have writers of an upload: several uploads share a slot. */
-  #placesWith(id: string): number[] {
+  #placesWith(slot: number): number[] {
     const places: number[] = []
     for (let place = 0; place * SLOTS < this.#counters.length; place++) {
-      if (place !== this.#place && this.#count(place, id) > 0) places.push(place)
+      if (place !== this.#place && this.#count(place, slot) > 0) places.push(place)
     }
     return places
   }
 
-  #count(place: number, id: string): number {
-    return Atomics.load(this.#counters, place * SLOTS + slotOf(id))
+  #count(place: number, slot: number): number {
+    return Atomics.load(this.#counters, place * SLOTS + slot)
   }
 
   async #askHere(question: Question, patience: Patience): Promise<Answer | 'silent'> {
@@ -221,6 +224,7 @@ export class UploadWriters {
   /** Asks a thread until it answers, is found to have no such writers any more, or has been silent for too long. */
   async #ask(place: number, question: Question, patience: Patience): Promise<Answer | 'silent'> {
     const number = this.#questions++
+    const slot = slotOf(question.id)
     let answer: Answer | undefined
     this.#waiting.set(number, (given) => {
       answer = given
@@ -237,10 +241,10 @@ export class UploadWriters {
         if (wasClosing) answer = undefined
         return wasClosing
       },
-      isGone: () => this.#count(place, question.id) === 0,
+      isGone: () => this.#count(place, slot) === 0,
     })
     this.#waiting.delete(number)
-    if (this.#count(place, question.id) === 0) return 'done'
+    if (this.#count(place, slot) === 0) return 'done'
     return answer === undefined || answer === 'closing' ? 'silent' : answer
   }
 

@@ -57,24 +57,29 @@ function emptyRecord(repository: RepositoryName): UploadRecord {
   return { ...nothing, repository, version: 0, acknowledged: nothing, mustMove: false }
 }
 
+/** An upload that was begun here, as its id says; whether it is still open only the metadata knows. */
+export interface BegunUpload extends UploadClaims {
+  id: string
+  repository: RepositoryName
+}
+
 /** Reads the id of an upload. @throws RegistryError UPLOAD_UNKNOWN unless this registry made it for this repository */
-export function readUploadId(parts: RegistryParts, repository: RepositoryName, id: string): UploadClaims {
+export function readUploadId(parts: RegistryParts, repository: RepositoryName, id: string): BegunUpload {
   const claims = parseUploadId(parts.metadata.secret, repository, id)
   if (claims === undefined) throw new RegistryError('UPLOAD_UNKNOWN')
-  return claims
+  const { startedAt, algorithm } = claims
+  return { id, repository, startedAt, algorithm }
 }
 
 /**
- * Finds an upload of a repository.
+ * Finds an upload.
  *
- * @throws RegistryError UPLOAD_UNKNOWN if it was never begun here, is closed, cancelled or expired
+ * @throws RegistryError UPLOAD_UNKNOWN if it is closed, cancelled or expired
  */
 export async function findUpload(
   parts: RegistryParts,
-  repository: RepositoryName,
-  id: string,
+  { id, repository, startedAt }: BegunUpload,
 ): Promise<UploadRecord> {
-  const { startedAt } = readUploadId(parts, repository, id)
   const found = await parts.metadata.uploads.find(id)
   if (found === 'ended') throw new RegistryError('UPLOAD_UNKNOWN')
   const isFresh = parts.clock() - startedAt < parts.retention.uploads
@@ -91,12 +96,11 @@ export async function findUpload(
  */
 export async function takeUpload(
   parts: RegistryParts,
-  repository: RepositoryName,
+  begun: BegunUpload,
   { writer, allStopped }: { writer: UploadWriter; allStopped: boolean },
 ): Promise<Upload> {
-  const { id } = writer
-  const { algorithm } = readUploadId(parts, repository, id)
-  const record = await findUpload(parts, repository, id)
+  const { id, repository, algorithm } = begun
+  const record = await findUpload(parts, begun)
   // A lease that none of our writers has given back is another process's, or of one that could not.
   const isFree = allStopped && record.lease === undefined
   if (isFree) return { id, repository, algorithm, record, claim: { version: record.version }, writer }
@@ -175,12 +179,9 @@ export async function acknowledgeUpload(
 }
 
 /** Cancels an upload, whoever is writing to it; what it held goes. @throws RegistryError UPLOAD_UNKNOWN */
-export async function cancelUpload(
-  parts: RegistryParts,
-  repository: RepositoryName,
-  id: string,
-): Promise<void> {
-  await findUpload(parts, repository, id)
+export async function cancelUpload(parts: RegistryParts, begun: BegunUpload): Promise<void> {
+  const { id, repository } = begun
+  await findUpload(parts, begun)
   const [outcome] = await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }])
   if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
 }

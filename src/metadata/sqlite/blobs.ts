@@ -3,19 +3,27 @@ import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, PutBlob } from '../
 import type { Outcome } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { buryEdgesTo, isNamed, manifestThatNeeds } from './parents.ts'
-import { ensureRepository, findRepository, isBeingDeleted, namesIn } from './repositories.ts'
+import {
+  createRepository,
+  ensureRepository,
+  findRepository,
+  isBeingDeleted,
+  namesIn,
+} from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { closeUpload } from './upload-ends.ts'
 
 /** @see PutBlob */
 export function putBlob(statements: Statements, command: PutBlob): Outcome<PutBlob> {
-  if (isBeingDeleted(statements, command.repository)) return { result: 'repository-deleting' }
+  const found = findRepository(statements, command.repository)
+  if (found === undefined && isBeingDeleted(statements, command.repository)) {
+    return { result: 'repository-deleting' }
+  }
   if (command.upload !== undefined) {
     const closed = closeUpload(statements, command.upload, command)
     if (closed !== 'closed') return { result: closed }
   }
-  const repository = ensureRepository(statements, command.repository, command.at)
-  if (repository === undefined) return { result: 'repository-deleting' }
+  const repository = found ?? createRepository(statements, command.repository, command.at)
   storeContent(statements, command.digest, command.size, command.content, command.at)
   linkBlob(statements, repository, command.digest, command.at)
   return { result: 'stored' }

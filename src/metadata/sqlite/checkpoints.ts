@@ -5,6 +5,8 @@ import type { Statements } from './statements.ts'
 
 /** So many frames of the log are 16 MiB: a checkpoint costs syncs of its own, and what a crash leaves must be read at the next start. */
 const MAX_FRAMES = 4096
+/** How long the log is need not be asked after each batch of a few commands. */
+const COMMANDS_BETWEEN_LOOKS = 16
 
 /**
  * What a database says of the log that belongs to it. `number` rises with each checkpoint, before it and after it; `base` is the number
@@ -62,6 +64,7 @@ export class Checkpoints {
   #base: number
   /** Whether all of the log is in the database, so that the next transaction may be the first of a new one. */
   #mayBegin = false
+  #commandsSinceLook = 0
 
   constructor(database: DatabaseSync, statements: Statements) {
     this.#database = database
@@ -81,17 +84,22 @@ export class Checkpoints {
     if (this.#mayBegin) this.#write({ number: this.#number + 1, base: this.#number, running: true })
   }
 
-  /** The transaction that was marked is durable. */
-  committed(): void {
+  /** The transaction that was marked, of so many commands, is durable. */
+  committed(commands: number): void {
+    this.#commandsSinceLook += commands
     if (!this.#mayBegin) return
     this.#base = this.#number
     this.#number++
     this.#mayBegin = false
   }
 
-  /** Takes the log in if it is long. */
-  takeIfDue(): void {
-    if (Number(this.#log().frames) >= MAX_FRAMES) this.take()
+  /** Takes the log in if it is long. @returns whether that was so */
+  takeIfDue(): boolean {
+    if (this.#commandsSinceLook < COMMANDS_BETWEEN_LOOKS) return false
+    this.#commandsSinceLook = 0
+    const isDue = Number(this.#log().frames) >= MAX_FRAMES
+    if (isDue) this.take()
+    return isDue
   }
 
   /** Takes in as much of the log as no reader still needs. */

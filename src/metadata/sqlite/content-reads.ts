@@ -4,7 +4,7 @@ import type { ContentHolder, ContentReads, HoldersPage, StoredContent } from '..
 import { IS_OF_LIVE } from './parents.ts'
 import { findRepository } from './repositories.ts'
 import { inSnapshot } from './snapshot.ts'
-import type { Statements } from './statements.ts'
+import type { Row, Statements } from './statements.ts'
 
 /** Reads of content by digest. */
 export function contentReads(statements: Statements): ContentReads {
@@ -12,14 +12,21 @@ export function contentReads(statements: Statements): ContentReads {
     holders: async (digest, after, limit) =>
       inSnapshot(statements, () => listHolders(statements, digest, after, limit)),
     namedBy: async (repository, digest, limit) => listNaming(statements, repository, digest, limit),
-    stored: async (digest) => findStored(statements, digest),
+    stored: async (digests) => findStored(statements, digests),
     listStored: async (after, limit) => listStored(statements, after, limit),
   }
 }
 
-function findStored(statements: Statements, digest: Digest): StoredContent | undefined {
-  const row = statements.get('SELECT size, key FROM contents WHERE digest = ? AND key IS NOT NULL', digest)
-  return row && { digest, size: row.size as number, key: row.key as string }
+function findStored(statements: Statements, digests: readonly Digest[]): StoredContent[] {
+  const rows = statements.all(
+    `SELECT c.digest, c.size, c.key FROM json_each(?) names JOIN contents c ON c.digest = names.value WHERE c.key IS NOT NULL`,
+    JSON.stringify(digests),
+  )
+  return rows.map(storedContent)
+}
+
+function storedContent({ digest, size, key }: Row): StoredContent {
+  return { digest: digest as Digest, size: size as number, key: key as string }
 }
 
 /** Rows of a repository that is being deleted are passed over, so a page may be short. */
@@ -73,9 +80,7 @@ function listStored(
     after,
     limit,
   )
-  const stored = rows.flatMap(({ digest, size, key }) =>
-    key === null ? [] : [{ digest: digest as Digest, size: size as number, key: key as string }],
-  )
+  const stored = rows.filter(({ key }) => key !== null).map(storedContent)
   const last = rows.at(-1)
   return last === undefined || rows.length < limit ? { stored } : { stored, next: last.id as number }
 }

@@ -12,7 +12,7 @@ import { dropUnheldContent, storeContent } from './contents.ts'
 import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
 import { buryManifest, forgetGrave } from './graves.ts'
 import { buryEdgesTo, manifestThatNeeds } from './parents.ts'
-import { ensureRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
+import { createRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { conditionHolds, doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
 import { correctParents, totalSize } from './total-size.ts'
@@ -30,49 +30,45 @@ export function putManifest(statements: Statements, command: PutManifest): Outco
   )
   if (!holds) return { result: 'precondition-failed' }
 
-  const stored = found === undefined ? undefined : otherMediaType(statements, found, command)
-  if (stored !== undefined) return { result: 'other-media-type', mediaType: stored }
+  const stored = found === undefined ? undefined : storedMediaType(statements, found, command.digest)
+  const isSame = stored !== undefined && isSameMediaType(stored, command.mediaType)
+  // Under a type that no manifest has, it can't have been pushed on purpose.
+  if (stored !== undefined && !isSame && isManifestType(stored)) {
+    return { result: 'other-media-type', mediaType: stored }
+  }
 
-  const repository = found ?? ensureRepository(statements, command.repository, command.at)
-  if (repository === undefined) return { result: 'repository-deleting' }
-  storeManifest(statements, repository, command)
+  const repository = found ?? createRepository(statements, command.repository, command.at)
+  storeContent(statements, command.digest, command.bytes.length, { bytes: command.bytes }, command.at)
+  if (!isSame) storeManifest(statements, repository, command, { isNew: stored === undefined })
   for (const tag of command.tags) pointTag(statements, repository, tag, command)
   return { result: 'stored' }
 }
 
-/** The media type under which the manifest is served, if it is another one and could be that of a manifest. */
-function otherMediaType(
-  statements: Statements,
-  repository: number,
-  { digest, mediaType }: PutManifest,
-): string | undefined {
+/** The media type under which a manifest is served; undefined if the repository does not have it. */
+function storedMediaType(statements: Statements, repository: number, digest: Digest): string | undefined {
   const row = statements.get(
     'SELECT media_type FROM manifests WHERE repository = ? AND digest = ?',
     repository,
     digest,
   )
-  const stored = row?.media_type as string | undefined
-  const isSame = stored === undefined || isSameMediaType(stored, mediaType)
-  return isSame || !isManifestType(stored) ? undefined : stored
+  return row?.media_type as string | undefined
 }
 
-function storeManifest(statements: Statements, repository: number, command: PutManifest): void {
+/** Stores a manifest that is new, or has another media type from now on, which readers see. */
+function storeManifest(
+  statements: Statements,
+  repository: number,
+  command: PutManifest,
+  { isNew }: { isNew: boolean },
+): void {
   const { digest } = command
-  storeContent(statements, digest, command.bytes.length, { bytes: command.bytes }, command.at)
-  const found = statements.get(
-    'SELECT media_type FROM manifests WHERE repository = ? AND digest = ?',
-    repository,
-    digest,
-  )
-  // Another type in place of one that no manifest has is something that a reader sees; the same push again is nothing.
-  if (found !== undefined && isSameMediaType(found.media_type as string, command.mediaType)) return
   const position = recordChange(statements, repository, {
     kind: 'manifest-pushed',
     subject: digest,
     new: digest,
     at: command.at,
   })
-  if (found !== undefined) {
+  if (!isNew) {
     statements.run(
       'UPDATE manifests SET media_type = ? WHERE repository = ? AND digest = ?',
       command.mediaType,

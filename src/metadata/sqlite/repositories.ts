@@ -18,7 +18,11 @@ export function ensureRepository(
 ): number | undefined {
   const found = findRepository(statements, name)
   if (found !== undefined) return found
-  if (isBeingDeleted(statements, name)) return undefined
+  return isBeingDeleted(statements, name) ? undefined : createRepository(statements, name, at)
+}
+
+/** Creates a repository. There must be none of this name, nor one that is being deleted. @returns its id */
+export function createRepository(statements: Statements, name: RepositoryName, at: number): number {
   const row = statements.get(
     'INSERT INTO repositories (name, revision, created, updated) VALUES (?, 0, ?, ?) RETURNING id',
     name,
@@ -37,7 +41,7 @@ export function namesIn(rows: readonly Row[]): RepositoryName[] {
   return [...names] as RepositoryName[]
 }
 
-/** Whether a deleted repository of this name still has rows. */
+/** Whether a deleted repository of this name still has rows. While it has, there is no other one of this name. */
 export function isBeingDeleted(statements: Statements, name: RepositoryName): boolean {
   const row = statements.get(
     'SELECT finished FROM deleted_repositories WHERE name = ? ORDER BY id DESC LIMIT 1',

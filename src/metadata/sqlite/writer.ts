@@ -87,8 +87,7 @@ class SqliteWriter implements Writer {
     const { database, checkpoints, readMark } = this.#connection
     try {
       if (!database.isOpen) return
-      checkpoints?.takeIfDue()
-      readMark?.move()
+      if (checkpoints?.takeIfDue()) readMark?.move()
     } catch (error) {
       // Nothing of what was answered depends on it; the next batch finds out what is wrong.
       if (!isStoreFailure(error)) throw error
@@ -200,7 +199,7 @@ function applyBatch(
       database.exec('COMMIT')
       readMark?.move()
     })
-    checkpoints?.committed()
+    checkpoints?.committed(batch.reduce((sum, commands) => sum + commands.length, 0))
     return results
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
