@@ -1,3 +1,4 @@
+import { printable } from '../conformance/printable.ts'
 import { DataFolderError, describeProblem, refuseUnfinished } from '../data-folder.ts'
 import { type CheckedBlobs, type CheckReport, checkFolder } from '../maintenance/check.ts'
 import { refuseUnreadable } from '../maintenance/claim.ts'
@@ -64,7 +65,8 @@ function sayer({ json }: CheckOptions, progress: Progress): (line: string) => vo
   return (line) => {
     if (json) return
     progress.close()
-    process.stdout.write(`${line}\n`)
+    // Of a damaged database it may be anything.
+    process.stdout.write(`${printable(line)}\n`)
   }
 }
 

@@ -7,17 +7,25 @@ import type { Send } from './probe.ts'
 const DELETION = '_stowage/repository/self'
 /** Tags that are looked at in one repository: more are not pushed to one. */
 const MAX_TAGS = 2_000
+const LONGEST_MS = 300_000
 
 /**
  * Deletes what a run left in its repositories: each of them as a whole where the registry offers that, else their tags and manifests.
  * Names in answers are checked before they are sent back.
  *
  * @param names repositories that only this run has pushed to
+ * @param longest how long it may go on sending requests, in milliseconds: a registry may take its time for each
  * @returns how many the registry may keep, since it offers no way to delete a repository
  */
-export async function removeRepositories(names: Iterable<RepositoryName>, send: Send): Promise<number> {
+export async function removeRepositories(
+  names: Iterable<RepositoryName>,
+  send: Send,
+  longest: number = LONGEST_MS,
+): Promise<number> {
+  const deadline = performance.now() + longest
   let kept = 0
-  const attempt = (request: ProbeRequest) => send(request).catch(() => undefined)
+  const attempt = async (request: ProbeRequest) =>
+    performance.now() < deadline ? await send(request).catch(() => undefined) : undefined
   for (const name of names) {
     // Where there is nothing, there is nothing to ask for.
     const tags = await attempt({ method: 'GET', target: `/v2/${name}/tags/list` })

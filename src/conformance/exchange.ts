@@ -16,6 +16,8 @@ export interface ProbeAnswer {
   status: number
   headers: Headers
   body: Uint8Array
+  /** How long the body was, where only its beginning is kept. */
+  size?: number
   /** The last request of those that redirects asked for. */
   redirected?: { method: string; url: string }
   /** Whether a password or token was shown. */

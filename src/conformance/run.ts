@@ -2,6 +2,7 @@ import { urlOf } from '../client/session.ts'
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
 import type { Case } from './case.ts'
 import type { Exchange, ProbeRequest } from './exchange.ts'
+import { KeptAnswers } from './kept-answers.ts'
 import { Failure, NotSupported, Undecided } from './outcome.ts'
 import type { Existing, Probe, Send } from './probe.ts'
 import { answerOf, rawExchange } from './raw-request.ts'
@@ -41,6 +42,8 @@ export interface RunOptions {
   existing?: Existing
   /** Once aborted, no case is begun any more; those that run finish and clean up. */
   signal?: AbortSignal
+  /** How long a case may go on taking away what it pushed, in milliseconds; a minute if absent. */
+  longestCleanUp?: number
   onResult?(result: Result): void
   /** Told of repositories of this run that there may be now, possibly more than once. */
   onRepository?(name: RepositoryName): void
@@ -52,6 +55,7 @@ export interface RunOptions {
 export async function runCases(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
   const known = new Map<string, Promise<Result>>()
   const slots = new Slots(options.concurrency)
+  const answers = new KeptAnswers()
   const start = (each: Case): Promise<Result> => {
     const found = known.get(each.id)
     if (found !== undefined) return found
@@ -64,7 +68,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
     const missing = needed.find(({ verdict }) => verdict !== 'passed')
     const result =
       missing === undefined
-        ? await slots.run(() => runCase(each, options))
+        ? await slots.run(() => runCase(each, options, answers))
         : { ...verdictWithout(missing), case: each, milliseconds: 0 }
     options.onResult?.(result)
     return result
@@ -105,10 +109,12 @@ class Slots {
 
 /** How long a case may go on sending requests: a registry may lead it from one slow answer to the next. */
 const LONGEST_CASE_MS = 300_000
+/** How long it may then go on taking away what it pushed. */
+const LONGEST_CLEAN_UP_MS = 60_000
 /** How many bytes a case may be answered with in all. */
 const MAX_ANSWERS = 128 * 1024 * 1024
 
-async function runCase(each: Case, options: RunOptions): Promise<Result> {
+async function runCase(each: Case, options: RunOptions, answers: KeptAnswers): Promise<Result> {
   if (options.signal?.aborted)
     return { verdict: 'skipped', because: 'interruption', case: each, milliseconds: 0 }
   const started = performance.now()
@@ -136,21 +142,34 @@ async function runCase(each: Case, options: RunOptions): Promise<Result> {
     },
   }
   const verdict = await judge(each, probe)
-  for (const request of [...afterwards.values()].reverse()) await takeAway(request, options)
-  return { ...verdict, case: each, milliseconds: performance.now() - started }
+  await takeAway([...afterwards.values()].reverse(), options)
+  const kept = 'exchanges' in verdict && { exchanges: answers.keep(verdict.exchanges) }
+  return { ...verdict, ...kept, case: each, milliseconds: performance.now() - started }
 }
 
 function sizeOf(exchanges: readonly Exchange[]): number {
   return exchanges.reduce((sum, { answer }) => sum + (answer?.body.length ?? 0), 0)
 }
 
-/** What isn't there any more, or never could be, is as good as deleted. */
-async function takeAway(request: ProbeRequest, { send, onLeftBehind }: RunOptions): Promise<void> {
+/** Sends what takes away again what a case has pushed, for a bounded time. */
+async function takeAway(
+  requests: readonly ProbeRequest[],
+  { send, onLeftBehind, longestCleanUp = LONGEST_CLEAN_UP_MS }: RunOptions,
+): Promise<void> {
+  const deadline = performance.now() + longestCleanUp
+  for (const request of requests) {
+    const isGone = performance.now() < deadline && (await remove(request, send))
+    if (!isGone) onLeftBehind?.(request)
+  }
+}
+
+/** @returns whether it is gone: what isn't there any more, or never could be, is as good as deleted */
+async function remove(request: ProbeRequest, send: Send): Promise<boolean> {
   const status = await send(request).then(
     (answer) => answer.status,
     () => 0,
   )
-  if (![400, 404].includes(status) && (status < 200 || status > 299)) onLeftBehind?.(request)
+  return [400, 404].includes(status) || (status >= 200 && status <= 299)
 }
 
 async function sendAndKeep(options: RunOptions, request: ProbeRequest, exchanges: Exchange[]) {

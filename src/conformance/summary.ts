@@ -203,7 +203,7 @@ function reportExchange(
       response: {
         status: answer.status,
         headers: headersOf(answer.headers, hider),
-        ...bodyOf(answer.body, hider),
+        ...bodyOf(answer.body, hider, answer.size),
       },
     }),
     ...(problem !== undefined && { problem: line(problem, hider) }),
@@ -217,15 +217,15 @@ function headersOf(headers: Iterable<[string, string]>, hider: Hider): Record<st
   return Object.fromEntries(shown)
 }
 
-function bodyOf(body: Uint8Array | undefined, hider: Hider): { body?: string } {
-  return body === undefined || body.length === 0 ? {} : { body: textOf(body, hider) }
+function bodyOf(body: Uint8Array | undefined, hider: Hider, size = body?.length): { body?: string } {
+  return body === undefined || size === undefined || size === 0 ? {} : { body: textOf(body, size, hider) }
 }
 
 /** A body as text for people. Secrets go before it is cut, or half of one could be left. */
-function textOf(body: Uint8Array, { hide, longest }: Hider): string {
+function textOf(body: Uint8Array, size: number, { hide, longest }: Hider): string {
   const text = decodeText(body.subarray(0, MAX_BODY + 4 * longest))
-  if (text === undefined) return `(${body.length} bytes that are not text)`
+  if (text === undefined) return `(${size} bytes that are not text)`
   const shown = printable(hide(text))
-  const rest = body.length > MAX_BODY ? ` … (${body.length} bytes in all)` : ''
+  const rest = size > MAX_BODY ? ` … (${size} bytes in all)` : ''
   return `${shown.slice(0, MAX_BODY)}${rest}`.toWellFormed()
 }

@@ -1,6 +1,7 @@
 import { readChunks } from './content.ts'
 import type { HttpApp, HttpBody, HttpRequest } from './message.ts'
 import { type OriginReader, originReader, type RequestOrigin } from './request-origin.ts'
+import { gatherPieces } from './small-pieces.ts'
 
 /**
  * Mounts an app in any host that speaks the web's own `Request` and `Response`; also for tests without a port.
@@ -38,7 +39,7 @@ class FetchRequest implements HttpRequest {
     this.path = url.pathname
     this.query = url.searchParams
     this.signal = signal
-    this.body = request.body ?? noBytes()
+    this.body = request.body === null ? noBytes() : gatherPieces(request.body)
     this.#request = request
     this.#url = url
     this.#readOrigin = readOrigin

@@ -97,9 +97,9 @@ export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch)
       // That it has all that its state speaks of was just looked at.
       remember(key, Number.POSITIVE_INFINITY)
     },
-    async open(key, range) {
+    async open(key, range, state) {
       try {
-        return (await blobs.open(key, range)) ?? lost(key)
+        return (await blobs.open(key, range, state)) ?? lost(key)
       } catch (error) {
         seen.delete(key)
         throw error

@@ -89,7 +89,8 @@ function labelsOf(config: unknown): Labels | undefined {
   const labels = isObject(config) ? config.Labels : undefined
   if (!isObject(labels) || !Object.values(labels).every((value) => typeof value === 'string'))
     return undefined
-  if (Object.keys(labels).length === 0 || JSON.stringify(labels).length > MAX_LABELS_SIZE) return undefined
+  if (Object.keys(labels).length === 0 || Buffer.byteLength(JSON.stringify(labels)) > MAX_LABELS_SIZE)
+    return undefined
   return labels as Labels
 }
 

@@ -16,6 +16,7 @@ export class PullLog {
   readonly #gathered = new Map<string, RecordPulls['pulls'][number]>()
   #timer: NodeJS.Timeout | undefined
   #saving: Promise<void> = Promise.resolve()
+  #isSaving = false
 
   constructor(parts: Pick<RegistryParts, 'metadata' | 'clock' | 'pullsInterval'>) {
     this.#parts = parts
@@ -24,20 +25,39 @@ export class PullLog {
   /** Remembers that a manifest was pulled now. */
   add(repository: RepositoryName, digest: Digest): void {
     this.#gathered.set(`${repository}@${digest}`, { repository, digest, at: this.#parts.clock() })
-    if (this.#gathered.size >= MAX_GATHERED) void this.save()
-    if (this.#timer !== undefined) return
-    this.#timer = setTimeout(() => void this.save(), this.#parts.pullsInterval ?? INTERVAL_MS)
-    this.#timer.unref()
+    if (this.#gathered.size > MAX_GATHERED) this.#forgetOldest()
+    if (this.#isSaving) return
+    if (this.#gathered.size === MAX_GATHERED) void this.save()
+    else this.#saveLater()
   }
 
   /** Records what was gathered. If the store fails it is lost: pulls are no reason to fail anything. */
   async save(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#saving = this.#saving.then(() => this.#saveAll())
+    await this.#saving
+  }
+
+  async #saveAll(): Promise<void> {
     const pulls = [...this.#gathered.values()]
     this.#gathered.clear()
-    this.#saving = this.#saving.then(() => this.#commit(pulls)).catch(() => {})
-    await this.#saving
+    this.#isSaving = true
+    await this.#commit(pulls).catch(() => {})
+    this.#isSaving = false
+    if (this.#gathered.size > 0) this.#saveLater()
+  }
+
+  #saveLater(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => void this.save(), this.#parts.pullsInterval ?? INTERVAL_MS)
+    this.#timer.unref()
+  }
+
+  /** While the store takes nothing, no more is kept than what was gathered last. */
+  #forgetOldest(): void {
+    const [oldest] = this.#gathered.keys()
+    if (oldest !== undefined) this.#gathered.delete(oldest)
   }
 
   async #commit(pulls: RecordPulls['pulls']): Promise<void> {
