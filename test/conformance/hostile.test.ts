@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { rawSender } from '../../src/cli/conformance-connection.ts'
+import { hostileBoundCases } from '../../src/conformance/cases/hostile/bounds.ts'
 import { hostileFramingCases } from '../../src/conformance/cases/hostile/framing.ts'
 import { hostileManifestCases, hostileSizeCases } from '../../src/conformance/cases/hostile/manifests.ts'
 import { hostileRequestCases } from '../../src/conformance/cases/hostile/requests.ts'
@@ -149,6 +150,35 @@ const SIZES: readonly KnownBad[] = [
 testCases('hostile requests', hostileRequestCases, REQUESTS)
 testCases('hostile manifests', hostileManifestCases, MANIFESTS)
 testCases('large manifests', hostileSizeCases, SIZES)
+
+const BOUNDS: readonly KnownBad[] = [
+  {
+    id: 'hostile-media-type-changes',
+    does: 'takes the same bytes under any type',
+    fault: status(at('PUT manifest', /media-type-changes/), 201, 400),
+  },
+  {
+    id: 'hostile-tiny-chunks',
+    does: 'fails at many chunks',
+    fault: status(
+      (request) => request.method === 'PUT' && request.header('transfer-encoding') !== undefined,
+      500,
+    ),
+  },
+  {
+    id: 'hostile-huge-page',
+    does: 'fails at large numbers',
+    fault: status(at('GET tags', /n=9/), 500),
+  },
+  { id: 'hostile-artifact-type', does: 'takes any artifact type', fault: taking(/artifact-type/) },
+  {
+    id: 'hostile-label-terms',
+    does: 'takes any number of terms',
+    fault: status(at('GET', /labelSelector/), 200, 400),
+  },
+]
+
+testCases('bounds', hostileBoundCases, BOUNDS, { raw: true })
 
 /** What each case of framing fails on: a server that answers every head it finds with this status, whatever else came. */
 const CARELESS: Readonly<Record<string, number>> = {

@@ -6,6 +6,7 @@ import { manifestTarget, pushArtifact } from '../../manifest.ts'
 import { Failure, NotSupported } from '../../outcome.ts'
 import { randomContent } from '../../probe.ts'
 import { closeUpload, postUpload, pushBlob, sendChunk, startUpload } from '../../upload.ts'
+import { hostileBoundCases } from './bounds.ts'
 import { hostileFramingCases, tried } from './framing.ts'
 import { hostileManifestCases, hostileSizeCases } from './manifests.ts'
 
@@ -273,5 +274,6 @@ export const hostileCases: readonly Case[] = [
   ...hostileRequestCases,
   ...hostileManifestCases,
   ...hostileSizeCases,
+  ...hostileBoundCases,
   ...hostileFramingCases,
 ]
