@@ -253,6 +253,28 @@ test('the bench knows a server only by its requests; only what fills a registry 
   assert.deepEqual(strangers, [])
 })
 
+test('the spike of a second metadata store uses only the seam and its rules, and nothing uses the spike', () => {
+  const spike = readSources('test/spikes')
+  assert.ok(spike.length > 5)
+  const allowed = [...METADATA_SEAM, 'src/metadata/tag-condition.ts', 'src/metadata/upload-claim.ts']
+  const strangers = spike.flatMap(({ path, imports }) =>
+    imports
+      .map(({ specifier }) => (specifier.startsWith('.') ? join(dirname(path), specifier) : specifier))
+      .filter(
+        (target) => target.startsWith('src/') && !target.startsWith('src/oci/') && !allowed.includes(target),
+      )
+      .map((target) => `${path} imports ${target}`),
+  )
+  assert.deepEqual(strangers, [])
+  const users = [...sources, ...readSources('bench')].filter(({ imports }) =>
+    imports.some(({ specifier }) => specifier === 'pg' || specifier.includes('spikes/')),
+  )
+  assert.deepEqual(
+    users.map(({ path }) => path),
+    [],
+  )
+})
+
 test('every file of src has a rule', () => {
   const lawless = sources.filter(({ path }) => ruleOf(path) === undefined)
   assert.deepEqual(

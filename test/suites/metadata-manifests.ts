@@ -8,10 +8,10 @@ import {
   changesOf,
   commitOne,
   edge,
-  type GetStore,
   manifestCommand,
   newDigest,
   newRepository,
+  type PushStore,
   putBlob,
   putManifest,
   sha256,
@@ -21,7 +21,7 @@ import {
 } from './metadata-place.ts'
 
 /** Manifests and tags: what a push needs, what it changes, and what stands in the way of a deletion. */
-export function testManifests(getStore: GetStore): void {
+export function testManifests(getStore: () => PushStore): void {
   testMissing(getStore)
   testKinds(getStore)
   testStoring(getStore)
@@ -32,7 +32,7 @@ export function testManifests(getStore: GetStore): void {
   testWhatStays(getStore)
 }
 
-function testMissing(getStore: GetStore): void {
+function testMissing(getStore: () => PushStore): void {
   test('a manifest without its content is refused, naming each missing digest once, and creates nothing', async () => {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
@@ -89,7 +89,7 @@ function testMissing(getStore: GetStore): void {
   })
 }
 
-function testKinds(getStore: GetStore): void {
+function testKinds(getStore: () => PushStore): void {
   test('layers that lie elsewhere, and the subject, need not be there', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -124,7 +124,7 @@ function testKinds(getStore: GetStore): void {
   })
 }
 
-function testStoring(getStore: GetStore): void {
+function testStoring(getStore: () => PushStore): void {
   test('a manifest is read as it was pushed, by digest and by tag', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -202,7 +202,7 @@ const CONDITIONS: [condition: TagCondition, holdsIfAbsent: boolean, holdsAtA: bo
   [{ ifMatch: '*', ifNoneMatch: '*' }, false, false],
 ]
 
-function testConditions(getStore: GetStore): void {
+function testConditions(getStore: () => PushStore): void {
   test('a tag is set and removed exactly where its condition holds', async () => {
     const store = getStore()
     const name = tags('t')
@@ -227,7 +227,7 @@ function testConditions(getStore: GetStore): void {
   })
 }
 
-function testTags(getStore: GetStore): void {
+function testTags(getStore: () => PushStore): void {
   test('several tags are set in one step, and each counts once', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -263,7 +263,7 @@ function testTags(getStore: GetStore): void {
   })
 }
 
-function testSingleTags(getStore: GetStore): void {
+function testSingleTags(getStore: () => PushStore): void {
   test('of writers that all want a new tag for themselves, one gets it', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -292,7 +292,7 @@ function testSingleTags(getStore: GetStore): void {
   })
 }
 
-function testDeletion(getStore: GetStore): void {
+function testDeletion(getStore: () => PushStore): void {
   test('a manifest that an index names cannot be deleted before that index', async () => {
     const store = getStore()
     const repository = newRepository()
@@ -333,7 +333,7 @@ function testDeletion(getStore: GetStore): void {
   })
 }
 
-function testWhatStays(getStore: GetStore): void {
+function testWhatStays(getStore: () => PushStore): void {
   test('what is not there cannot be deleted, also where the repository or only a blob of the digest is', async () => {
     const store = getStore()
     const repository = newRepository()

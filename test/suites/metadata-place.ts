@@ -4,12 +4,24 @@ import type { Change } from '../../src/metadata/changes.ts'
 import type { Command, Outcome } from '../../src/metadata/command.ts'
 import type { PutManifest } from '../../src/metadata/manifests.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { UploadRecord } from '../../src/metadata/uploads.ts'
 import { type Digest, formatDigest } from '../../src/oci/digest.ts'
 import type { Edge, EdgeKind } from '../../src/oci/manifest.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 
 /** Makes an empty store; the suite closes it. */
 export type MakeMetadataStore = () => Promise<MetadataStore>
+
+/** What the tests of pushes and of opening uploads use of a store, so that a driver can begin with that. */
+export interface PushStore extends Pick<MetadataStore, 'commit' | 'blobs'> {
+  repositories: Pick<MetadataStore['repositories'], 'exists'>
+  tags: Pick<MetadataStore['tags'], 'list'>
+  manifests: Pick<MetadataStore['manifests'], 'find' | 'read' | 'referrers'>
+  log: Pick<MetadataStore['log'], 'changes'>
+  uploads: {
+    find(id: string): Promise<Pick<UploadRecord, 'repository' | 'version' | 'lease'> | 'ended' | undefined>
+  }
+}
 
 /** The store of a suite, once it is there. */
 export type GetStore = () => MetadataStore
@@ -46,7 +58,7 @@ export function newDigest(): Digest {
 
 /** Does one command. */
 export async function commitOne<const C extends Command>(
-  store: MetadataStore,
+  store: Pick<MetadataStore, 'commit'>,
   command: C,
 ): Promise<Outcome<C>> {
   const [outcome] = await store.commit([command])
@@ -68,7 +80,10 @@ export function blobCommand(repository: RepositoryName, changes: Partial<PutBlob
 }
 
 /** Puts a blob of random small content. @returns its digest */
-export async function putBlob(store: MetadataStore, repository: RepositoryName): Promise<Digest> {
+export async function putBlob(
+  store: Pick<MetadataStore, 'commit'>,
+  repository: RepositoryName,
+): Promise<Digest> {
   const command = blobCommand(repository)
   await commitOne(store, command)
   return command.digest
@@ -98,7 +113,7 @@ export function manifestCommand(repository: RepositoryName, changes: Partial<Put
 
 /** Puts a manifest. @returns its digest */
 export async function putManifest(
-  store: MetadataStore,
+  store: Pick<MetadataStore, 'commit'>,
   repository: RepositoryName,
   changes: Partial<PutManifest> = {},
 ): Promise<Digest> {
@@ -114,7 +129,10 @@ export function tags(...names: string[]): Tag[] {
 }
 
 /** The whole change log of one repository, read in pages. */
-export async function changesOf(store: MetadataStore, repository: RepositoryName): Promise<Change[]> {
+export async function changesOf(
+  store: Pick<PushStore, 'log'>,
+  repository: RepositoryName,
+): Promise<Change[]> {
   const found: Change[] = []
   for (let after = 0; ; ) {
     const page = await store.log.changes(after, 10_000)
@@ -127,7 +145,7 @@ export async function changesOf(store: MetadataStore, repository: RepositoryName
 
 /** The digest that a tag points to. */
 export async function tagged(
-  store: MetadataStore,
+  store: Pick<PushStore, 'manifests'>,
   repository: RepositoryName,
   tag: string,
 ): Promise<Digest | undefined> {

@@ -17,6 +17,7 @@ import { testReferrers } from './metadata-referrers.ts'
 import { testRepositories } from './metadata-repositories.ts'
 import { testUndelete } from './metadata-undelete.ts'
 import { testUploadEnds } from './metadata-upload-ends.ts'
+import { testOpening } from './metadata-upload-opening.ts'
 import { testUploadTakeovers } from './metadata-upload-takeovers.ts'
 import { testUploads } from './metadata-uploads.ts'
 
@@ -41,6 +42,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('manifests and tags', () => testManifests(getStore))
     describe('referrers', () => testReferrers(getStore))
     describe('uploads', () => testUploads(getStore))
+    describe('uploads that are opened', () => testOpening(getStore))
     describe('uploads that are taken over', () => testUploadTakeovers(getStore))
     describe('ends of uploads', () => testUploadEnds(getStore))
     describe('lists', () => testLists(getStore))

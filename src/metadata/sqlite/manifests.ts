@@ -8,13 +8,14 @@ import type {
   PutManifest,
   RecordPulls,
 } from '../manifests.ts'
+import { conditionHolds } from '../tag-condition.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
 import { buryManifest, forgetGrave } from './graves.ts'
 import { buryEdgesTo, manifestThatNeeds } from './parents.ts'
 import { createRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
-import { conditionHolds, doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
+import { doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
 import { correctParents, totalSize } from './total-size.ts'
 
 /** @see PutManifest */

@@ -1,7 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
 import type { Outcome } from '../command.ts'
-import type { DeleteTag, DropDoomedTags, SetTag, TagCondition } from '../tags.ts'
+import { conditionHolds } from '../tag-condition.ts'
+import type { DeleteTag, DropDoomedTags, SetTag } from '../tags.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 
@@ -39,14 +40,6 @@ function findTag(
     tag,
   )
   return row && { digest: row.digest as Digest, isLive: row.isLive === 1 }
-}
-
-/** Whether a tag that points to this digest is what a command asks for. */
-export function conditionHolds(current: Digest | undefined, { ifMatch, ifNoneMatch }: TagCondition): boolean {
-  const matches = (list: '*' | readonly string[]) =>
-    current !== undefined && (list === '*' || list.includes(current))
-  if (ifMatch !== undefined && !matches(ifMatch)) return false
-  return ifNoneMatch === undefined || !matches(ifNoneMatch)
 }
 
 /** Points a tag to a manifest. */

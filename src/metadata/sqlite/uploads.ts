@@ -1,5 +1,6 @@
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Outcome } from '../command.ts'
+import { judgeClaim } from '../upload-claim.ts'
 import type {
   AcknowledgeUpload,
   DigestsSoFar,
@@ -191,16 +192,9 @@ export function checkClaim(
   { id, repository }: { id: string; repository: RepositoryName },
   claim: UploadClaim,
 ): 'held' | 'unknown' | 'changed' {
-  const found = findUpload(statements, id)
-  if (found === undefined) {
-    return claim.version === 0 && !isBeingDeleted(statements, repository) ? 'held' : 'unknown'
-  }
-  if (found === 'ended' || found.repository !== repository) return 'unknown'
-  const holds =
-    claim.lease === undefined
-      ? found.lease === undefined && found.version === claim.version
-      : found.lease?.token === claim.lease
-  return holds ? 'held' : 'changed'
+  const judged = judgeClaim(findUpload(statements, id), { repository, claim })
+  const isNew = judged === 'held' && claim.version === 0
+  return isNew && isBeingDeleted(statements, repository) ? 'unknown' : judged
 }
 
 /** @see ReleaseUpload */

@@ -1,0 +1,10 @@
+import type { Digest } from '../oci/digest.ts'
+import type { TagCondition } from './tags.ts'
+
+/** Whether a tag that points to this digest is what a command asks for. */
+export function conditionHolds(current: Digest | undefined, { ifMatch, ifNoneMatch }: TagCondition): boolean {
+  const matches = (list: '*' | readonly string[]) =>
+    current !== undefined && (list === '*' || list.includes(current))
+  if (ifMatch !== undefined && !matches(ifMatch)) return false
+  return ifNoneMatch === undefined || !matches(ifNoneMatch)
+}
