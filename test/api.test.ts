@@ -18,7 +18,7 @@ import { parseDigest } from '../src/oci/digest.ts'
 import { ERRORS, type ErrorId } from '../src/oci/error.ts'
 import { parseRepositoryName, parseTag } from '../src/oci/reference.ts'
 import { parseRoute } from '../src/oci/route.ts'
-import { EXTENSIONS } from '../src/serving.ts'
+import { EXTENSIONS } from '../src/server/request-server.ts'
 import { eventMisfits, misfitOf, misfitsOf, type SentAnswer } from './api/description.ts'
 import { watchAnswers } from './api/watch.ts'
 

@@ -62,8 +62,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   conformance: { folders: ['oci', 'client'], node: false },
   maintenance: {
-    folders: ['oci', 'storage', 'metadata', 'registry'],
-    files: ['src/data-folder.ts', 'src/folder-access.ts'],
+    folders: ['oci', 'storage', 'metadata', 'registry', 'stores'],
     node: true,
   },
   settings: {
@@ -72,16 +71,33 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: ['yaml'],
     node: true,
   },
+  stores: { folders: ['oci', 'storage', 'metadata'], node: true },
+  server: {
+    folders: [
+      'oci',
+      'storage',
+      'metadata',
+      'registry',
+      'auth',
+      'api',
+      'extensions',
+      'http',
+      'settings',
+      'stores',
+    ],
+    files: ['src/config.ts', 'src/cgroup.ts', 'src/ip-address.ts', 'src/loopback.ts'],
+    packages: ['pino', 'zod'],
+    node: true,
+  },
   cli: {
-    folders: ['oci', 'client', 'conformance', 'maintenance', 'settings'],
+    folders: ['oci', 'client', 'conformance', 'maintenance', 'settings', 'stores'],
     files: [
-      'src/server.ts',
       'src/config.ts',
-      'src/data-folder.ts',
-      'src/log.ts',
-      'src/log-output.ts',
-      'src/compiled-code.ts',
-      'src/thread-pool.ts',
+      'src/server/server.ts',
+      'src/server/log.ts',
+      'src/server/log-output.ts',
+      'src/server/compiled-code.ts',
+      'src/server/thread-pool.ts',
       'src/system-calls.ts',
     ],
     packages: ['commander', 'undici'],
@@ -92,8 +108,6 @@ const RULES: Readonly<Record<string, Rule>> = {
 
 const TOP: Readonly<Record<string, Rule>> = {
   'src/loopback.ts': { folders: [], node: false },
-  'src/compiled-code.ts': { folders: [], node: true },
-  'src/thread-pool.ts': { folders: [], node: true },
   'src/ip-address.ts': { folders: [], node: true },
   'src/system-calls.ts': { folders: [], node: true },
   'src/config.ts': {
@@ -101,50 +115,8 @@ const TOP: Readonly<Record<string, Rule>> = {
     files: ['src/loopback.ts', 'src/open-files.ts'],
     node: true,
   },
-  'src/folder-access.ts': { folders: [], node: true },
-  'src/data-folder.ts': { folders: ['storage', 'metadata'], files: ['src/folder-access.ts'], node: true },
   'src/cgroup.ts': { folders: [], node: true },
   'src/open-files.ts': { folders: [], node: true },
-  'src/log-output.ts': { folders: [], node: true },
-  'src/log.ts': {
-    folders: [],
-    files: ['src/config.ts', 'src/log-output.ts'],
-    packages: ['pino'],
-    node: true,
-  },
-  'src/health.ts': composition(),
-  'src/serving.ts': composition('src/cgroup.ts', 'src/health.ts', 'src/loopback.ts', 'src/ip-address.ts'),
-  'src/worker-thread.ts': composition(
-    'src/health.ts',
-    'src/serving.ts',
-    'src/log.ts',
-    'src/log-output.ts',
-    'src/compiled-code.ts',
-  ),
-  'src/worker-place.ts': composition('src/health.ts', 'src/worker-thread.ts', 'src/log-output.ts'),
-  'src/worker-host.ts': composition('src/worker-place.ts', 'src/worker-thread.ts'),
-  'src/shutdown.ts': composition(),
-  'src/listening.ts': composition('src/loopback.ts'),
-  'src/administration.ts': { ...composition(), packages: ['zod'] },
-  'src/server.ts': composition(
-    'src/administration.ts',
-    'src/health.ts',
-    'src/listening.ts',
-    'src/log-output.ts',
-    'src/serving.ts',
-    'src/shutdown.ts',
-    'src/worker-host.ts',
-  ),
-}
-
-/** A file that puts parts together. */
-function composition(...files: string[]): Rule {
-  return {
-    folders: Object.keys(RULES).filter((folder) => folder !== 'cli' && folder !== 'maintenance'),
-    files: ['src/config.ts', 'src/data-folder.ts', ...files],
-    packageTypes: ['pino'],
-    node: true,
-  }
 }
 
 /** The only files that may speak to a network by Node's own means. */
@@ -173,7 +145,7 @@ const NETWORK_FILES = [
   'src/http/upgrade.ts',
   'src/http/zero-copy.ts',
   // A socket may be what the log is written to.
-  'src/log-output.ts',
+  'src/server/log-output.ts',
   // Only to read addresses.
   'src/ip-address.ts',
 ]
@@ -306,9 +278,11 @@ test('an arrow that is not in the table is found', () => {
     ['src/extensions/oci.ts', '../http/message.ts', true],
     ['src/metadata/command.ts', '../storage/blob-store.ts', true],
     ['src/storage/memory.ts', '../metadata/command.ts', true],
-    ['src/server.ts', 'pino', false],
-    ['src/server.ts', './cli/serve.ts', true],
-    ['src/config.ts', './server.ts', true],
+    ['src/server/server.ts', '../cli/serve.ts', true],
+    ['src/server/server.ts', '../maintenance/backup.ts', true],
+    ['src/stores/data-folder.ts', '../server/server.ts', true],
+    ['src/cli/serve.ts', '../server/worker-pool.ts', true],
+    ['src/config.ts', './server/server.ts', true],
     ['src/unknown/x.ts', 'node:fs', false],
     ['src/unknown.ts', 'node:fs', false],
   ] as const) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { DEFAULTS, parseConfig, type Settings } from '../src/config.ts'
-import { type StowageServer, startServerHere } from '../src/server.ts'
+import { type StowageServer, startServerInThisThread } from '../src/server/server.ts'
 import { watchAnswers } from './api/watch.ts'
 
 /** A server of a test, on a port and a data folder of its own. */
@@ -48,7 +48,7 @@ export async function startStowage(
 ): Promise<TestServer> {
   const data = settings.data ?? (await mkdtemp(join(tmpdir(), 'stowage-test-')))
   const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', ...settings, data })
-  const server = await startServerHere(config, pino({ level: 'silent' }))
+  const server = await startServerInThisThread(config, pino({ level: 'silent' }))
   let closed: Promise<void> | undefined
   const close = () => {
     closed ??= server.close().then(() => {})

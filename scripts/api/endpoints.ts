@@ -8,7 +8,7 @@ import { type DescribedEndpoint, wholeOperation } from '../../src/api/whole-oper
 import { type CoreRouteId, ENDPOINTS } from '../../src/endpoints/endpoints.ts'
 import type { ErrorId } from '../../src/oci/error.ts'
 import { ROUTES } from '../../src/oci/route.ts'
-import { EXTENSIONS } from '../../src/serving.ts'
+import { EXTENSIONS } from '../../src/server/request-server.ts'
 
 /** A path that the server answers, with all that it does there. */
 export interface Endpoint {

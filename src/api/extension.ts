@@ -55,7 +55,7 @@ export function extensionEndpoint<
 }
 
 /**
- * A namespace of the API, as data; the list in serving.ts is all the wiring there is.
+ * A namespace of the API, as data; the list in server/request-server.ts is all the wiring there is.
  * @see OCI Distribution Specification, extensions/README.md
  */
 export interface Extension extends OfferedExtension {

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { refuseUnfinished } from '../data-folder.ts'
 import {
   type Backup,
   BackupError,
@@ -8,6 +7,7 @@ import {
   makeBackup,
 } from '../maintenance/backup.ts'
 import { describeLost } from '../maintenance/lost-blob.ts'
+import { refuseUnfinished } from '../stores/data-folder.ts'
 import { formatBytes } from './bytes.ts'
 import { holdFolder } from './folder-hold.ts'
 import { openProgress } from './progress.ts'

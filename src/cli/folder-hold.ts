@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { folderIdentity } from '../data-folder.ts'
 import { claimStopped } from '../maintenance/claim.ts'
+import { folderIdentity } from '../stores/data-folder.ts'
 import { askServer, NoServerError } from './admin-client.ts'
 import { UsageError } from './usage-error.ts'
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { join } from 'node:path'
-import { keepCompiledCode } from '../compiled-code.ts'
-import { sizeThreadPool } from '../thread-pool.ts'
+import { keepCompiledCode } from '../server/compiled-code.ts'
+import { sizeThreadPool } from '../server/thread-pool.ts'
 import { catchSignals } from './signals.ts'
 
 // First of all: whatever else is loaded is loaded below.

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
-import { DataFolderError } from '../data-folder.ts'
+import { DataFolderError } from '../stores/data-folder.ts'
 import { backupCommand } from './backup.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
 import { checkCommand } from './check.ts'

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { databaseOf } from '../data-folder.ts'
+import { databaseOf } from '../stores/data-folder.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
 /** Refuses what is not a data folder. @throws UsageError */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { LogOutput } from '../log-output.ts'
-import type { StowageServer } from '../server.ts'
+import type { LogOutput } from '../server/log-output.ts'
+import type { StowageServer } from '../server/server.ts'
 import { endProcess } from './end-process.ts'
 import type { ServiceManager } from './service-manager.ts'
 import type { SignalHandlers, StopSignal } from './signals.ts'

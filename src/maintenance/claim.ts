@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { access, chown, stat } from 'node:fs/promises'
-import { lockOf, unusable } from '../data-folder.ts'
-import { refuseForeignFiles, refuseUnreadableFiles } from '../folder-access.ts'
 import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
+import { lockOf, unusable } from '../stores/data-folder.ts'
+import { refuseForeignFiles, refuseUnreadableFiles } from '../stores/folder-access.ts'
 
 /**
  * Keeps servers from starting on a data folder. On a file system that is read-only, where no server can start, nothing needs to be done.

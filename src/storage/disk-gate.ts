@@ -1,6 +1,6 @@
 /** A disk that has been given something to do and has finished nothing for so long, in milliseconds, stands still. */
 export const STALL_MS = 10_000
-/** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time, one each at least; see thread-pool.ts. */
+/** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time, one each at least; see server/thread-pool.ts. */
 const SLOTS_OF_ALL = 16
 
 /**

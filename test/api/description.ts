@@ -4,7 +4,7 @@ import { TAG_MODULE } from '../../src/api/extension.ts'
 import { createRouter } from '../../src/http/router.ts'
 import { parseRoute, ROUTES, type Route } from '../../src/oci/route.ts'
 import { formatTime, parseTime } from '../../src/oci/time.ts'
-import { EXTENSIONS } from '../../src/serving.ts'
+import { EXTENSIONS } from '../../src/server/request-server.ts'
 
 /** An answer as it went out. */
 export interface SentAnswer {

@@ -4,10 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { openDataFolder } from '../../src/data-folder.ts'
 import { createApp } from '../../src/http/app.ts'
 import { listen } from '../../src/http/node.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
+import { openDataFolder } from '../../src/stores/data-folder.ts'
 import {
   descriptorOf,
   manifestDescriptor,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { openDataFolder } from '../../src/data-folder.ts'
 import type { Retention } from '../../src/registry/parts.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
+import { openDataFolder } from '../../src/stores/data-folder.ts'
 
 /** What a sweeper of a folder that no server has is told. All in milliseconds. */
 export interface SweepTimes {

@@ -7,7 +7,7 @@ import type { HttpApp } from '../../src/http/message.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import type { Caller } from '../../src/registry/caller.ts'
 import { localRegistry, type Registry } from '../../src/registry/registry.ts'
-import { EXTENSIONS } from '../../src/serving.ts'
+import { EXTENSIONS } from '../../src/server/request-server.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
 const HISTORY_MS = 1_000_000

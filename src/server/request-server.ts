@@ -1,85 +1,29 @@
-import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { type Extension, withoutDrafts } from './api/extension.ts'
-import { readCgroupLimits } from './cgroup.ts'
-import type { Config } from './config.ts'
-import type { Stores } from './data-folder.ts'
-import { ociExtension } from './extensions/oci.ts'
-import { stowageExtension } from './extensions/stowage/stowage.ts'
+import { type Extension, withoutDrafts } from '../api/extension.ts'
+import { readCgroupLimits } from '../cgroup.ts'
+import type { Config } from '../config.ts'
+import { ociExtension } from '../extensions/oci.ts'
+import { stowageExtension } from '../extensions/stowage/stowage.ts'
+import { hostCheck } from '../http/allowed-hosts.ts'
+import { createApp } from '../http/app.ts'
+import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from '../http/node.ts'
+import { type OriginReader, originReader } from '../http/request-origin.ts'
+import { addressMatcher } from '../ip-address.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { DiskGate } from '../storage/disk-gate.ts'
 import { type Health, logChange } from './health.ts'
-import { hostCheck } from './http/allowed-hosts.ts'
-import { createApp } from './http/app.ts'
-import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from './http/node.ts'
-import { type OriginReader, originReader } from './http/request-origin.ts'
-import { addressMatcher } from './ip-address.ts'
-import type { LossCounters, LostBytes } from './registry/blob-presence.ts'
-import { localRegistry, type Registry } from './registry/registry.ts'
-import type { UploadWriters } from './registry/upload-writers.ts'
-import type { DiskGate } from './storage/disk-gate.ts'
 
 /** Every extension that there is, with drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
-const GARBAGE_MS = 60_000
-
-/** What the registry of a thread is made of, beside its stores. */
-export interface RegistrySurroundings {
-  config: Config
-  log: Logger
-  /** What the tokens of its leases begin with. */
-  holder?: string
-  /** Shared with the other threads. */
-  losses: LossCounters
-  /** Who writes to uploads, here and in the other threads; only here if absent. */
-  writers?: UploadWriters
-}
-
-/** Makes the registry of a thread over its stores. */
-export function registryOf(
-  stores: Stores,
-  { config, log, holder = '', losses, writers }: RegistrySurroundings,
-): Registry {
-  return localRegistry({
-    ...stores,
-    losses,
-    onLost: logLosses(log),
-    retention: {
-      uploads: config.uploadExpiry,
-      unusedBlobs: config.unusedBlobExpiry,
-      deletedManifests: config.keepDeleted,
-      history: config.keepHistory,
-      garbage: GARBAGE_MS,
-    },
-    holder,
-    ...(writers && { writers }),
-    sparseIndexes: config.sparseIndexes,
-    clock: Date.now,
-    random: randomBytes,
-  })
-}
-
-const LOSS_PAUSE_MS = 60_000
-
-/** Says once a minute at most that bytes were missed: a client that asks again and again must not fill the log. */
-function logLosses(log: Logger): (loss: LostBytes) => void {
-  let next = 0
-  return ({ key, count }) => {
-    const now = performance.now()
-    if (now < next) return
-    next = now + LOSS_PAUSE_MS
-    const message =
-      'the bytes of a blob are missing or unreadable; the blob is treated as unknown until it is pushed again'
-    log.error({ key, count }, message)
-  }
-}
 
 /** A server whose readiness can be withdrawn before it closes. */
-export interface RegistryServer extends NodeServer {
+export interface RequestServer extends NodeServer {
   /** Lets the readiness probe fail from now on; all else is answered as before. */
   withdraw(): void
 }
 
 /** What a thread serves. */
-export interface Serving {
+export interface RequestServerOptions {
   config: Config
   registry: Registry
   log: Logger
@@ -94,10 +38,10 @@ export interface Serving {
 }
 
 /** Answers requests on this thread, on the connections that it is given. */
-export async function serveRegistry(
-  { config, registry, log, gate, checkHealth, threads = 1, loggedHosts }: Serving,
+export async function openRequestServer(
+  { config, registry, log, gate, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
   tls: TlsFiles | undefined,
-): Promise<RegistryServer> {
+): Promise<RequestServer> {
   let withdrawn = false
   const isStalled = stallReporter(gate, log)
   const probeMetadata = metadataProbe(registry, log)

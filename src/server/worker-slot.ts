@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
-import type { DataFolder } from './data-folder.ts'
+import type { Config } from '../config.ts'
+import type { AcceptedConnection } from '../http/listener.ts'
+import type { TlsFiles } from '../http/node.ts'
+import { adoptableDescriptor } from '../http/unix-connection.ts'
+import type { LossCounters } from '../registry/blob-presence.ts'
+import { forgetWriters, type SharedWriters } from '../registry/upload-writers.ts'
+import type { DataFolder } from '../stores/data-folder.ts'
 import type { HealthMonitor } from './health.ts'
-import type { AcceptedConnection } from './http/listener.ts'
-import type { TlsFiles } from './http/node.ts'
-import { adoptableDescriptor } from './http/unix-connection.ts'
 import type { LogOutput } from './log-output.ts'
-import type { LossCounters } from './registry/blob-presence.ts'
-import { forgetWriters, type SharedWriters } from './registry/upload-writers.ts'
 import type { OrderToAll, WorkerData, WorkerNews, WorkerOrder, WorkerReport } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -17,7 +17,7 @@ const MAX_PAUSE_MS = 5_000
 const GOOD_AGE_MS = 60_000
 
 /** What all workers of a server have in common. */
-export interface WorkerSurroundings {
+export interface WorkerContext {
   config: Config
   folder: DataFolder
   health: HealthMonitor
@@ -27,17 +27,17 @@ export interface WorkerSurroundings {
   tls: TlsFiles | undefined
 }
 
-/** Which of the places of a host it is, and what all of them share. */
-export interface PlaceInHost {
+/** Which of the slots of a pool it is, and what all of them share. */
+export interface SlotInPool {
   writers: SharedWriters
   loggedHosts: Int32Array<SharedArrayBuffer>
-  place: number
+  slot: number
 }
 
-/** The place of one worker, and whoever fills it. */
-export class WorkerPlace {
-  readonly #surroundings: Readonly<WorkerSurroundings>
-  readonly #inHost: PlaceInHost
+/** Keeps one worker alive: where one dies, another takes its place. */
+export class WorkerSlot {
+  readonly #context: Readonly<WorkerContext>
+  readonly #inPool: SlotInPool
   readonly #onOpen: () => void
   #connections = countOfConnections()
   #worker: Worker | undefined
@@ -51,14 +51,14 @@ export class WorkerPlace {
   /** Connections that the worker is about to adopt, by their descriptors. */
   readonly #lent = new Map<number, AcceptedConnection>()
 
-  /** @param onOpen is called whenever a worker here is ready for connections */
-  constructor(surroundings: Readonly<WorkerSurroundings>, inHost: PlaceInHost, onOpen: () => void) {
-    this.#surroundings = surroundings
-    this.#inHost = inHost
+  /** @param onOpen is called whenever a worker is ready for connections */
+  constructor(context: Readonly<WorkerContext>, inPool: SlotInPool, onOpen: () => void) {
+    this.#context = context
+    this.#inPool = inPool
     this.#onOpen = onOpen
   }
 
-  /** Whether a worker here takes connections. */
+  /** Whether there is a worker that takes connections. */
   get isOpen(): boolean {
     return this.#answers && !this.#closing
   }
@@ -68,7 +68,7 @@ export class WorkerPlace {
     return Atomics.load(this.#connections, 0)
   }
 
-  /** Starts a worker here and waits until it answers. */
+  /** Starts a worker and waits until it answers. */
   async open(): Promise<WorkerNews> {
     const holder = `${randomBytes(4).toString('hex')}-`
     this.#started = performance.now()
@@ -103,7 +103,7 @@ export class WorkerPlace {
     this.#worker?.postMessage({ descriptor, ...options } satisfies WorkerOrder)
   }
 
-  /** Resolves once the worker has answered: the one that is here, or the next one if it dies. */
+  /** Resolves once the worker has answered: or the next one if it dies. */
   answers(): Promise<void> {
     return new Promise((resolve) => {
       this.#asking.push(resolve)
@@ -129,14 +129,14 @@ export class WorkerPlace {
   }
 
   async #tellHealth(worker: Worker): Promise<void> {
-    const health = await this.#surroundings.health.check()
+    const health = await this.#context.health.check()
     worker.postMessage({ health } satisfies WorkerOrder)
   }
 
   #startWorker(holder: string): Worker {
-    const { config, folder, losses, tls } = this.#surroundings
+    const { config, folder, losses, tls } = this.#context
     const shared = folder.share()
-    const logOutput = this.#surroundings.logOutput.share()
+    const logOutput = this.#context.logOutput.share()
     // A worker that died can no longer take off what ended with it.
     this.#connections = countOfConnections()
     const workerData: WorkerData = {
@@ -144,7 +144,7 @@ export class WorkerPlace {
       folder: shared,
       holder,
       losses: losses.memory,
-      ...this.#inHost,
+      ...this.#inPool,
       tls,
       logOutput,
       connections: this.#connections,
@@ -172,7 +172,7 @@ export class WorkerPlace {
     this.#worker = undefined
     this.#answers = false
     if (!answered || this.#closing) return
-    const { log, folder } = this.#surroundings
+    const { log, folder } = this.#context
     log.error({ error: cause }, 'a worker thread died; starting another one')
     await folder.metadata
       .commit([{ type: 'releaseLeases', holder }])
@@ -183,7 +183,7 @@ export class WorkerPlace {
         ),
       )
     // Until then other workers wait for this one, instead of taking it for one that may wake up again.
-    forgetWriters(this.#inHost.writers, this.#inHost.place)
+    forgetWriters(this.#inPool.writers, this.#inPool.slot)
     if (this.#closing) return
     if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
     this.#reopenAfterPause()
@@ -193,7 +193,7 @@ export class WorkerPlace {
     this.#restart = setTimeout(() => {
       this.open().catch((error: unknown) => {
         if (this.#closing) return
-        this.#surroundings.log.error({ error }, 'a worker thread could not be started; trying again')
+        this.#context.log.error({ error }, 'a worker thread could not be started; trying again')
         this.#reopenAfterPause()
       })
     }, this.#pause)

@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino'
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
 import type { LineOutput } from './log-output.ts'
 
 /** The log of a thread: a line of JSON for each event. */

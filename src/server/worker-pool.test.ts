@@ -5,19 +5,19 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { temporaryFolder } from '../test/stowage.ts'
-import { DEFAULTS, parseConfig } from './config.ts'
-import { openDataFolder } from './data-folder.ts'
+import { temporaryFolder } from '../../test/stowage.ts'
+import { DEFAULTS, parseConfig } from '../config.ts'
+import { openListener } from '../http/listener.ts'
+import { LossCounters } from '../registry/blob-presence.ts'
+import { openDataFolder } from '../stores/data-folder.ts'
 import { HealthMonitor } from './health.ts'
-import { openListener } from './http/listener.ts'
 import { LogOutput } from './log-output.ts'
-import { LossCounters } from './registry/blob-presence.ts'
-import { WorkerHost } from './worker-host.ts'
+import { WorkerPool } from './worker-pool.ts'
 
 /** For tests in which a hang is the failure. */
 const HANG = { timeout: 60_000 }
 
-async function startWorkers(t: TestContext, count: number): Promise<{ host: WorkerHost; port: number }> {
+async function startWorkers(t: TestContext, count: number): Promise<{ pool: WorkerPool; port: number }> {
   const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', data: await temporaryFolder(t) })
   const listener = await openListener({ host: '127.0.0.1', port: 0 })
   const folder = await openDataFolder(join(config.data, 'data'))
@@ -26,18 +26,18 @@ async function startWorkers(t: TestContext, count: number): Promise<{ host: Work
   const losses = new LossCounters()
   const nothing = async () => {}
   const health = new HealthMonitor({ blobs: nothing, writes: nothing }, log)
-  const host = await WorkerHost.start(
+  const pool = await WorkerPool.start(
     { config, folder, losses, health, log, logOutput, tls: undefined },
     count,
   )
-  listener.deliverTo((connection) => host.take(connection))
+  listener.deliverTo((connection) => pool.take(connection))
   t.after(async () => {
     listener.close()
-    host.cut()
-    await host.close()
+    pool.cut()
+    await pool.close()
     await folder.close()
   })
-  return { host, port: listener.addresses[0]?.port ?? 0 }
+  return { pool, port: listener.addresses[0]?.port ?? 0 }
 }
 
 async function open(port: number): Promise<Socket> {
@@ -46,25 +46,25 @@ async function open(port: number): Promise<Socket> {
   return socket
 }
 
-async function untilCounts(host: WorkerHost, counts: number[]): Promise<void> {
-  while (host.connectionCounts().join() !== counts.join()) await sleep(10)
+async function untilCounts(pool: WorkerPool, counts: number[]): Promise<void> {
+  while (pool.connectionCounts().join() !== counts.join()) await sleep(10)
 }
 
 test(
   'a few connections are spread evenly over the workers, and where some ended new ones go',
   HANG,
   async (t) => {
-    const { host, port } = await startWorkers(t, 2)
+    const { pool, port } = await startWorkers(t, 2)
     const sockets = [await open(port), await open(port), await open(port), await open(port)]
-    await untilCounts(host, [2, 2])
+    await untilCounts(pool, [2, 2])
     const [first, , third] = sockets
     // Both of one worker, since they take turns.
     first?.destroy()
     third?.destroy()
-    while (host.connectionCount() !== 2) await sleep(10)
+    while (pool.connectionCount() !== 2) await sleep(10)
     await open(port)
     await open(port)
-    await untilCounts(host, [2, 2])
-    assert.equal(host.connectionCount(), 4)
+    await untilCounts(pool, [2, 2])
+    assert.equal(pool.connectionCount(), 4)
   },
 )

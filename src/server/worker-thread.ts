@@ -1,17 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Config } from '../config.ts'
+import type { AcceptedConnection } from '../http/listener.ts'
+import type { TlsFiles } from '../http/node.ts'
+import { openAdoption } from '../http/unix-connection.ts'
+import { LossCounters } from '../registry/blob-presence.ts'
+import { type SharedWriters, UploadWriters } from '../registry/upload-writers.ts'
+import { DiskGate } from '../storage/disk-gate.ts'
+import { joinDataFolder, type SharedFolder } from '../stores/data-folder.ts'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
-import type { Config } from './config.ts'
-import { joinDataFolder, type SharedFolder } from './data-folder.ts'
 import type { Health } from './health.ts'
-import type { AcceptedConnection } from './http/listener.ts'
-import type { TlsFiles } from './http/node.ts'
-import { openAdoption } from './http/unix-connection.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
-import { LossCounters } from './registry/blob-presence.ts'
-import { type SharedWriters, UploadWriters } from './registry/upload-writers.ts'
-import { registryOf, serveRegistry } from './serving.ts'
-import { DiskGate } from './storage/disk-gate.ts'
+import { openRequestServer } from './request-server.ts'
+import { threadRegistry } from './thread-registry.ts'
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -22,8 +23,8 @@ export interface WorkerData {
   /** The memory of {@link LossCounters}. */
   losses: SharedArrayBuffer
   writers: SharedWriters
-  /** Its place among all workers. */
-  place: number
+  /** Its number among all workers. */
+  slot: number
   tls: TlsFiles | undefined
   logOutput: SharedLogOutput
   /** Where all workers remember what hosts were logged. */
@@ -57,21 +58,21 @@ export interface WorkerNews {
 /** What a worker tells later: that it adopted a connection, that it still answers, or asks: how the storage is. */
 export type WorkerReport = { adopted: number } | 'answers' | 'health'
 
-const { config, folder, holder, losses, writers, place, tls, logOutput, loggedHosts, connections } =
+const { config, folder, holder, losses, writers, slot, tls, logOutput, loggedHosts, connections } =
   workerData as WorkerData
 writeCompiledCodeSoon()
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
 const stores = joinDataFolder(folder, new DiskGate(config.workers))
-const registry = registryOf(stores, {
+const registry = threadRegistry(stores, {
   config,
   log,
   holder,
   losses: new LossCounters(losses),
-  writers: new UploadWriters(writers, place),
+  writers: new UploadWriters(writers, slot),
 })
 let asked: PromiseWithResolvers<Health> | undefined
-const server = await serveRegistry(
+const server = await openRequestServer(
   { config, registry, log, gate: stores.gate, checkHealth, threads: config.workers, loggedHosts },
   tls,
 )

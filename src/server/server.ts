@@ -1,24 +1,25 @@
 import type { Logger } from 'pino'
+import { type Config, ConfigError } from '../config.ts'
+import type { AcceptedConnection, Listener } from '../http/listener.ts'
+import type { TlsFiles } from '../http/node.ts'
+import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from '../http/tls-files.ts'
+import { openAdoption } from '../http/unix-connection.ts'
+import { WRITER_STOPPED } from '../metadata/sqlite/writer-client.ts'
+import { LossCounters } from '../registry/blob-presence.ts'
+import { repeatCounts } from '../registry/counter.ts'
+import type { Registry } from '../registry/registry.ts'
+import { startSweeper } from '../registry/sweeper.ts'
+import { type DataFolder, openDataFolder } from '../stores/data-folder.ts'
 import { hasLessThan, openAdministration } from './administration.ts'
-import { type Config, ConfigError } from './config.ts'
-import { type DataFolder, openDataFolder } from './data-folder.ts'
 import { HealthMonitor } from './health.ts'
-import type { AcceptedConnection, Listener } from './http/listener.ts'
-import type { TlsFiles } from './http/node.ts'
-import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from './http/tls-files.ts'
-import { openAdoption } from './http/unix-connection.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
-import { WRITER_STOPPED } from './metadata/sqlite/writer-client.ts'
-import { LossCounters } from './registry/blob-presence.ts'
-import { repeatCounts } from './registry/counter.ts'
-import type { Registry } from './registry/registry.ts'
-import { startSweeper } from './registry/sweeper.ts'
-import { registryOf, serveRegistry } from './serving.ts'
+import { openRequestServer } from './request-server.ts'
 import { shutDown } from './shutdown.ts'
-import { WorkerHost } from './worker-host.ts'
+import { threadRegistry } from './thread-registry.ts'
+import { WorkerPool } from './worker-pool.ts'
 
-export type { ListenError } from './http/listener.ts'
+export type { ListenError } from '../http/listener.ts'
 
 /** A running server. */
 export interface StowageServer {
@@ -48,11 +49,11 @@ export interface StowageServer {
   close(): Promise<boolean>
 }
 
-/** What answers requests. */
-interface Front {
-  readonly threads: number
+/** The threads that answer requests: workers, or this thread alone. */
+interface RequestThreads {
+  readonly count: number
   readonly hasZeroCopy: boolean
-  /** Resolves once every thread of it has answered. */
+  /** Resolves once every one of them has answered. */
   answers(): Promise<void>
   connectionCount(): number
   take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
@@ -62,8 +63,8 @@ interface Front {
   cut(): void
 }
 
-/** What a front is opened over; the registry is that of this thread. */
-interface Ground {
+/** What the threads are started with; the registry is that of this thread. */
+interface ServerContext {
   folder: DataFolder
   registry: Registry
   losses: LossCounters
@@ -82,30 +83,30 @@ export async function startServer(
   config: Config,
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
-  return await start({ config, log, inherited }, async (ground) => {
-    const { folder, losses, health, tls, listener } = ground
-    const surroundings = { config, folder, losses, health, log, logOutput: output, tls }
+  return await start({ config, log, inherited }, async (context) => {
+    const { folder, losses, health, tls, listener } = context
+    const workerContext = { config, folder, losses, health, log, logOutput: output, tls }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
-      return await WorkerHost.start(surroundings, config.workers)
+      return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
-    return await serveHere(config, log, ground)
+    return await serveInThisThread(config, log, context)
   })
 }
 
 /** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
-export async function startServerHere(config: Config, log: Logger): Promise<StowageServer> {
-  return await start({ config, log, inherited: [] }, (ground) => serveHere(config, log, ground))
+export async function startServerInThisThread(config: Config, log: Logger): Promise<StowageServer> {
+  return await start({ config, log, inherited: [] }, (context) => serveInThisThread(config, log, context))
 }
 
-async function serveHere(
+async function serveInThisThread(
   config: Config,
   log: Logger,
-  { folder, registry, health, tls }: Ground,
-): Promise<Front> {
+  { folder, registry, health, tls }: ServerContext,
+): Promise<RequestThreads> {
   const checkHealth = () => health.check()
-  const server = await serveRegistry({ config, registry, log, gate: folder.gate, checkHealth }, tls)
+  const server = await openRequestServer({ config, registry, log, gate: folder.gate, checkHealth }, tls)
   // Whoever asks is on the same thread.
-  return { ...server, threads: 1, answers: async () => {} }
+  return { ...server, count: 1, answers: async () => {} }
 }
 
 const DATABASE_DAMAGED =
@@ -116,33 +117,33 @@ const BLOBS_ABSENT =
 
 async function start(
   { config, log, inherited }: { config: Config; log: Logger; inherited: readonly number[] },
-  openFront: (ground: Ground) => Promise<Front>,
+  openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
   // Before the folder, which must stay as it was if the address is taken.
   const { listener, urls } = await openListening(config, { inherited, log })
   try {
-    const { front, answers, close } = await openOver({ config, log, tls, listener }, openFront)
+    const { threads, answers, close } = await openOver({ config, log, tls, listener }, openThreads)
     listener.deliverTo((connection) => {
-      front.take(connection, { isExcess: front.connectionCount() >= config.maxConnections })
+      threads.take(connection, { isExcess: threads.connectionCount() >= config.maxConnections })
     })
-    const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => front.setTls(files), log)
+    const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => threads.setTls(files), log)
     return {
       url: urls[0] ?? '',
       urls,
-      threads: front.threads,
-      hasZeroCopy: front.hasZeroCopy,
+      threads: threads.count,
+      hasZeroCopy: threads.hasZeroCopy,
       answers,
       reload: async () => await watched?.check(),
       async close() {
         watched?.stop()
         const stoppable = {
-          connectionCount: () => front.connectionCount(),
-          withdraw: () => front.withdraw(),
+          connectionCount: () => threads.connectionCount(),
+          withdraw: () => threads.withdraw(),
           refuse: () => listener.close(),
           close,
-          cut: () => front.cut(),
+          cut: () => threads.cut(),
         }
         return await shutDown(stoppable, config, log)
       },
@@ -153,11 +154,11 @@ async function start(
   }
 }
 
-/** Opens the data folder, and what answers requests over it. */
+/** Opens the data folder, and starts what answers requests from it. */
 async function openOver(
-  { config, log, tls, listener }: Pick<Ground, 'tls' | 'listener'> & { config: Config; log: Logger },
-  openFront: (ground: Ground) => Promise<Front>,
-): Promise<{ front: Front; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
+  { config, log, tls, listener }: Pick<ServerContext, 'tls' | 'listener'> & { config: Config; log: Logger },
+  openThreads: (context: ServerContext) => Promise<RequestThreads>,
+): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; starting another one'),
   )
@@ -168,29 +169,29 @@ async function openOver(
     )
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
-  const registry = registryOf(folder, { config, log, losses })
+  const registry = threadRegistry(folder, { config, log, losses })
   const health = new HealthMonitor(registry.probes, log)
-  const ground = { folder, registry, losses, health, tls, listener }
-  const front = await openFront(ground).catch(async (error: unknown) => {
+  const context = { folder, registry, losses, health, tls, listener }
+  const threads = await openThreads(context).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
   const sweeper = startSweeper(registry, log, () => hasLessThan(config.data, config.lowSpace))
   const administration = await openAdministration(config, sweeper, log).catch(async (error: unknown) => {
     await sweeper.stop()
-    await front.close()
+    await threads.close()
     await folder.close()
     throw error
   })
   const stopCounting = repeatCounts(registry, log)
   const stopChecking = checkFolder(folder, log)
   return {
-    front,
+    threads,
     async answers() {
-      await Promise.all([front.answers(), writerAnswers(folder)])
+      await Promise.all([threads.answers(), writerAnswers(folder)])
     },
     async close() {
-      await front.close()
+      await threads.close()
       await administration?.close()
       await sweeper.stop()
       await stopCounting()

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
-import { type Config, ConfigError, OPEN_TO_ANYBODY } from './config.ts'
-import { InheritedSocketError, openInheritedListener } from './http/inherited-listener.ts'
-import { type Listener, type NetworkPlace, openListener } from './http/listener.ts'
-import { openUnixListener, SocketFileError } from './http/unix-listener.ts'
-import { isLoopback } from './loopback.ts'
-import { FolderInUseError, lockFolder } from './metadata/sqlite/folder-lock.ts'
+import { type Config, ConfigError, OPEN_TO_ANYBODY } from '../config.ts'
+import { InheritedSocketError, openInheritedListener } from '../http/inherited-listener.ts'
+import { type Listener, type NetworkPlace, openListener } from '../http/listener.ts'
+import { openUnixListener, SocketFileError } from '../http/unix-listener.ts'
+import { isLoopback } from '../loopback.ts'
+import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
 
 /** What a server listens with, and where clients reach it. */
 export interface Listening {

@@ -2,17 +2,17 @@ import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import type { Config } from './config.ts'
-import { folderIdentity } from './data-folder.ts'
+import type { Config } from '../config.ts'
 import {
   AdminError,
   type AdminRequest,
   type AdminRoutes,
   type AdminSocket,
   openAdminSocket,
-} from './http/admin-socket.ts'
-import { MIN_UNUSED_MS, type Sweeper } from './registry/sweeper.ts'
-import { MAX_SOCKET_PATH } from './settings/place.ts'
+} from '../http/admin-socket.ts'
+import { MIN_UNUSED_MS, type Sweeper } from '../registry/sweeper.ts'
+import { MAX_SOCKET_PATH } from '../settings/place.ts'
+import { folderIdentity } from '../stores/data-folder.ts'
 
 const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
-import { NEVER } from './settings/time.ts'
+import type { Config } from '../config.ts'
+import { NEVER } from '../settings/time.ts'
 
 /** What has to be stopped. */
 export interface Stoppable {

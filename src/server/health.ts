@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Probes } from './registry/registry.ts'
-import { STALL_MS } from './storage/disk-gate.ts'
+import type { Probes } from '../registry/registry.ts'
+import { STALL_MS } from '../storage/disk-gate.ts'
 
 /** Why reads or writes cannot be done at the moment; undefined for what works. */
 export interface Health {

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
+import { localRegistry, type Registry } from '../registry/registry.ts'
+import type { UploadWriters } from '../registry/upload-writers.ts'
+import type { Stores } from '../stores/data-folder.ts'
+
+const GARBAGE_MS = 60_000
+
+/** What the registry of a thread is made of, beside its stores. */
+export interface ThreadRegistryOptions {
+  config: Config
+  log: Logger
+  /** What the tokens of its leases begin with. */
+  holder?: string
+  /** Shared with the other threads. */
+  losses: LossCounters
+  /** Who writes to uploads, here and in the other threads; only here if absent. */
+  writers?: UploadWriters
+}
+
+/** Makes the registry of a thread over its stores. */
+export function threadRegistry(
+  stores: Stores,
+  { config, log, holder = '', losses, writers }: ThreadRegistryOptions,
+): Registry {
+  return localRegistry({
+    ...stores,
+    losses,
+    onLost: logLosses(log),
+    retention: {
+      uploads: config.uploadExpiry,
+      unusedBlobs: config.unusedBlobExpiry,
+      deletedManifests: config.keepDeleted,
+      history: config.keepHistory,
+      garbage: GARBAGE_MS,
+    },
+    holder,
+    ...(writers && { writers }),
+    sparseIndexes: config.sparseIndexes,
+    clock: Date.now,
+    random: randomBytes,
+  })
+}
+
+const LOSS_PAUSE_MS = 60_000
+
+/** Says once a minute at most that bytes were missed: a client that asks again and again must not fill the log. */
+function logLosses(log: Logger): (loss: LostBytes) => void {
+  let next = 0
+  return ({ key, count }) => {
+    const now = performance.now()
+    if (now < next) return
+    next = now + LOSS_PAUSE_MS
+    const message =
+      'the bytes of a blob are missing or unreadable; the blob is treated as unknown until it is pushed again'
+    log.error({ key, count }, message)
+  }
+}
