@@ -168,8 +168,12 @@ function tagList(changes: Partial<SentAnswer> = {}): SentAnswer {
   return { method: 'GET', target: '/v2/a/b/tags/list?n=1', status: 200, headers, body, ...changes }
 }
 
-function refusal(status: number, code: string, changes: Partial<SentAnswer> = {}): SentAnswer {
-  const body = Buffer.from(JSON.stringify({ errors: [{ code, message: 'no' }] }))
+function refusal(
+  status: number,
+  [code, reason]: readonly [string, ErrorId],
+  changes: Partial<SentAnswer> = {},
+): SentAnswer {
+  const body = Buffer.from(JSON.stringify({ errors: [{ code, message: 'no', detail: { reason } }] }))
   return tagList({
     status,
     body,
@@ -187,10 +191,13 @@ test('an answer as it is described is found to fit', () => {
     tagList({ method: 'HEAD', body: none }),
     tagList({ target: 'http://registry.test/v2/a%2Eb/tags/list' }),
     tagList({ body: undefined }),
-    refusal(404, 'NAME_UNKNOWN'),
-    refusal(404, 'UNSUPPORTED', { target: '/v2/a/b' }),
-    refusal(404, 'EXTENSION_UNKNOWN', { target: '/v2/a/_x/y/z' }),
-    refusal(405, 'UNSUPPORTED', { method: 'PUT', headers: { ...headers, allow: 'GET, HEAD' } }),
+    refusal(404, ['NAME_UNKNOWN', 'NAME_UNKNOWN']),
+    refusal(404, ['UNSUPPORTED', 'ROUTE_UNKNOWN'], { target: '/v2/a/b' }),
+    refusal(404, ['EXTENSION_UNKNOWN', 'EXTENSION_UNKNOWN'], { target: '/v2/a/_x/y/z' }),
+    refusal(405, ['UNSUPPORTED', 'METHOD_UNSUPPORTED'], {
+      method: 'PUT',
+      headers: { ...headers, allow: 'GET, HEAD' },
+    }),
   ]) {
     assert.deepEqual(misfitsOf(sent), [])
   }
@@ -215,11 +222,17 @@ test('an answer that is not as it is described is found, whatever differs', () =
     [tagList({ body: Buffer.from('{"name":"a/b","tags":["-"]}') }), /must match pattern/],
     [tagList({ body: Buffer.from('{') }), /is not JSON/],
     [tagList({ method: 'HEAD' }), /has a body/],
-    [refusal(404, 'BLOB_UNKNOWN'), /must be equal to one of the allowed values/],
-    [refusal(404, 'NAME_UNKNOWN', { target: '/v2/a/b' }), /must be equal to one of the allowed values/],
-    [refusal(405, 'UNSUPPORTED', { method: 'PUT' }), /lacks the header allow/],
+    [refusal(404, ['BLOB_UNKNOWN', 'BLOB_UNKNOWN']), /must be equal to one of the allowed values/],
     [
-      refusal(405, 'UNSUPPORTED', { method: 'PUT', headers: { ...headers, allow: 'GET' } }),
+      refusal(404, ['NAME_UNKNOWN', 'NAME_UNKNOWN'], { target: '/v2/a/b' }),
+      /must be equal to one of the allowed values/,
+    ],
+    [refusal(405, ['UNSUPPORTED', 'METHOD_UNSUPPORTED'], { method: 'PUT' }), /lacks the header allow/],
+    [
+      refusal(405, ['UNSUPPORTED', 'METHOD_UNSUPPORTED'], {
+        method: 'PUT',
+        headers: { ...headers, allow: 'GET' },
+      }),
       /allow: GET, .*must be equal to constant/,
     ],
     [

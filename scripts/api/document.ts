@@ -147,7 +147,11 @@ function errorObject(ids: readonly ErrorId[], isHead: boolean): Json {
   const codes = [...new Set(ids.map((id) => ERRORS[id].code))]
   const schema = {
     ...schemaNamed('Errors'),
-    properties: { errors: { items: { properties: { code: { enum: codes } } } } },
+    properties: {
+      errors: {
+        items: { properties: { code: { enum: codes }, detail: { properties: { reason: { enum: ids } } } } },
+      },
+    },
   }
   return answerObject(
     ERRORS.UNKNOWN.status,

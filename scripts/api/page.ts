@@ -37,7 +37,7 @@ function commonParts(): string[] {
     '## Every answer',
     'Beside `Content-Length`, which only 204 and 304 lack, each answer of the API has these headers:',
     table(['header', 'meaning'], headers),
-    'Any request may be refused with these errors. An error body is `{"errors": [{"code", "message", "detail"}]}`.',
+    'Any request may be refused with these errors. An error body is `{"errors": [{"code", "message", "detail"}]}`. Several errors have the same `code`; `detail.reason` says which one it is.',
     errorTable(COMMON_ERRORS),
   ]
 }
@@ -107,10 +107,10 @@ function errorTable(errors: readonly ErrorId[]): string {
   const rows = errorsByStatus(errors).flatMap(([status, ids]) =>
     ids.map((id) => {
       const headers = (ERROR_HEADERS[id] ?? []).map((name) => `\`${name}\``)
-      return [String(status), `\`${ERRORS[id].code}\``, ERRORS[id].message, headers.join(', ')]
+      return [String(status), `\`${ERRORS[id].code}\``, `\`${id}\``, ERRORS[id].message, headers.join(', ')]
     }),
   )
-  return table(['status', 'error', 'meaning', 'headers'], rows)
+  return table(['status', 'code', 'reason', 'meaning', 'headers'], rows)
 }
 
 function schemaParts(): string[] {

@@ -130,7 +130,7 @@ export const SCHEMAS = {
         minItems: 1,
         items: {
           type: 'object',
-          required: ['code', 'message'],
+          required: ['code', 'message', 'detail'],
           additionalProperties: false,
           properties: {
             code: {
@@ -138,7 +138,18 @@ export const SCHEMAS = {
               enum: [...new Set(Object.values(ERRORS).map(({ code }) => code))].sort(),
             },
             message: { type: 'string', minLength: 1 },
-            detail: { description: 'Details, whose structure depends on the error.' },
+            detail: {
+              type: 'object',
+              description: 'The error, and details whose structure depends on it.',
+              required: ['reason'],
+              properties: {
+                reason: {
+                  type: 'string',
+                  description: 'Which error it is. Several errors have the same `code`.',
+                  enum: Object.keys(ERRORS).sort(),
+                },
+              },
+            },
           },
         },
       },

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorId, RegistryError } from '../oci/error.ts'
+import { ERRORS, type ErrorId, errorEntries, RegistryError } from '../oci/error.ts'
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { HttpResponse } from './message.ts'
 
@@ -41,16 +41,10 @@ export function jsonResponse(
 
 /** The one place where an error becomes an answer. Section "Error Codes" of the OCI Distribution Specification. */
 export function errorResponse(error: RegistryError, headers: Record<string, string> = {}): HttpResponse {
-  const { status, code } = ERRORS[error.id]
-  const details = error.details.length === 0 ? [undefined] : error.details
-  const errors = details.map((detail) => ({
-    code,
-    message: error.message,
-    ...(detail !== undefined && { detail }),
-  }))
+  const { status } = ERRORS[error.id]
   return jsonResponse(
     status,
-    { errors },
+    { errors: errorEntries(error) },
     {
       ...COMMON_HEADERS,
       'Cache-Control': UNCACHED,

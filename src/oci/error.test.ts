@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ERRORS, type ErrorId, RegistryError } from './error.ts'
+import { ERRORS, type ErrorId, errorEntries, RegistryError } from './error.ts'
 
 const IDS = Object.keys(ERRORS) as ErrorId[]
 
@@ -42,4 +42,18 @@ test('an error says what the table says, unless it knows better', () => {
   assert.equal(full.message, 'not today')
   assert.deepEqual(full.details, [{ a: 1 }])
   assert.equal(full.cause, cause)
+})
+
+test('each entry of an error body says which row of the table it is, besides what else is known', () => {
+  assert.deepEqual(errorEntries(new RegistryError('ROUTE_UNKNOWN')), [
+    { code: 'UNSUPPORTED', message: ERRORS.ROUTE_UNKNOWN.message, detail: { reason: 'ROUTE_UNKNOWN' } },
+  ])
+  const two = new RegistryError('MANIFEST_BLOB_UNKNOWN', { details: [{ digest: 'a' }, { digest: 'b' }] })
+  assert.deepEqual(
+    errorEntries(two).map(({ detail }) => detail),
+    [
+      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'a' },
+      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'b' },
+    ],
+  )
 })

@@ -156,8 +156,8 @@ export type ErrorId = keyof typeof ERRORS
 export interface ErrorOptions {
   /** Said instead of the table's message: what was wrong, and what would be right. */
   message?: string
-  /** One entry of the error body each; one entry without detail if absent. */
-  details?: readonly unknown[]
+  /** What is known of each entry of the error body; one entry if absent. */
+  details?: readonly object[]
   cause?: unknown
 }
 
@@ -168,11 +168,25 @@ export interface ErrorOptions {
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
   readonly id: ErrorId
-  readonly details: readonly unknown[]
+  readonly details: readonly object[]
 
   constructor(id: ErrorId, options: ErrorOptions = {}) {
     super(options.message ?? ERRORS[id].message, { cause: options.cause })
     this.id = id
     this.details = options.details ?? []
   }
+}
+
+/** An entry of an error body. Several errors have the same `code`, so `detail.reason` says which row of the table it is. */
+export interface ErrorEntry {
+  code: string
+  message: string
+  detail: { reason: ErrorId }
+}
+
+/** The entries of an error's body, at least one. Section "Error Codes" of the OCI Distribution Specification. */
+export function errorEntries({ id, message, details }: RegistryError): ErrorEntry[] {
+  const { code } = ERRORS[id]
+  const known = details.length === 0 ? [{}] : details
+  return known.map((detail) => ({ code, message, detail: { reason: id, ...detail } }))
 }

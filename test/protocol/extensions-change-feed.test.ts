@@ -170,7 +170,7 @@ test('a log that begins later, or ended earlier, is refused with where to begin 
     assert.equal(beyond.status, 410)
     assert.match(
       await beyond.text(),
-      /is greater than the newest one, \d+: the change log has been replaced.*"detail":\{"floor":/,
+      /is greater than the newest one, \d+: the change log has been replaced.*"detail":\{"reason":"HISTORY_PRUNED","floor":/,
     )
     assert.equal((await ask(`?since=${detail.last}`, level)).status, 200)
   }

@@ -96,7 +96,11 @@ test('an unknown digest is 404, and one that is malformed or missing is refused'
     assert.equal(unknown.status, 404)
     assert.deepEqual(await unknown.json(), {
       errors: [
-        { code: 'BLOB_UNKNOWN', message: 'content is not known to this registry', detail: { digest } },
+        {
+          code: 'BLOB_UNKNOWN',
+          message: 'content is not known to this registry',
+          detail: { reason: 'BLOB_UNKNOWN', digest },
+        },
       ],
     })
   }

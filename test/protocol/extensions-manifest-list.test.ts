@@ -393,7 +393,7 @@ test('a parameter that is wrong is refused with its name and what is wrong', asy
     }
     assert.equal(errors[0]?.code, 'UNSUPPORTED')
     assert.ok(errors[0]?.message.startsWith(message), `${query}: ${errors[0]?.message}`)
-    assert.deepEqual(errors[0]?.detail, { parameter: query.split('=')[0] })
+    assert.deepEqual(errors[0]?.detail, { reason: 'PARAMETER_INVALID', parameter: query.split('=')[0] })
   }
 })
 

@@ -62,7 +62,7 @@ test('an index whose manifests are not all there is refused, and the refusal nam
   const { errors } = (await refused.json()) as { errors: { code: string; message: string; detail: object }[] }
   assert.deepEqual(
     errors.map(({ code, detail }) => [code, detail]),
-    [['MANIFEST_BLOB_UNKNOWN', { digest: late.digest }]],
+    [['MANIFEST_BLOB_UNKNOWN', { reason: 'MANIFEST_BLOB_UNKNOWN', digest: late.digest }]],
   )
   assert.match(errors[0]?.message ?? '', /--sparse-indexes allow/)
   const image = await pushManifest(url, 'app', late, 'v1')

@@ -33,12 +33,17 @@ export const CHANGE_STREAM_SCHEMAS = {
   StreamEnd: {
     type: 'object',
     description: 'Why a stream cannot continue.',
-    required: ['code', 'message'],
+    required: ['code', 'message', 'detail'],
     additionalProperties: false,
     properties: {
       code: { type: 'string' },
       message: { type: 'string' },
-      detail: { description: 'Details, as in an error.' },
+      detail: {
+        type: 'object',
+        description: 'Details, as in an error.',
+        required: ['reason'],
+        properties: { reason: { type: 'string' } },
+      },
     },
   },
 } as const satisfies Record<string, JsonSchema>

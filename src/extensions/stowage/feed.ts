@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Parameter } from '../../api/parameter.ts'
 import { type JsonSchema, schemaNamed } from '../../api/schema.ts'
-import { ERRORS, RegistryError } from '../../oci/error.ts'
+import { errorEntries, RegistryError } from '../../oci/error.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { formatTime } from '../../oci/time.ts'
 import type { Change, ChangeQuery, ChangesRead, Registry } from '../../registry/registry.ts'
@@ -165,7 +165,6 @@ export function formatChange({ sequence, at, ...change }: Change): object {
 }
 
 /** What ends a stream that can't go on: the entry of an error body. */
-export function formatRefusal({ id, message, details }: RegistryError): object {
-  const [detail] = details
-  return { code: ERRORS[id].code, message, ...(detail !== undefined && { detail }) }
+export function formatRefusal(error: RegistryError): object | undefined {
+  return errorEntries(error)[0]
 }
