@@ -1,12 +1,12 @@
-/** Smaller pieces are copied together: each takes a hundred bytes and more beside its content. */
+/** Smaller pieces are copied together: each takes a hundred bytes and more besides its content. */
 const MIN_PIECE = 4 * 1024
 const BLOCK = 64 * 1024
 /** How long less than that waits for more, in milliseconds: what a slow client has sent must be known to others. */
 const MAX_GATHER_MS = 100
 
 /**
- * Passes a body on in pieces that are not small, however it comes, so that whoever keeps them holds about as many bytes of memory as the
- * body has.
+ * Passes a body on, in order, in pieces that are not small, however it arrives, so that a consumer that keeps them holds about as many
+ * bytes of memory as the body has. If the body fails, what arrived before is passed on first.
  */
 export async function* gatherPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]()
@@ -18,44 +18,44 @@ export async function* gatherPieces(body: AsyncIterable<Uint8Array>): AsyncGener
     used = 0
     return gathered
   }
+  const isGathered = ({ done, value }: IteratorResult<Uint8Array>) =>
+    !done && value.length < MIN_PIECE && value.length <= block.length - used
   try {
-    for (let next = upcoming(pieces); ; ) {
-      const arrived = used === 0 ? await next : await inTime(next)
-      if (arrived === undefined || arrived.done || used + arrived.value.length > block.length)
-        if (used > 0) yield takeGathered()
-      if (arrived === undefined) continue
-      if (arrived.done) return
-      const piece = arrived.value
-      if (piece.length >= MIN_PIECE) yield piece
-      else {
-        if (piece.length > block.length) block = new Uint8Array(BLOCK)
-        block.set(piece, used)
-        used += piece.length
-        if (used >= MIN_PIECE) yield takeGathered()
+    for (;;) {
+      const next = upcoming(pieces)
+      if (used > 0 && !(await soon(next, isGathered))) yield takeGathered()
+      const { done, value } = await next
+      if (done) return
+      if (value.length >= MIN_PIECE) {
+        yield value
+        continue
       }
-      next = upcoming(pieces)
+      if (value.length > block.length - used) block = new Uint8Array(BLOCK)
+      block.set(value, used)
+      used += value.length
+      if (used >= MIN_PIECE) yield takeGathered()
     }
   } finally {
-    // Not awaited: it would wait for a piece that may never come.
+    // Not awaited: it would wait for a piece that may never arrive.
     pieces.return?.()?.catch(() => {})
   }
 }
 
 function upcoming(pieces: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
   const next = pieces.next()
-  // It is awaited later, or not at all if nobody reads on.
+  // It is awaited later, or never if the consumer stops reading.
   next.catch(() => {})
   return next
 }
 
-/** What comes, or undefined if nothing does for a moment. */
-async function inTime<T>(next: Promise<T>): Promise<T | undefined> {
+/** Whether a promise resolves within a moment, to a value that passes a test. */
+async function soon<T>(promise: Promise<T>, test: (value: T) => boolean): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
-  const moment = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), MAX_GATHER_MS)
+  const moment = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), MAX_GATHER_MS)
   })
   try {
-    return await Promise.race([next, moment])
+    return await Promise.race([promise.then(test, () => false), moment])
   } finally {
     clearTimeout(timer)
   }
