@@ -81,7 +81,7 @@ export const pastTagsEndpoint = extensionEndpoint({
   id: 'listTagsAt',
   summary: 'List tags with their digests, now or in the past',
   description: 'With `at`, all pages of a list show the same revision, whatever changes in between.',
-  section: pageSection('Tags, now and then', 'past-tags'),
+  section: pageSection('Current and past tags', 'past-tags'),
   query: QUERY,
   answers: {
     200: {

@@ -77,7 +77,7 @@ const dataCases: readonly Case[] = [
     ...OF_DATA,
     id: 'content-by-digest-range',
     title: 'content by digest alone is pulled in ranges',
-    sentence: 'Ranges and conditions are answered as for blobs.',
+    sentence: 'Range requests and conditional requests work as they do for blobs.',
     async run(probe) {
       const bytes = randomContent(100)
       const digest = await pushBlob(probe, bytes)
@@ -92,7 +92,7 @@ const dataCases: readonly Case[] = [
     ...OF_DATA,
     id: 'content-by-digest-condition',
     title: 'content by digest is not sent if the client already has it, nor for HEAD',
-    sentence: 'Ranges and conditions are answered as for blobs.',
+    sentence: 'Range requests and conditional requests work as they do for blobs.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(100))
       const head = await pull(probe, digest, { method: 'HEAD' })
@@ -106,7 +106,7 @@ const dataCases: readonly Case[] = [
     ...OF_DATA,
     id: 'content-by-digest-unknown',
     title: 'content that is in no repository is not known, be it that it never was or that it was deleted',
-    sentence: 'Nothing is known of this content, or nothing that the client may know.',
+    sentence: 'The registry knows nothing about this content, or nothing that the client may see.',
     needs: [...OF_DATA.needs, 'blob-delete'],
     async run(probe) {
       wantRefusal(await pull(probe, await digestOf(randomContent(32))), 404, 'BLOB_UNKNOWN')
@@ -189,7 +189,7 @@ const locationCases: readonly Case[] = [
     ...OF_LOCATIONS,
     id: 'content-locations-referrer',
     title: 'names that were registered for a layer of an image are told',
-    sentence: 'A name that somebody registered, see below: of any protocol',
+    sentence: 'A name that a client registered, as described below; it may use any protocol',
     async run(probe) {
       const image = await makeImage(probe)
       await pushManifest(probe, image, 'v1')
@@ -208,7 +208,7 @@ const locationCases: readonly Case[] = [
     ...OF_LOCATIONS,
     id: 'content-locations-withdrawn',
     title: 'a name whose registration was deleted is told no more',
-    sentence: 'To withdraw it, delete the artifact.',
+    sentence: 'To withdraw the registration, delete the artifact.',
     needs: ['content-locations-referrer', 'manifest-delete'],
     async run(probe) {
       const subject = await pushArtifact(probe, 'v1')
@@ -231,7 +231,7 @@ const locationCases: readonly Case[] = [
     id: 'content-locations-refused',
     title: 'malformed digests and unknown content have no locations',
     sentence:
-      '`digest=` is missing or malformed; `detail.parameter` names it [...] nothing is known of this content',
+      '`digest=` is missing or malformed; `detail.parameter` names it [...] the registry knows nothing about this content',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       for (const query of ['', '?digest=latest']) await wantBadParameters(probe, LOCATIONS, { digest: query })

@@ -39,7 +39,7 @@ const listCases: readonly Case[] = [
     ...OF_LIST,
     id: 'change-feed',
     title: 'what happens in a repository is told, in the order in which it happened',
-    sentence: 'What happens in the registry or in a repository, change by change.',
+    sentence: 'These endpoints report every change in the registry or in a repository.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
@@ -59,7 +59,8 @@ const listCases: readonly Case[] = [
     ...OF_LIST,
     id: 'change-feed-kinds',
     title: 'tags that move and go, and manifests that go, are told with what was there before',
-    sentence: 'The tag points to `new`, and did to `old` if it was there [...] it pointed to `old`',
+    sentence:
+      'The tag now points to `new`; if it existed before, it pointed to `old` [...] the tag was removed; it pointed to `old`',
     needs: [...OF_LIST.needs, 'manifest-delete', 'tag-delete'],
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -100,7 +101,7 @@ const listCases: readonly Case[] = [
     id: 'change-feed-resumes',
     title: 'a client that continues after the last number it received gets every change exactly once',
     sentence:
-      'Whoever goes on behind the last number that it was told skips nothing and is told nothing twice.',
+      'A client that continues after the last number that it received therefore misses no change and gets none twice.',
     async run(probe) {
       for (const tag of ['v1', 'v2']) await pushArtifact(probe, tag)
       const whole = await changesOf(probe)
@@ -120,7 +121,8 @@ const listCases: readonly Case[] = [
     ...OF_LIST,
     id: 'change-feed-begin',
     title: 'a feed without a number begins with what happens next',
-    sentence: 'Without it, behind the newest one: that answer has nothing but `next`, where to begin.',
+    sentence:
+      'Without it, the list begins after the newest change: it is empty, and `next` is the number to begin with.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const now = await askForJson(probe, LIST)
@@ -139,7 +141,7 @@ const listCases: readonly Case[] = [
     id: 'change-feed-wait',
     title: 'a waiting client gets a response as soon as something happens',
     sentence:
-      'How many seconds to wait if there is nothing yet, 60 at most. It is answered as soon as something happens',
+      'How many seconds to wait if there are no changes yet; 60 at most. The answer is sent as soon as there is a change.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
       const since = sequenceIn(await askForJson(probe, LIST), 'next')
@@ -172,7 +174,7 @@ const listCases: readonly Case[] = [
     id: 'change-feed-gap',
     title: 'a client that has missed changes is told so, and where to start again',
     sentence:
-      '`410`, with `floor`, behind which all is known, and `last`, the newest number. A number beyond the newest one is of another log [...] It is refused in the same way',
+      '`410`, with `floor`, the number after which all changes are kept, and `last`, the newest number. A number greater than the newest one belongs to another log [...] It is refused in the same way',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const { detail } = wantRefusal(await ask(probe, LIST, { query: `?since=${BEYOND}` }), 410)
@@ -197,7 +199,7 @@ const listCases: readonly Case[] = [
     ...OF_LIST,
     id: 'change-feed-repository-deleted',
     title: 'the feed of the registry tells that a repository was deleted',
-    sentence: 'It is gone with all that it had',
+    sentence: 'The repository and all of its content are gone',
     needs: ['change-feed-registry', 'repository-delete'],
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -231,7 +233,7 @@ const streamCases: readonly Case[] = [
     id: 'change-stream-resumes',
     title: 'a client that reconnects to the stream receives the changes it has missed',
     sentence:
-      'A client that comes back sends the last `id` as `Last-Event-ID` and is told all behind it [...] That header has precedence over `since`.',
+      'A client that reconnects sends the last `id` as `Last-Event-ID` and gets all later changes [...] This header takes precedence over `since`.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const [first, ...more] = await changesOf(probe)
@@ -243,7 +245,7 @@ const streamCases: readonly Case[] = [
     ...OF_STREAM,
     id: 'change-stream-live',
     title: 'the stream tells what happens while it is open',
-    sentence: 'As a stream of events.',
+    sentence: 'A client can read the changes [...] as a stream of events.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
       const since = sequenceIn(await askForJson(probe, LIST), 'next')
@@ -260,7 +262,7 @@ const streamCases: readonly Case[] = [
     id: 'change-stream-refused',
     title: 'a stream that cannot start at a number is rejected like the list',
     sentence:
-      'A parameter or `Last-Event-ID` is wrong; `detail.parameter` names it [...] nobody can go on from there',
+      'A parameter or `Last-Event-ID` is wrong; `detail.parameter` names it [...] the list or stream cannot continue from that number',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       wantRefusal(await ask(probe, STREAM, { headers: { 'Last-Event-ID': 'latest' } }), 400)

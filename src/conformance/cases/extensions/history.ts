@@ -27,14 +27,14 @@ const TAGS = 'tags/list'
 
 const CASE = { group: 'extensions', level: 'MUST', version: '1.1', feature: 'tag history' } as const
 const OF_HISTORY = { ...CASE, section: 'Stowage, "Tag history"', needs: ['tag-history'] } as const
-const OF_TAGS = { ...CASE, section: 'Stowage, "Tags, now and then"', needs: ['past-tags'] } as const
+const OF_TAGS = { ...CASE, section: 'Stowage, "Current and past tags"', needs: ['past-tags'] } as const
 
 const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history',
     title: 'what a tag was is listed, newest first, each with its time and revision',
-    sentence: 'What a tag was, newest first.',
+    sentence: 'This endpoint lists the changes of a tag, newest first.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -56,7 +56,7 @@ const historyCases: readonly Case[] = [
     id: 'tag-history-removed',
     title: 'that a tag was removed is part of its history',
     sentence:
-      'A removal, alone or with the manifest, has no `digest`; what the tag was until then is in the next entry.',
+      'A removal has no `digest`, whether the tag was removed alone or with its manifest. The next entry has the digest that the tag pointed to until then.',
     needs: [...OF_HISTORY.needs, 'tag-delete'],
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
@@ -87,7 +87,7 @@ const historyCases: readonly Case[] = [
     id: 'tag-history-pages',
     title: 'pages of n changes lead through the whole history, each change once',
     sentence:
-      'A page goes on by its `Link`. What is listed behind it is what was before, so nothing is skipped or repeated, whatever happens to the tag.',
+      '`Link` leads to the next page, which has earlier changes. Nothing is therefore skipped or repeated, even if the tag changes in between.',
     async run(probe) {
       const pushed: ProbeManifest[] = []
       for (let count = 0; count < 3; count++) pushed.push(await pushArtifact(probe, 'v1'))
@@ -106,7 +106,7 @@ const historyCases: readonly Case[] = [
     section: 'Stowage, "Extensions"',
     id: 'tag-history-etag',
     title: 'a history that has not changed is told by its ETag alone, and a push changes it',
-    sentence: 'A list has an `ETag` that stays the same until what it tells of has changed.',
+    sentence: 'A list has an `ETag` that stays the same until the listed content changes.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const first = await wantState(probe, HISTORY, '?tag=v1')
@@ -145,7 +145,8 @@ const pastCases: readonly Case[] = [
     ...OF_TAGS,
     id: 'past-tags',
     title: 'tags are listed with their digests as they were at a revision',
-    sentence: 'The tags of a repository with their digests, in byte order, as they are or as they were.',
+    sentence:
+      'This endpoint lists the tags of a repository with their digests, in byte order, as they are now or as they were at an earlier time.',
     needs: ['tag-history'],
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -161,7 +162,8 @@ const pastCases: readonly Case[] = [
     ...OF_TAGS,
     id: 'past-tags-time',
     title: 'tags are listed as they were at a time',
-    sentence: 'A revision of the repository, or a time as RFC 3339 writes it, as of which to list',
+    sentence:
+      'Lists the tags as of this revision of the repository, or as of this time, in the format of RFC 3339',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const newer = await pushArtifact(probe, 'v1')
@@ -175,7 +177,8 @@ const pastCases: readonly Case[] = [
     ...OF_TAGS,
     id: 'past-tags-removed',
     title: 'a tag that was removed is listed as of when it was there, and not after',
-    sentence: 'The tags of a repository with their digests, in byte order, as they are or as they were.',
+    sentence:
+      'This endpoint lists the tags of a repository with their digests, in byte order, as they are now or as they were at an earlier time.',
     needs: [...OF_TAGS.needs, 'tag-delete'],
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
@@ -203,7 +206,8 @@ const pastCases: readonly Case[] = [
     ...OF_TAGS,
     id: 'past-tags-pages',
     title: 'the pages of past tags are of one revision, whatever happens in between',
-    sentence: 'All pages of a list with `at` are of one revision, whatever happens in between.',
+    sentence:
+      'All pages of a list with `at` show the same revision, even if the repository changes in between.',
     async run(probe) {
       const one = await pushArtifact(probe, 'v1')
       const two = await pushArtifact(probe, 'v2')
@@ -223,7 +227,7 @@ const pastCases: readonly Case[] = [
     ...OF_TAGS,
     id: 'past-tags-bad-parameter',
     title: 'what is neither a revision nor a time of the past is refused',
-    sentence: 'A parameter is wrong, or `at` is yet to come; `detail.parameter` names it',
+    sentence: 'A parameter is wrong, or `at` is in the future; `detail.parameter` names it',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       for (const at of ['yesterday', '-1', '999999', '2999-01-01T00:00:00Z'])

@@ -22,7 +22,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-tag',
     title: 'manifests are filtered by a pattern of tags',
     sentence:
-      'That have a tag of this pattern: `*` stands for any characters, `?` for one, `[abc]`, `[a-c]` and `[!a-c]` for one of these or of the others.',
+      'That have a tag that matches this pattern: `*` matches any characters, `?` matches one character, `[abc]` and `[a-c]` match one of these characters, and `[!a-c]` matches any other character.',
     async run(probe) {
       const release = await pushArtifact(probe, 'v1.2')
       const nightly = await pushArtifact(probe, 'nightly-7')
@@ -38,7 +38,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-untagged',
     title: 'untagged is what no tag reaches, also not through an index or as a referrer',
     sentence:
-      'That no tag reaches: not itself, not through an index, and not as a referrer of something that a tag reaches.',
+      'That no tag reaches, whether directly, through an index, or as a referrer of something that a tag reaches.',
     async run(probe) {
       const child = await pushArtifact(probe)
       await pushManifest(probe, await makeIndex([descriptorOf(child)]), 'v1')
@@ -53,7 +53,7 @@ export const manifestFilterCases: readonly Case[] = [
     ...FILTER,
     id: 'manifest-filter-type',
     title: 'manifests are filtered by artifact type and media type, one of several if they are repeated',
-    sentence: 'Of this artifact type; may be given more than once for one of several.',
+    sentence: 'Of this artifact type; if the parameter is repeated, of one of these types.',
     async run(probe) {
       const artifact = await pushArtifact(probe)
       const signature = await pushArtifact(probe, undefined, { artifactType: SIGNATURE })
@@ -70,7 +70,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-annotation',
     title: 'manifests are filtered by an annotation, or by one with its value',
     sentence:
-      'That have this annotation, as `key`, or as `key=value`; may be given more than once, and then all must be there.',
+      'That have this annotation, given as `key` or `key=value`; if the parameter is repeated, that have all of these annotations.',
     async run(probe) {
       const annotated = async (annotations: object) => await pushArtifact(probe, undefined, { annotations })
       const one = await annotated({ team: 'one', random: crypto.randomUUID() })
@@ -86,7 +86,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-label',
     title: 'images are filtered by the labels of their config, in the syntax of Kubernetes',
     sentence:
-      'A label selector is written as for Kubernetes: requirements between commas, all of which must hold.',
+      'A label selector has the syntax of Kubernetes: requirements separated by commas, all of which must hold.',
     async run(probe) {
       const release = await pushLabelled(probe, { build: 'release', 'com.example.team': 'one' })
       const nightly = await pushLabelled(probe, { build: 'nightly' })
@@ -132,7 +132,7 @@ export const manifestFilterCases: readonly Case[] = [
     id: 'manifest-filter-time',
     title: 'manifests are filtered by when they were pushed and pulled',
     sentence:
-      'That were pushed first before or after a time, as RFC 3339 writes it [...] what was never pulled counts as pulled when it was pushed',
+      'That were first pushed before or after this time, in the format of RFC 3339 [...] a manifest that was never pulled counts as pulled when it was pushed',
     async run(probe) {
       const artifact = await pushArtifact(probe)
       for (const filter of ['pushedBefore', 'pulledBefore']) {
@@ -147,7 +147,8 @@ export const manifestFilterCases: readonly Case[] = [
     ...FILTER,
     id: 'manifest-filters-applied',
     title: 'the answer names the filters that it has applied',
-    sentence: 'Only what fits all filters is listed, and `OCI-Filters-Applied` names them.',
+    sentence:
+      'The list has only the manifests that match all filters, and `OCI-Filters-Applied` names the filters.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       const listed = await ask(probe, PATH, { query: '?untagged=true&annotation=org.example.random&n=5' })

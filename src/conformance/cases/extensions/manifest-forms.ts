@@ -34,7 +34,7 @@ const stateCases: readonly Case[] = [
     id: 'manifest-list-etag',
     title: 'a list that has not changed is told by its ETag alone',
     sentence:
-      'A list has an `ETag` that stays the same until what it tells of has changed. `If-None-Match` is answered `304` then, and `HEAD` tells the `ETag`.',
+      'A list has an `ETag` that stays the same until the listed content changes. As long as it is the same, a request with `If-None-Match` is answered with `304`. `HEAD` returns the `ETag`.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       await wantState(probe, PATH)
@@ -45,7 +45,7 @@ const stateCases: readonly Case[] = [
     section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag-changes',
     title: 'a push, a tag and a deletion give a list another ETag, which no earlier one had',
-    sentence: 'A list has an `ETag` that stays the same until what it tells of has changed.',
+    sentence: 'A list has an `ETag` that stays the same until the listed content changes.',
     needs: [...LIST.needs, 'manifest-list-etag', 'tag-delete'],
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -96,7 +96,7 @@ const formCases: readonly Case[] = [
     id: 'manifest-list-media-type',
     title: 'the list is sent in the media type that was asked for, or refused',
     sentence:
-      'Each answer has a media type of its own [...] which is sent to who accepts it or anything. Who asks for `application/json` alone gets the same under that name. [...] a client that names the one it knows gets that or `406`.',
+      'Each answer has its own media type [...] A client that accepts this type, or any type, gets it. A client that accepts only `application/json` gets the same answer under that name. [...] a client that names the one it knows gets that or `406`.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
       for (const [accept, type] of [
@@ -114,7 +114,7 @@ const formCases: readonly Case[] = [
     id: 'manifest-list-index',
     title: 'the list is an OCI index if the client accepts one',
     sentence:
-      'For `Accept: application/vnd.oci.image.index.v1+json` the same list is an OCI index [...] A manifest with several tags is in it once for each of them',
+      'For `Accept: application/vnd.oci.image.index.v1+json` the same list is an OCI index [...] A manifest with several tags is listed once for each of them',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
       await pushArtifact(probe)
@@ -138,7 +138,7 @@ const formCases: readonly Case[] = [
     id: 'manifest-list-proposed-path',
     title: 'the list is at the path that was proposed, and a tag named list keeps working',
     sentence:
-      'The list is also at `/v2/<name>/manifests/list`, if `Accept` is our media type and nothing else. For everyone else that path is the tag `list`.',
+      'The list is also at `/v2/<name>/manifests/list`, if `Accept` is our media type and nothing else. In all other requests, that path is the tag `list`.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'list')
       const target = manifestTarget(probe, 'list')

@@ -43,7 +43,7 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list',
     title: 'every manifest of a repository is listed, tagged or not, as a descriptor with its tags',
-    sentence: 'Every manifest of a repository, tagged or not.',
+    sentence: 'This endpoint lists every manifest of a repository, tagged or not.',
     needs: ['manifest-push-by-tag', 'manifest-push-by-digest'],
     async run(probe) {
       const tagged = await pushArtifact(probe, 'v1')
@@ -69,7 +69,7 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-artifact',
     title: 'what a manifest says of itself is listed with it: artifact type, annotations, subject',
-    sentence: 'Every manifest of a repository, tagged or not.',
+    sentence: 'This endpoint lists every manifest of a repository, tagged or not.',
     async run(probe) {
       const subject = await pushArtifact(probe, 'v1')
       const annotations = { 'org.example.by': probe.repository }
@@ -84,7 +84,7 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-platform',
     title: 'the platform of an image is that of its config',
-    sentence: '`platform` is that of the image config, which is read when the manifest is pushed.',
+    sentence: '`platform` is the platform in the image config, which is read when the manifest is pushed.',
     async run(probe) {
       const entry = await entryOf(probe, await pushLabelled(probe, {}, { architecture: 'arm64' }))
       wantField(entry, 'platform', { os: 'linux', architecture: 'arm64' })
@@ -94,7 +94,7 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-parents',
     title: 'a manifest is listed with those that name it',
-    sentence: '`parents` the manifests of the repository that name it',
+    sentence: '`parents` are the manifests of the repository that name it.',
     async run(probe) {
       const child = await pushArtifact(probe)
       const index = await makeIndex([descriptorOf(child)])
@@ -119,7 +119,8 @@ const entryCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-total-size',
     title: 'the total size counts each digest once, also through an index',
-    sentence: '`totalSize` the bytes of all that it reaches: itself, and each digest below it once.',
+    sentence:
+      '`totalSize` is the size in bytes of the manifest and of everything below it, counting each digest once.',
     async run(probe) {
       const [one, two] = [await pushArtifact(probe), await pushArtifact(probe)]
       const index = await makeIndex([descriptorOf(one), descriptorOf(two)])
@@ -136,7 +137,7 @@ const orderCases: readonly Case[] = [
     ...LIST,
     id: 'manifest-list-order',
     title: 'manifests are listed in the order of their first pushes',
-    sentence: '`pushed`, the order of first pushes, if absent',
+    sentence: '`pushed` sorts by first push, and is the default',
     async run(probe) {
       const pushed = [await pushArtifact(probe), await pushArtifact(probe), await pushArtifact(probe)]
       await pushManifest(probe, pushed[0] as ProbeManifest, 'latest')
@@ -148,7 +149,7 @@ const orderCases: readonly Case[] = [
     id: 'manifest-list-sort',
     title: 'manifests are sorted by total size or digest, forwards and backwards',
     sentence:
-      '`size`, of `totalSize`; `digest`. With a dash before it the other way round, such as `-size` for the largest first.',
+      '`size` by `totalSize`, and `digest` by digest. A dash before the value reverses the order: `-size` lists the largest first.',
     async run(probe) {
       const small = await pushArtifact(probe)
       const large = await pushArtifact(probe, undefined, {
@@ -174,7 +175,7 @@ const orderCases: readonly Case[] = [
     id: 'manifest-list-pages',
     title: 'pages of n manifests lead through the whole list, each manifest once',
     sentence:
-      '`Link` leads to the next page, with all that was asked for and a `cursor`, which means nothing to a client; its absence means that this was the last one.',
+      '`Link` leads to the next page. It repeats the parameters of the request and adds a `cursor`, which is opaque to clients. A page without `Link` is the last one.',
     async run(probe) {
       const pushed: ProbeManifest[] = []
       for (let count = 0; count < 5; count++) pushed.push(await pushArtifact(probe))
@@ -192,7 +193,7 @@ const orderCases: readonly Case[] = [
     id: 'manifest-list-cursor',
     title: 'a cursor stays valid while others push and delete',
     sentence:
-      'A cursor stays valid while others push and delete: whatever stood in the list all the time is neither skipped nor repeated.',
+      'A cursor stays valid while other clients push and delete. In the orders by digest, by name and by first push, an entry that is in the list the whole time is neither skipped nor repeated.',
     needs: [...LIST.needs, 'manifest-list-pages', 'manifest-delete'],
     async run(probe) {
       const pushed: ProbeManifest[] = []

@@ -35,7 +35,7 @@ export const repositoryDeletionCases: readonly Case[] = [
     ...DELETION,
     id: 'repository-delete',
     title: 'a repository is deleted, and where to ask for its progress is told',
-    sentence: '`Location` tells how far that is; once `state` is `deleted`, nothing is left.',
+    sentence: '`Location` reports the progress; once `state` is `deleted`, nothing is left.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -50,7 +50,7 @@ export const repositoryDeletionCases: readonly Case[] = [
     ...DELETION,
     id: 'repository-delete-gone',
     title: 'nothing of a deleted repository is visible after the response',
-    sentence: 'From then on no answer knows it.',
+    sentence: 'After this answer, the repository no longer exists for clients.',
     async run(probe) {
       const image = await makeImage(probe)
       await pushManifest(probe, image, 'v1')
@@ -65,7 +65,7 @@ export const repositoryDeletionCases: readonly Case[] = [
     ...DELETION,
     id: 'repository-delete-again',
     title: 'a name that is pushed to again is a new repository',
-    sentence: 'A repository that is pushed to the name then is a new one',
+    sentence: 'After that, a push to the name creates a new repository',
     async run(probe) {
       const image = await makeImage(probe)
       await pushManifest(probe, image, 'v1')
@@ -81,7 +81,7 @@ export const repositoryDeletionCases: readonly Case[] = [
     id: 'repository-delete-unknown',
     title: 'a repository that is not there is not deleted, and has no progress',
     sentence:
-      'There is no such repository; of its deletion, none of this name was deleted, as far back as is known',
+      'The repository does not exist; for `deletion`, no repository with this name was deleted, as far back as the change log goes',
     async run(probe) {
       wantRefusal(await ask(probe, PATH, { method: 'DELETE' }), 404, 'NAME_UNKNOWN')
       wantRefusal(await ask(probe, 'repository/deletion'), 404, 'NAME_UNKNOWN')

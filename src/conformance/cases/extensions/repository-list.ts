@@ -40,7 +40,7 @@ export const repositoryListCases: readonly Case[] = [
     id: 'repository-list',
     title: 'the direct children of a path are listed, also where they are only the way to others',
     sentence:
-      'The repositories of the registry, or those below a path, level by level. The path need not be a repository itself.',
+      'These endpoints list the repositories of the registry, or those below a path, one level at a time. The path need not be a repository itself.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushTo(probe, ['b/inner', 'a'])
@@ -55,7 +55,7 @@ export const repositoryListCases: readonly Case[] = [
     id: 'repository-list-recursive',
     title: 'all repositories below a path are listed, and nothing that is none',
     sentence:
-      'Lists all repositories below the path, not only its direct children, and only what is a repository.',
+      'Lists all repositories below the path, not only its direct children, and leaves out names that are not repositories.',
     async run(probe) {
       await pushTo(probe, ['b/inner', 'a', 'b/inner/most'])
       const body = await askForJson(probe, PATH, { query: '?recursive=true' })
@@ -66,7 +66,7 @@ export const repositoryListCases: readonly Case[] = [
     ...LIST,
     id: 'repository-list-empty',
     title: 'below a path without repositories there are none',
-    sentence: 'Below one that nobody has pushed to there is nothing.',
+    sentence: 'If nothing was pushed below it, the list is empty.',
     async run(probe) {
       wantValues(namesIn(await askForJson(probe, PATH)), [], 'below the path')
     },
@@ -142,7 +142,8 @@ export const repositoryListCases: readonly Case[] = [
     section: 'Stowage, "Extensions"',
     id: 'repository-list-media-type',
     title: 'the list is sent in the media type that was asked for',
-    sentence: 'Each answer has a media type of its own [...] which is sent to who accepts it or anything.',
+    sentence:
+      'Each answer has its own media type [...] A client that accepts this type, or any type, gets it.',
     async run(probe) {
       wantHeader(await ask(probe, PATH), 'Content-Type', OWN)
       const json = { headers: { Accept: 'application/json' } }

@@ -56,7 +56,7 @@ const rollbackCases: readonly Case[] = [
     ...OF_ROLLBACK,
     id: 'tag-rollback',
     title: 'a tag is set back to a manifest that it was',
-    sentence: 'Sets a tag to what it was, in one step.',
+    sentence: 'Sets a tag back to an earlier manifest, in one step.',
     needs: ['manifest-push-by-tag', 'manifest-pull-by-tag'],
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -73,7 +73,7 @@ const rollbackCases: readonly Case[] = [
     id: 'tag-rollback-revision',
     title: 'a tag is set back to what it was at a revision, also if it was removed since',
     sentence:
-      'Or a revision of the repository: then the tag is what it was at that revision. [...] one that was removed is there again',
+      'Or a revision of the repository. With a revision, the tag points to what it pointed to at that revision. [...] if it was removed, it is created again',
     needs: [...OF_ROLLBACK.needs, 'tag-history', 'tag-delete'],
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')
@@ -92,7 +92,7 @@ const rollbackCases: readonly Case[] = [
     id: 'tag-rollback-condition',
     title: 'a tag that somebody else has moved meanwhile is left alone',
     sentence:
-      "With `If-Match` the tag is set only if it points to one of these digests now: nobody's push in between is lost.",
+      'With `If-Match`, the tag is set only if it points to one of these digests now, so a push by another client in between is not lost.',
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
       const newer = await pushArtifact(probe, 'v1')
@@ -107,7 +107,7 @@ const rollbackCases: readonly Case[] = [
     ...OF_ROLLBACK,
     id: 'tag-rollback-gone',
     title: 'a tag is not rolled back to a manifest that no longer exists or never existed',
-    sentence: 'The manifest must still be there. If it was deleted, the refusal names it',
+    sentence: 'The manifest must still exist. If it was deleted, the error names it',
     needs: [...OF_ROLLBACK.needs, 'manifest-delete'],
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -123,7 +123,7 @@ const rollbackCases: readonly Case[] = [
     ...OF_ROLLBACK,
     id: 'tag-rollback-bad-body',
     title: 'a body of a rollback that is wrong is refused by its field',
-    sentence: 'The body is wrong, or the revision is yet to come; `detail.field` names the field',
+    sentence: 'The body is wrong, or the revision is in the future; `detail.field` names the field',
     async run(probe) {
       const { digest } = await pushArtifact(probe, 'v1')
       await wantBadFields(probe, ROLLBACK, [
@@ -144,7 +144,7 @@ const undeleteCases: readonly Case[] = [
     id: 'manifest-undelete',
     title: 'a deleted manifest is brought back with what it names, and without its tags',
     sentence:
-      'In that time this brings it back. [...] No tag is set by itself: `previousTags` says which it had when it was deleted.',
+      'During that time, this endpoint restores it. [...] Tags are not restored automatically: `previousTags` lists the tags that the manifest had when it was deleted.',
     needs: ['manifest-push-by-tag', 'manifest-delete'],
     async run(probe) {
       const image = await makeImage(probe)
@@ -163,7 +163,7 @@ const undeleteCases: readonly Case[] = [
     ...OF_UNDELETE,
     id: 'manifest-undelete-tags',
     title: 'tags are set to a manifest that is brought back',
-    sentence: 'Tags to set to it, whatever they point to now; none if absent.',
+    sentence: 'Tags to set to this manifest, whatever they point to now; none if absent.',
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
       await deleteAt(probe, `manifests/${older.digest}`)
@@ -177,7 +177,7 @@ const undeleteCases: readonly Case[] = [
     ...OF_UNDELETE,
     id: 'manifest-undelete-index',
     title: 'an index is brought back with the manifests below it',
-    sentence: 'The manifests below it that were deleted come back with it',
+    sentence: 'Deleted manifests below it are restored with it',
     async run(probe) {
       const child = await pushArtifact(probe)
       const index = await makeIndex([descriptorOf(child)])
@@ -191,7 +191,8 @@ const undeleteCases: readonly Case[] = [
     ...OF_UNDELETE,
     id: 'manifest-undelete-missing',
     title: 'a manifest whose content has gone is not brought back, and what has gone is named',
-    sentence: 'Content that it names is gone, since it was deleted, too; each `detail.digest` names some',
+    sentence:
+      'Content that the manifest names is gone because it was deleted too; each `detail.digest` names one such blob or manifest',
     needs: [...OF_UNDELETE.needs, 'blob-delete'],
     async run(probe) {
       const image = await makeImage(probe)
@@ -240,7 +241,7 @@ const purgeCases: readonly Case[] = [
     id: 'manifest-purge',
     title: 'a purged manifest is gone for good, with the content that only it named',
     sentence:
-      'Deletes a manifest for good [...] With it go its tags, and the links to all content that no other manifest of the repository names',
+      'Deletes a manifest for good [...] A purge also removes its tags, and the links to all content that no other manifest of the repository names',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       const image = await makeImage(probe)
@@ -255,7 +256,7 @@ const purgeCases: readonly Case[] = [
     ...OF_PURGE,
     id: 'manifest-purge-final',
     title: 'what was deleted and then purged does not come back',
-    sentence: 'It can be deleted already or not. [...] There is no way back.',
+    sentence: 'The manifest may already be deleted. [...] A purge cannot be undone.',
     needs: [...OF_PURGE.needs, 'manifest-undelete'],
     async run(probe) {
       const artifact = await pushArtifact(probe)
@@ -269,7 +270,7 @@ const purgeCases: readonly Case[] = [
     id: 'manifest-purge-deleted',
     title: 'an index that was deleted with its images is purged with the content that was kept for it',
     sentence:
-      'It can be deleted already or not. With it go its tags, and the links to all content that no other manifest of the repository names',
+      'The manifest may already be deleted. A purge also removes its tags, and the links to all content that no other manifest of the repository names',
     needs: [...OF_PURGE.needs, 'manifest-delete'],
     async run(probe) {
       const image = await makeImage(probe)
@@ -285,7 +286,7 @@ const purgeCases: readonly Case[] = [
     ...OF_PURGE,
     id: 'manifest-purge-shared',
     title: 'content that another manifest names stays when one is purged',
-    sentence: 'Content that another manifest names stays here',
+    sentence: 'Content that another manifest names stays in this one',
     async run(probe) {
       const image = await makeImage(probe)
       await pushManifest(probe, image)
