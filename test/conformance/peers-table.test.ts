@@ -66,7 +66,7 @@ test('every verdict that is recorded is one of a case that is there', async () =
 
 test('the page on conformance names only cases that are there', async () => {
   const ids = new Set(CASES.map(({ id }) => id))
-  const [, rest = ''] = (await readFile(PAGE, 'utf8')).split('### Beside the official program')
+  const [, rest = ''] = (await readFile(PAGE, 'utf8')).split('### Compared with the official program')
   const [section = ''] = rest.split('\n## ')
   const named = [...section.matchAll(/`([a-z0-9]+(?:-[a-z0-9]+)+)`/g)].map(([, id = '']) => id)
   assert.ok(named.length > 10)
