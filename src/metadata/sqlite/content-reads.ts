@@ -19,7 +19,7 @@ export function contentReads(statements: Statements): ContentReads {
 
 function findStored(statements: Statements, digests: readonly Digest[]): StoredContent[] {
   const rows = statements.all(
-    `SELECT c.digest, c.size, c.key FROM json_each(?) names JOIN contents c ON c.digest = names.value WHERE c.key IS NOT NULL`,
+    `SELECT c.digest, c.size, c.key FROM json_each(?) JOIN contents c ON c.digest = json_each.value WHERE c.key IS NOT NULL`,
     JSON.stringify(digests),
   )
   return rows.map(storedContent)
