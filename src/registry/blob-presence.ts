@@ -1,12 +1,12 @@
 import type { BlobKey, BlobStore } from '../storage/blob-store.ts'
 
-/** So long a yes is taken for true without looking again, in milliseconds. */
+/** How long a positive answer is trusted without looking again, in milliseconds. */
 const MAX_AGE_MS = 10_000
 const MAX_REMEMBERED = 10_000
 const SLOTS = 256
 const TOTAL = SLOTS
 
-/** Bytes that the metadata names and that cannot be read. */
+/** Bytes that the metadata references and that cannot be read. */
 export interface LostBytes {
   key: BlobKey
   /** How often bytes were missed since the server started, on all its threads. */
@@ -34,7 +34,7 @@ export class LossCounters {
     return Atomics.load(this.#counters, slotOf(key))
   }
 
-  /** @returns how many losses that makes in all */
+  /** @returns the total number of losses, including this one */
   add(key: BlobKey): number {
     Atomics.add(this.#counters, slotOf(key), 1)
     return Atomics.add(this.#counters, TOTAL, 1) + 1
@@ -51,7 +51,7 @@ export interface Watch {
   losses: LossCounters
   /** Milliseconds since the epoch. */
   clock(): number
-  /** Told of each look at bytes that turned out to be lost. */
+  /** Called each time that bytes turn out to be lost. */
   onLost(loss: LostBytes): void
 }
 
@@ -62,8 +62,8 @@ interface Seen {
 }
 
 /**
- * A blob store that remembers for ten seconds which bytes it has seen, so that asking for the size of what is asked for often costs
- * no look at the disk. The memory of a key ends at once when it is deleted or cannot be opened.
+ * A blob store that remembers for ten seconds which bytes it has seen, so that the size of a popular blob is known without a disk access. A
+ * key is forgotten at once when it is deleted or cannot be opened.
  */
 export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch): BlobStore {
   const seen = new Map<BlobKey, Seen>()
@@ -79,7 +79,7 @@ export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch)
     const found = seen.get(key)
     if (found === undefined) return undefined
     const age = clock() - found.at
-    // A clock that was set back makes the age negative; then nobody knows how old it is.
+    // A clock that was set back makes the age negative. The real age is then unknown.
     if (age >= 0 && age < MAX_AGE_MS && found.losses === losses.of(key)) return found.size
     seen.delete(key)
     return undefined
@@ -94,7 +94,7 @@ export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch)
     append: (key, state, offset, body) => blobs.append(key, state, offset, body),
     async publish(key, state) {
       await blobs.publish(key, state)
-      // That it has all that its state speaks of was just looked at.
+      // Publishing has just checked that the key holds everything that its state describes.
       remember(key, Number.POSITIVE_INFINITY)
     },
     async open(key, range, state) {

@@ -9,10 +9,11 @@ import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
 
 /**
- * Finds a blob of a repository whose bytes are there. What a client is told to exist stays until it had time to use it.
+ * Finds a blob of a repository and checks that its bytes exist. A blob that a client was told about is kept long enough for the client to
+ * use it.
  *
  * @returns its size in bytes
- * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN; BlobsUnavailableError if nobody can tell whether the bytes are there
+ * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN; BlobsUnavailableError if it is unknown whether the bytes exist
  */
 export async function findBlob(
   parts: RegistryParts,
@@ -71,9 +72,9 @@ export async function openBlob(
 }
 
 /**
- * Finds out which contents have lost their bytes, whatever repository they are in.
+ * Finds out which contents have lost their bytes, in all repositories.
  *
- * @returns those of the digests whose bytes should lie in the blob store and do not; what is not known at all is not among them
+ * @returns those of the digests whose bytes should be in the blob store and are not; unknown digests are not included
  */
 export async function findLost(parts: RegistryParts, digests: readonly Digest[]): Promise<Digest[]> {
   const lost: Digest[] = []
@@ -100,10 +101,10 @@ async function isThereWhole(
 }
 
 /**
- * Makes a blob of another repository part of this one, if its bytes are there.
+ * Makes a blob of another repository part of this one, if its bytes exist.
  *
  * @returns whether it could be found
- * @throws RegistryError REPOSITORY_DELETING; BlobsUnavailableError if nobody can tell whether the bytes are there
+ * @throws RegistryError REPOSITORY_DELETING; BlobsUnavailableError if it is unknown whether the bytes exist
  */
 export async function mountBlob(
   parts: RegistryParts,
@@ -119,7 +120,7 @@ export async function mountBlob(
   return outcome.result === 'mounted'
 }
 
-/** Takes a blob out of a repository. @throws RegistryError BLOB_UNKNOWN, NAME_UNKNOWN or BLOB_NEEDED */
+/** Removes a blob from a repository. @throws RegistryError BLOB_UNKNOWN, NAME_UNKNOWN or BLOB_NEEDED */
 export async function deleteBlob(
   parts: RegistryParts,
   repository: RepositoryName,

@@ -1,19 +1,19 @@
 import type { RepositoryName } from '../oci/reference.ts'
 
-/** What clients may be allowed to do. Each endpoint says which of it it needs. */
+/** What clients may be allowed to do. Each endpoint states which permission it needs. */
 export type Action = 'pull' | 'push' | 'delete' | 'catalog'
 
-/** Which repositories somebody may know of. */
+/** Which repositories a caller may know about. */
 export interface Visibility {
-  /** Text that differs wherever what two callers can see may differ. */
+  /** Text that differs between two callers if they may see different repositories. */
   readonly key: string
-  /** Whether a repository may be known. */
+  /** Whether the caller may know that a repository exists. */
   includes(repository: RepositoryName): Promise<boolean>
 }
 
 /** Who sends a request, and what they may do. */
 export interface Caller {
-  /** The repositories that the caller may pull from. No answer tells of any other. */
+  /** The repositories that the caller may pull from. No answer reveals any other. */
   readonly visibility: Visibility
   /** Whether the caller may do something in a repository, or in the registry as a whole if there is none. */
   may(action: Action, repository: RepositoryName | undefined): Promise<boolean>
@@ -22,5 +22,5 @@ export interface Caller {
 /** The visibility of everything. */
 export const EVERYTHING: Visibility = { key: '', includes: async () => true }
 
-/** The caller of every request while there are no accounts: may do everything. */
+/** The caller of every request while there are no accounts. It may do everything. */
 export const ANYONE: Caller = { visibility: EVERYTHING, may: async () => true }

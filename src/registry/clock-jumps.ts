@@ -1,15 +1,15 @@
-/** By how many milliseconds the clock was set forward within the last so many milliseconds. */
+/** How many milliseconds the clock was set forward within the given number of past milliseconds. */
 export type ForwardJumps = (within: number) => number
 
-/** Between two looks a clock that is only slowed or hurried differs by far less. */
+/** A clock that is only slowed down or sped up differs by far less between two checks. */
 const LEAST_JUMP_MS = 1_000
 const MAX_JUMPS = 1_000
 
 /**
- * Watches a clock that may be set, beside one that can't be. Each look compares the two, so it must be looked at from time to time.
+ * Compares a clock that may be set with one that can't be. Each call compares the two, so it must be called from time to time.
  *
  * @param clock milliseconds since the epoch
- * @param steady milliseconds since whenever
+ * @param steady milliseconds since an arbitrary moment
  */
 export function watchClock(clock: () => number, steady: () => number): ForwardJumps {
   const jumps: { at: number; size: number }[] = []

@@ -16,18 +16,19 @@ import { rehash } from './rehash.ts'
 import { openStored, readStored } from './stored-bytes.ts'
 import { lostUpload, releaseUpload, revertUpload, type Upload } from './upload.ts'
 
-/** What an upload is to be closed as. */
+/** The blob that an upload is closed as. */
 export interface Closing {
   digest: Digest
   from: UploadStart
-  /** Whether the body may be the whole blob, whatever came before it. */
+  /** Whether the body may be the whole blob, regardless of what the upload received before. */
   mayBeWhole: boolean
 }
 
 /**
- * Makes a blob of what was received, and closes its upload: of all that the upload has, or of the body alone, whichever has the digest.
+ * Makes a blob of the received bytes and closes the upload. The blob is either the whole upload or only this body, whichever has the
+ * digest.
  *
- * @throws RegistryError DIGEST_INVALID if neither has; then the upload is as it was acknowledged
+ * @throws RegistryError DIGEST_INVALID if neither has the digest; the upload then goes back to its acknowledged state
  */
 export async function closeUpload(
   parts: RegistryParts,
@@ -46,7 +47,7 @@ export async function closeUpload(
   }
 }
 
-/** Nobody may be appending while a key is read and published, so this needs the lease. */
+/** No other request may append while a key is read and published, so this needs the lease. */
 async function own(
   parts: RegistryParts,
   upload: Upload,
@@ -59,7 +60,7 @@ async function own(
   return { ...received, content: { key, state }, claim: { lease: lease.token } }
 }
 
-/** What of an upload has a digest. */
+/** The part of an upload that has a digest. */
 async function contentWith(
   parts: RegistryParts,
   upload: Upload,
@@ -86,7 +87,7 @@ async function contentWith(
   return { ...received, offset: size, content: await copyUpload(parts, upload, { ...content, range, lease }) }
 }
 
-/** The digest of what was received, read again from where it lies, beginning at an offset. */
+/** The digest of the received bytes from an offset on, read again from where they are stored. */
 async function digestOf(
   parts: RegistryParts,
   { content, offset }: Received,

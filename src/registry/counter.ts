@@ -4,7 +4,7 @@ import type { SweeperLog } from './sweeper.ts'
 
 const PAUSE_MS = 2_000
 
-/** Counts what has changed every two seconds from now on. @returns what stops it, and waits for a round that is under way */
+/** Counts changed repositories every two seconds from now on. @returns a function that stops it and waits for a round in progress */
 export function repeatCounts(registry: Pick<Registry, 'count'>, log: SweeperLog): () => Promise<void> {
   const stop = new AbortController()
   const running = countUntil(registry, log, stop.signal)

@@ -4,8 +4,8 @@ import type { RegistryParts } from './parts.ts'
 const BATCH = 100
 
 /**
- * Counts what is in repositories that have changed, off the way of pushes: the counts are seconds old, those of a large repository as
- * old as twenty times what counting it takes. What was not saved is counted again.
+ * Counts the content of repositories that have changed, outside of pushes. Counts may be seconds old; the count of a large repository may
+ * be as old as twenty times the time that counting takes. Counts that were not saved are made again.
  *
  * @returns how many repositories it counted
  */

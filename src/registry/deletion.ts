@@ -13,7 +13,7 @@ export async function refuseDeleting(parts: RegistryParts, repository: Repositor
     throw new RegistryError('REPOSITORY_DELETING')
 }
 
-/** What became of the last repository of a name that was deleted. @throws RegistryError NAME_UNKNOWN */
+/** The state of the most recent deletion of a repository with a name. @throws RegistryError NAME_UNKNOWN */
 export async function findDeletion(parts: RegistryParts, name: RepositoryName): Promise<RepositoryDeletion> {
   const deletion = await parts.metadata.repositories.deletion(name)
   if (deletion !== undefined) return deletion
@@ -21,7 +21,10 @@ export async function findDeletion(parts: RegistryParts, name: RepositoryName): 
   throw new RegistryError('NAME_UNKNOWN', { message, details: [{ name }] })
 }
 
-/** Removes what was deleted: repositories at once for all who ask, and rows of them and of many tags step by step, between other writes. */
+/**
+ * Removes deleted repositories and tags. A repository becomes invisible at once. Its rows, and those of many tags, are removed step by
+ * step, between other writes.
+ */
 export class Remover {
   readonly #parts: RegistryParts
   readonly #stop = new AbortController()
@@ -33,7 +36,7 @@ export class Remover {
   }
 
   /**
-   * Deletes a repository with all that is in it; one that is being deleted already is no error.
+   * Deletes a repository with all of its content. If it is already being deleted, that is not an error.
    *
    * @throws RegistryError NAME_UNKNOWN
    */
@@ -47,7 +50,7 @@ export class Remover {
     return deletion
   }
 
-  /** Begins to remove rows that are left of what was deleted. The sweeper goes on with what this leaves. */
+  /** Begins to remove the remaining rows of deleted repositories and tags. The sweeper continues with the rows that this leaves. */
   begin(): void {
     this.#isAskedAgain = true
     this.#running ??= this.#run()
@@ -71,7 +74,10 @@ export class Remover {
   }
 }
 
-/** Removes what is left of deleted repositories, and of tags that went with their manifest, in small steps. @returns how many rows that were */
+/**
+ * Removes the remaining rows of deleted repositories, and of tags that were deleted with their manifest, in small steps. @returns how many
+ * rows it removed
+ */
 export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Promise<number> {
   let total = 0
   for (const type of ['dropDoomedTags', 'settleEdges', 'dropDeletedRepositories'] as const) {

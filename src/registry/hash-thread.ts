@@ -2,10 +2,10 @@ import { parentPort } from 'node:worker_threads'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 
-/** What is sent to the thread: an algorithm to begin with, then chunks, then nothing more. */
+/** A message to the thread: first an algorithm, then chunks, then the end. */
 export type HashRequest = { begin: HashAlgorithm } | { chunk: Uint8Array } | { end: true }
 
-/** What comes back: for each chunk that it may be followed, at the end the digest in hexadecimal. */
+/** A message from the thread: after each chunk, that the next one may follow; at the end, the digest in hexadecimal. */
 export type HashAnswer = { taken: true } | { hex: string }
 
 let hasher: Hasher | undefined

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import type { IHasher } from 'hash-wasm'
 import type { HashAlgorithm } from '../oci/digest.ts'
 
-/** Hashes what passes by, in one or more algorithms at once, and can tell the digests at any time and go on. */
+/** Hashes a stream of bytes in one or more algorithms at once. It can return the digests at any time and then continue. */
 export interface Hasher {
   readonly algorithms: readonly HashAlgorithm[]
   update(chunk: Uint8Array): void
-  /** The digests of what came so far, in hexadecimal. */
+  /** The digests of the bytes so far, in hexadecimal. */
   digests(): Partial<Record<HashAlgorithm, string>>
 }
 
@@ -38,7 +38,7 @@ function native(algorithm: 'sha256' | 'sha512'): RunningHash {
   }
 }
 
-/** The one instance of a thread, and whose bytes it has seen. Each instance would reserve gigabytes of address space. */
+/** The only instance of a thread, and the hasher whose bytes it has seen. Each further instance would reserve gigabytes of address space. */
 interface SharedBlake3 {
   instance: IHasher
   /** Its state before the first byte. */
@@ -54,7 +54,7 @@ async function makeSharedBlake3(): Promise<SharedBlake3> {
   return { instance, initial: instance.save(), owner: undefined }
 }
 
-/** All hashes of a thread take turns on one instance: whoever had it last has its state saved before another goes on. */
+/** All hashers of a thread take turns on one instance. The state of the hasher that used it last is saved before another one continues. */
 async function blake3(): Promise<RunningHash> {
   sharedBlake3 ??= makeSharedBlake3()
   const shared = await sharedBlake3
@@ -64,7 +64,7 @@ async function blake3(): Promise<RunningHash> {
     current() {
       const instance = takeTurn(shared, mine)
       mine.state = instance.save()
-      // A digest ends what the instance was doing.
+      // Computing a digest ends the current hash of the instance.
       shared.owner = undefined
       return instance.digest('hex')
     },

@@ -10,21 +10,21 @@ import { nameUnknown } from './repositories.ts'
 /** A point of a repository's history: a revision, or milliseconds since the epoch. */
 export type When = { revision: number; time?: never } | { time: number; revision?: never }
 
-/** What a tag is to be again: a manifest of the repository, or what it was at a revision. */
+/** The target of a rollback: a manifest of the repository, or the state of the tag at a revision. */
 export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision: number; digest?: never }) & {
   condition: TagCondition
 }
 
-/** What became of a tag that was rolled back. */
+/** The result of rolling a tag back. */
 export interface Rollback {
-  /** Undefined if the tag was not there. */
+  /** Undefined if the tag did not exist. */
   old: Digest | undefined
   new: Digest
-  /** Of the repository, once it was done. */
+  /** Of the repository after the rollback. */
   revision: number
 }
 
-/** What tags of a repository were. */
+/** The past states of the tags of a repository. */
 export interface History {
   /** Changes of a tag before a revision, newest first. */
   tag(repository: RepositoryName, tag: Tag, page: { before: number; limit: number }): Promise<Page<TagChange>>
@@ -36,7 +36,7 @@ export interface History {
   rollback(repository: RepositoryName, tag: Tag, to: RollbackTarget): Promise<Rollback>
 }
 
-/** Changes that were read. Those of repositories that the caller may not know of are left out. */
+/** Changes that were read. Changes of repositories that the caller may not know about are left out. */
 export interface ChangesRead extends ChangePage {
   /** The sequence number after which the next page begins. */
   next: number
@@ -44,10 +44,10 @@ export interface ChangesRead extends ChangePage {
 
 /** What happens in the registry. */
 export interface Changes {
-  /** Refuses to leave out what was forgotten. */
+  /** Fails if changes that it should return were already forgotten. */
   read(query: ChangeQuery): Promise<ChangesRead>
   bounds(): Promise<{ floor: number; last: number }>
-  /** Resolves when there are changes of the registry behind a sequence number, or the signal is aborted. */
+  /** Resolves when the registry has changes after a sequence number, or the signal is aborted. */
   wait(after: number, signal: AbortSignal): Promise<void>
 }
 
@@ -101,7 +101,7 @@ async function digestAt(
   tag: Tag,
   revision: number,
 ): Promise<Digest> {
-  // The state at a revision may be one that was forgotten, which only this read knows of.
+  // The state at a revision may have been forgotten, and only this read can tell.
   await readTagsAt(parts, repository, { revision }, { after: '', limit: 0 })
   const page = await parts.metadata.tags.history(repository, tag, { before: revision + 1, limit: 1 })
   const digest = page?.items[0]?.digest

@@ -6,19 +6,19 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
 
 const MAX_CONFIG_SIZE = 4 * 1024 * 1024
-/** As a client can name it in a filter. */
+/** The values that a client can name in a filter. */
 const PLATFORM_PART = /^[A-Za-z0-9._-]{1,64}$/
-/** Labels are kept for each manifest: one config may not fill the store by way of many small manifests. */
+/** Labels are stored for each manifest. Without this limit, one config could fill the store through many small manifests. */
 const MAX_LABELS_SIZE = 64 * 1024
 
-/** What an image config says of its image; empty where it says nothing that can be understood. */
+/** What an image config says about its image. Fields that are absent or malformed are empty. */
 export interface ImageDescription {
   labels?: Labels
   /** `os/architecture[/variant]` */
   platform?: string
 }
 
-/** Reads the config of an image that is being pushed. Whatever is wrong with it, that is no reason to refuse the image. */
+/** Reads the config of an image that is being pushed. An invalid config is not a reason to refuse the image. */
 export async function readImageConfig(
   parts: Pick<RegistryParts, 'metadata' | 'blobs'>,
   repository: RepositoryName,
@@ -32,7 +32,7 @@ export async function readImageConfig(
   }
 }
 
-/** Reads an image config where it is. @throws what the blob store does if it can't be read */
+/** Reads an image config from where it is stored. @throws the error of the blob store if it can't be read */
 export async function describeConfig(
   { blobs }: Pick<RegistryParts, 'blobs'>,
   { size, content }: BlobRecord,

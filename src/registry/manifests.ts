@@ -11,30 +11,30 @@ import { readImageConfig } from './image-config.ts'
 import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
 
-/** One manifest can name tens of thousands; the answer must not be larger than the question. */
+/** One manifest can name tens of thousands of digests; the answer must not be larger than the request. */
 const MAX_MISSING_SHOWN = 1000
 
-/** A manifest as a request brings it. */
+/** A manifest as a request delivers it. */
 export interface ManifestPush {
   repository: RepositoryName
   bytes: Uint8Array
   contentType: string | undefined
-  /** What the bytes must hash to; sha256 of them if absent. */
+  /** The digest that the bytes must have; their sha256 if absent. */
   digest: Digest | undefined
   tags: readonly Tag[]
   condition: TagCondition
 }
 
-/** What became of a manifest that was pushed. */
+/** The result of pushing a manifest. */
 export interface PushedManifest {
   digest: Digest
   subject?: Digest
 }
 
 /**
- * Stores a manifest byte for byte and sets tags to it, all in one step. What it names must be in the repository with all its bytes:
- * an answer of 201 means that the whole image can be pulled. Only where sparse indexes are allowed, manifests that an index names may be
- * missing, and come later or never.
+ * Stores a manifest byte for byte and sets tags to it, all in one step. All content that it names must be in the repository with all of its
+ * bytes, so an answer of 201 means that the whole image can be pulled. Only if sparse indexes are allowed, manifests that an index names
+ * may be missing and may be pushed later or never.
  *
  * @throws RegistryError MANIFEST_INVALID, MANIFEST_TOO_LARGE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED
  *   or REPOSITORY_DELETING
@@ -92,7 +92,7 @@ function missingContent(edges: readonly Edge[], digests: readonly Digest[]): Reg
   })
 }
 
-/** The bytes of manifests are in the metadata store, so only those of blobs can get lost. */
+/** The bytes of manifests are in the metadata store, so only the bytes of blobs can get lost. */
 async function refuseLost(parts: RegistryParts, edges: readonly Edge[]): Promise<void> {
   const named = edges.filter(({ required, kind }) => required && kind !== 'manifest')
   const lost = await findLost(parts, [...new Set(named.map(({ digest }) => digest))])
@@ -151,9 +151,9 @@ async function manifestUnknown(
 }
 
 /**
- * Deletes a manifest with its tags; it can be brought back for a while.
+ * Deletes a manifest with its tags. It can be undeleted for some time.
  *
- * @returns whether rows of its tags are left, which no answer knows any more
+ * @returns whether rows of its tags remain, which no answer takes into account any more
  * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED
  */
 export async function deleteManifest(
@@ -183,11 +183,11 @@ function manifestNeeded(digest: Digest, by: Digest): RegistryError {
 }
 
 /**
- * Brings a deleted manifest back, with those below it that were deleted too, and sets tags to it. Of an index with more than a hundred
- * deleted ones below it, those come back before, in steps between other writes: if one of them cannot, the others stay.
+ * Restores a deleted manifest together with the deleted manifests below it, and sets tags to it. If more than a hundred deleted manifests
+ * are below it, those are restored first, in steps between other writes. If one of them cannot be restored, the others stay restored.
  *
  * @returns the tags that it had when it was deleted
- * @throws RegistryError MANIFEST_EXISTS, MANIFEST_UNKNOWN, NAME_UNKNOWN, or CONTENT_GONE naming what is not there any more
+ * @throws RegistryError MANIFEST_EXISTS, MANIFEST_UNKNOWN, NAME_UNKNOWN, or CONTENT_GONE naming the content that no longer exists
  */
 export async function undeleteManifest(
   parts: RegistryParts,
@@ -195,7 +195,7 @@ export async function undeleteManifest(
   digest: Digest,
   tags: readonly Tag[],
 ): Promise<Tag[]> {
-  // What is above comes after what is below, as on a stack.
+  // A parent comes after its children, as on a stack.
   const rest: Digest[] = [digest]
   for (;;) {
     const next = rest.at(-1) ?? digest
@@ -211,7 +211,7 @@ export async function undeleteManifest(
     ])
     if (outcome.result === 'missing') throw contentGone(outcome.digests)
     if (outcome.result === 'graves-below') rest.push(...outcome.digests)
-    // One that expired meanwhile is missed by what names it.
+    // If one of them expired in the meantime, restoring its parent reports that it is missing.
     else if (!isLast) rest.pop()
     else if (outcome.result === 'restored') return outcome.previousTags
     else if (outcome.result === 'exists')
@@ -228,9 +228,9 @@ function contentGone(digests: readonly Digest[]): RegistryError {
 }
 
 /**
- * Removes a manifest for good, deleted before or not, with the content that only it named in its repository.
+ * Removes a manifest permanently, whether or not it was deleted before, with the content that only it named in its repository.
  *
- * @returns whether rows of its tags are left, which no answer knows any more
+ * @returns whether rows of its tags remain, which no answer takes into account any more
  * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or MANIFEST_NEEDED
  */
 export async function purgeManifest(

@@ -3,7 +3,7 @@ import type { BlobStore } from '../storage/blob-store.ts'
 import type { LossCounters, LostBytes } from './blob-presence.ts'
 import type { UploadWriters } from './upload-writers.ts'
 
-/** Times after which what nobody uses goes. All in milliseconds. */
+/** How long unused data is kept. All times are in milliseconds. */
 export interface Retention {
   /** How long an upload that nobody writes to is kept. */
   uploads: number
@@ -11,19 +11,19 @@ export interface Retention {
   unusedBlobs: number
   /** How long a deleted manifest can be brought back; 0 if not at all. */
   deletedManifests: number
-  /** How long the change log tells of what happened. */
+  /** How long entries of the change log are kept. */
   history: number
-  /** How long the bytes of a key stay after nothing leads to it any more, for those who are about to open it. */
+  /** How long the bytes of a key stay after the last reference to it is gone, for requests that are about to open it. */
   garbage: number
 }
 
-/** How much of a body may come before the upload is recorded again, so that it can be resumed from there. */
+/** How much of a body may arrive before the state of the upload is recorded again, so that it can be resumed from there. */
 export interface CheckpointInterval {
   bytes: number
   milliseconds: number
 }
 
-/** What a registry is made of. */
+/** The parts that a registry is made of. */
 export interface RegistryParts {
   blobs: BlobStore
   metadata: MetadataStore
@@ -34,16 +34,16 @@ export interface RegistryParts {
   pullsInterval?: number
   /** 256 MiB or ten seconds, whichever comes first, if absent. */
   checkpoints?: CheckpointInterval
-  /** What the tokens of leases begin with, so that they can be released if this registry's thread dies; empty if nobody does that. */
+  /** The prefix of lease tokens, so that the leases can be released if this registry's thread dies; empty if nothing releases them. */
   holder?: string
-  /** Shared by all threads of a server; of this registry alone if absent. */
+  /** Shared by all threads of a server; if absent, this registry has its own. */
   losses?: LossCounters
-  /** Told of each look at bytes that turned out to be lost. */
+  /** Called each time that bytes turn out to be lost. */
   onLost?: (loss: LostBytes) => void
-  /** Who writes to uploads, here and in other threads; only this registry if absent. */
+  /** The writers of uploads, in this thread and in others; if absent, only this registry writes. */
   writers?: UploadWriters
   /** Milliseconds since the epoch. */
   clock(): number
-  /** @returns so many random bytes */
+  /** @returns the given number of random bytes */
   random(size: number): Uint8Array
 }

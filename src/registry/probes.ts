@@ -1,15 +1,15 @@
 import type { RegistryParts } from './parts.ts'
 
-/** The key under which a probe writes. Keys of uploads are random, so it is nobody else's. */
+/** The key under which a probe writes. Keys of uploads are random, so no upload has this key. */
 const KEY = '0'.repeat(32)
-/** Enough that a file system has to find space for it. */
+/** Large enough that the file system has to allocate space for it. */
 const SIZE = 64 * 1024
 
-/** Tries what requests need of the storage. Each rejects with what is wrong. */
+/** Tries the storage operations that requests need. Each rejects with the problem. */
 export interface Probes {
-  /** Looks whether the blobs can be reached. */
+  /** Checks whether the blobs can be reached. */
   blobs(): Promise<void>
-  /** Does what a push does: commits a transaction, and makes a file durable, which goes again. */
+  /** Does what a push does: it commits a transaction and makes a file durable. The file is then deleted. */
   writes(): Promise<void>
 }
 
@@ -20,7 +20,7 @@ export function probesOf({ blobs, metadata, clock, random }: RegistryParts): Pro
       await blobs.size(KEY)
     },
     async writes() {
-      // The sweeper deletes the file if this never comes to it.
+      // The sweeper deletes the file if this code is never reached.
       await metadata.commit([{ type: 'reserveProbe', key: KEY, at: clock() }])
       await blobs.append(KEY, '', 0, once(random(SIZE)))
       await blobs.delete(KEY)

@@ -8,8 +8,8 @@ const MAX_GATHERED = 10_000
 const BATCH = 500
 
 /**
- * Gathers which manifests were pulled, and records it once a minute: a pull never waits for a write. What is gathered when the process
- * is killed is lost.
+ * Gathers which manifests were pulled and records them once a minute, so that a pull never waits for a write. Pulls that are not recorded
+ * yet are lost if the process is killed.
  */
 export class PullLog {
   readonly #parts: Pick<RegistryParts, 'metadata' | 'clock' | 'pullsInterval'>
@@ -31,7 +31,7 @@ export class PullLog {
     else this.#saveLater()
   }
 
-  /** Records what was gathered. If the store fails it is lost: pulls are no reason to fail anything. */
+  /** Records the gathered pulls. If the store fails, they are lost: recording pulls must not make anything else fail. */
   async save(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -54,7 +54,7 @@ export class PullLog {
     this.#timer.unref()
   }
 
-  /** While the store takes nothing, no more is kept than what was gathered last. */
+  /** While the store takes no writes, only the pulls of the last interval are kept. */
   #forgetOldest(): void {
     const [oldest] = this.#gathered.keys()
     if (oldest !== undefined) this.#gathered.delete(oldest)

@@ -25,32 +25,32 @@ import {
 import { exactly } from './upload-body.ts'
 import { type UploadWriter, UploadWriters } from './upload-writers.ts'
 
-/** A part of a blob as a request brings it. */
+/** A part of a blob as a request delivers it. */
 export interface Chunk {
   body: AsyncIterable<Uint8Array>
-  /** Where the client says that it lies, if it does. */
+  /** The position in the upload that the client states, if it does. */
   range?: ByteRange | undefined
-  /** How many bytes the client says that it has, if it does. */
+  /** How many bytes the client says that the part has, if it does. */
   length?: number | undefined
 }
 
 /** Uploads into a repository. */
 export interface Uploads {
   start(repository: RepositoryName, algorithm?: HashAlgorithm): Promise<string>
-  /** Pushes a part of a blob. @returns where the upload ends then */
+  /** Pushes a part of a blob. @returns the end of the upload after this part */
   append(repository: RepositoryName, id: string, chunk: Chunk): Promise<{ offset: number }>
   /** Pushes the last part of a blob, or all of it, and closes the upload. */
   finish(repository: RepositoryName, id: string, digest: Digest, chunk: Chunk): Promise<void>
   /** Pushes a blob in one request. */
   pushWhole(repository: RepositoryName, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void>
-  /** Where an upload ends, with what a running request has brought. */
+  /** Where an upload ends, including the bytes that a running request has delivered. */
   status(repository: RepositoryName, id: string): Promise<{ offset: number }>
   cancel(repository: RepositoryName, id: string): Promise<void>
 }
 
 const MAX_RUNNING_HASHERS = 1000
 
-/** Takes uploads of this thread. */
+/** Handles the uploads of this thread. */
 export function uploadsOf(parts: RegistryParts): Uploads {
   const writers = parts.writers ?? new UploadWriters()
   const chunks = new ChunkReceiver(parts)
@@ -105,10 +105,10 @@ export function uploadsOf(parts: RegistryParts): Uploads {
 }
 
 /**
- * Where a body begins: with a range where that says, which must be all that the upload holds; else where the client was told that the
- * upload ends.
+ * Where a body begins. With a range, it begins where the range says, which must be the end of the upload; otherwise it begins at the end
+ * that the client was told.
  *
- * @throws UploadOutOfOrderError, RegistryError SIZE_INVALID; the upload is free then
+ * @throws UploadOutOfOrderError, RegistryError SIZE_INVALID; the upload is then released
  */
 async function beginning(
   parts: RegistryParts,
@@ -126,7 +126,7 @@ async function beginning(
   })
 }
 
-/** Takes an upload in order to close it; undefined if it is closed already and this only repeats that. @throws as takeUpload */
+/** Takes an upload in order to close it. Undefined if it is already closed and this request only repeats that. @throws as takeUpload */
 async function takeOrRepeat(
   parts: RegistryParts,
   begun: BegunUpload,
@@ -142,8 +142,8 @@ async function takeOrRepeat(
 }
 
 /**
- * Whether a request closes an upload again that is closed already as the same blob, as clients do whose answer got lost. Its body is read
- * and thrown away.
+ * Whether a request repeats the closing of an upload that is already closed as the same blob, as clients do if an answer got lost. Its body
+ * is read and discarded.
  */
 async function isRepetition(
   parts: RegistryParts,
@@ -157,7 +157,7 @@ async function isRepetition(
   })
   if (blob === undefined) return false
   let left = blob.size
-  // What is longer than the blob is no repetition; whoever sends it is answered without being heard out.
+  // A body that is longer than the blob is not a repetition. The client gets its answer before the rest of the body is read.
   for await (const { length } of chunk.body) {
     left -= length
     if (left < 0) break
@@ -165,7 +165,7 @@ async function isRepetition(
   return true
 }
 
-/** For an upload that nobody was told of: nobody can go on with it if it fails. */
+/** For an upload whose id no client knows: no client can continue it if it fails. */
 async function closeOrDiscard(
   parts: RegistryParts,
   upload: Upload,
@@ -181,13 +181,13 @@ async function closeOrDiscard(
   } catch (error) {
     const isSmall = received !== undefined && received.content.key === undefined
     const end = { type: 'endUpload', id, repository, at: parts.clock() } as const
-    // The first failure is what the client must hear of.
+    // The client must get the first failure.
     if (!isSmall) await parts.metadata.commit([end]).catch(() => {})
     throw error
   }
 }
 
-/** Takes chunks. It remembers hashers between the chunks of an upload; without them, bytes are read again. */
+/** Receives chunks. It keeps hashers between the chunks of an upload; without them, the bytes must be read again. */
 class ChunkReceiver {
   readonly #parts: RegistryParts
   readonly #hashers = new Map<string, Hasher>()
@@ -196,7 +196,7 @@ class ChunkReceiver {
     this.#parts = parts
   }
 
-  /** Takes the body of a chunk into an upload. */
+  /** Receives the body of a chunk into an upload. */
   async take(
     upload: Upload,
     { body, range }: Chunk,
@@ -219,7 +219,7 @@ class ChunkReceiver {
     if (hasher !== undefined) this.#keepHasher(upload.id, hasher)
   }
 
-  /** For a body that did not come whole: keeps what came if it was cut, nothing if it is not what its range says. */
+  /** For an incomplete body: keeps the received bytes if the connection was cut, and nothing if the body does not match its range. */
   async giveUp(upload: Upload, received: Received, error: unknown): Promise<never> {
     const isRefused = error instanceof RegistryError && error.id === 'SIZE_INVALID'
     if (isRefused) await revertUpload(this.#parts, upload, received.claim)
@@ -227,11 +227,11 @@ class ChunkReceiver {
     throw error
   }
 
-  /** The hasher of what an upload has up to a start, if it is still known. */
+  /** The hasher of the bytes of an upload up to `start`, if it is still known. */
   #takeHasher(upload: Upload, from: UploadStart): Hasher | undefined {
     const hasher = this.#hashers.get(upload.id)
     this.#hashers.delete(upload.id)
-    // Another thread may have taken the upload back and on again, to other bytes of the same length.
+    // Another thread may have reverted the upload and continued it with other bytes of the same length.
     return hasher?.digests().sha256 === startOf(upload, from).digests.sha256 ? hasher : undefined
   }
 

@@ -16,36 +16,36 @@ const CHECKPOINTS: CheckpointInterval = { bytes: 256 * 1024 * 1024, milliseconds
 /** Where in an upload a body begins. */
 export type UploadStart = 'held' | 'acknowledged'
 
-/** What an upload holds after a body was received, all of it durable where it has a key. */
+/** What an upload holds after a body was received. All of it is durable if the upload has a key. */
 export interface Received extends UploadPosition {
   /** Where the body began. */
   start: number
-  /** By what right the upload may be changed now. */
+  /** The claim by which the upload may be changed now. */
   claim: UploadClaim
-  /** Goes on hashing where this left off; undefined where that isn't known without reading again. */
+  /** The hasher to continue with; undefined if the bytes must be read again to hash them. */
   hasher: Hasher | undefined
   /** Why the body ended early, if it did. */
   interrupted?: { error: unknown }
 }
 
-/** What comes for an upload, and how. */
+/** A body for an upload, and how it is received. */
 export interface Arrival {
   body: AsyncIterable<Uint8Array>
   from: UploadStart
-  /** To hash in, if that can still begin: with the first byte, or with a running hasher. */
+  /** The algorithms to hash in, if hashing is still possible: from the first byte on, or with a running hasher. */
   algorithms: readonly HashAlgorithm[]
-  /** Of what is there up to the start. */
+  /** The hasher of the existing bytes up to the start. */
   running?: Hasher | undefined
 }
 
-/** What the upload has where a body begins. */
+/** What the upload has at the position where a body begins. */
 export function startOf({ record }: Upload, from: UploadStart): UploadPosition {
   return from === 'held' ? record : record.acknowledged
 }
 
 /**
- * Takes a body into an upload. Small content stays in memory for the caller's commit to store; what grows beyond goes to the blob store,
- * under a lease and with checkpoints.
+ * Receives a body into an upload. Small content stays in memory until the caller's commit stores it. Larger content is written to the blob
+ * store, under a lease and with checkpoints.
  *
  * @throws RegistryError UPLOAD_TAKEN_OVER or UPLOAD_UNKNOWN if someone else changed the upload
  */
@@ -69,7 +69,7 @@ export async function receive(
   return { start: offset, offset, content, claim, digests, hasher, ...interruption(source) }
 }
 
-/** The next chunk, where all that came before is recorded. */
+/** The next chunk, after everything before it was recorded. */
 async function nextChunk(source: UploadBody, { writer }: Upload): Promise<Uint8Array | undefined> {
   for (;;) {
     const chunk = await source.next()
@@ -93,7 +93,7 @@ interface Gathered {
   claim: UploadClaim
 }
 
-/** Gathers a body that begins in the row. @returns what it is if it stays small, else what came so far */
+/** Gathers a body that begins in the row. @returns the whole body if it stays small, else the bytes so far */
 async function receiveSmall(
   parts: RegistryParts,
   upload: Upload,
@@ -163,9 +163,9 @@ async function receiveLarge(
 }
 
 /**
- * Takes the lease of an upload that is as it was found, and makes sure that nobody else writes to its key.
+ * Takes the lease of an upload that has not changed since it was read, and makes sure that nothing else writes to its key.
  *
- * @returns its key, and the state of what is there up to the start
+ * @returns its key, and the state of the existing bytes up to the start
  */
 export async function claimUpload(
   parts: RegistryParts,
@@ -185,7 +185,7 @@ export async function claimUpload(
   return { ...(await move(parts, upload, lease.token)), lease }
 }
 
-/** Copies what is acknowledged away from a writer that may wake up at any time, and goes on there. */
+/** Copies the acknowledged bytes to a new key, which a stale writer that may wake up at any time cannot reach, and continues there. */
 async function move(
   parts: RegistryParts,
   upload: Upload,
@@ -203,7 +203,7 @@ async function move(
   return copied
 }
 
-/** Copies a part of what an upload holds under a key to another key, which is recorded before. */
+/** Copies a part of what an upload holds under a key to another key. The other key is recorded first. */
 export async function copyUpload(
   parts: RegistryParts,
   { id, writer }: Upload,
@@ -218,7 +218,7 @@ export async function copyUpload(
   return { key, state }
 }
 
-/** One append: until so much has come, so long has passed, or somebody wants it recorded. */
+/** One append. It ends after a number of bytes, after some time, or when another request asks for the upload to be recorded. */
 async function* segment(
   source: UploadBody,
   first: Uint8Array[],
@@ -238,7 +238,7 @@ async function* segment(
   }
 }
 
-/** Records what an upload holds in the middle of a body. @returns by what right it may be changed then */
+/** Records what an upload holds in the middle of a body. @returns the claim by which it may be changed next */
 async function checkpoint(
   parts: RegistryParts,
   upload: Upload,
@@ -263,10 +263,10 @@ async function checkpoint(
   return next
 }
 
-/** What a disk may fail with and still hold what it was given before, so that the same bytes may succeed later. */
+/** Errors after which a disk still holds what was written before, so that the same bytes may succeed later. */
 const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ERR_BLOBS_UNAVAILABLE']
 
-/** After a failed write an upload goes on from its last checkpoint, unless nobody can tell what the disk holds. */
+/** After a failed write an upload continues from its last checkpoint, unless it is unknown what the disk holds. */
 async function abandon(
   parts: RegistryParts,
   { id, repository }: Upload,
@@ -275,7 +275,7 @@ async function abandon(
   const at = parts.clock()
   if (PASSING.includes((error as NodeJS.ErrnoException).code ?? ''))
     return await releaseUpload(parts, { id }, { lease })
-  // The first failure is what the client must hear of; if this fails too, the lease runs out by itself.
+  // The client must get the first failure. If this fails too, the lease expires by itself.
   const ended = await parts.metadata
     .commit([{ type: 'endUpload', id, repository, lease, at }])
     .catch(() => [])
@@ -283,7 +283,7 @@ async function abandon(
   await parts.metadata.commit([{ type: 'discardKey', id, key, at }]).catch(() => {})
 }
 
-/** The place of content that is received whole. */
+/** Where content that was received completely is stored. */
 export function placeOf(content: Received['content']): ContentPlace {
   return content.key === undefined ? { bytes: content.bytes } : { key: content.key }
 }

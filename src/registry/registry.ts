@@ -127,22 +127,22 @@ export interface Repositories {
   state(name: RepositoryName): Promise<RepositoryState>
   children(query: RepositoryQuery): Promise<Page<RepositoryEntry>>
   delete(name: RepositoryName): Promise<RepositoryDeletion>
-  /** What became of the last repository of this name that was deleted. */
+  /** The state of the most recent deletion of a repository with this name. */
   deletion(name: RepositoryName): Promise<RepositoryDeletion>
 }
 
-/** Where content is. */
+/** Finds content across repositories. */
 export interface Contents {
-  /** Looks at no more than twice `limit` rows. @param after the id of the repository that the page begins behind */
+  /** Looks at no more than twice `limit` rows. @param after the id of the repository after which the page begins */
   holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
   /** Manifests of a repository that name it. */
   namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
-  /** The bytes of a manifest, for the registry's own use: that is no pull. */
+  /** The bytes of a manifest, for the registry's own use. This does not count as a pull. */
   manifest(repository: RepositoryName, digest: Digest): Promise<Uint8Array>
 }
 
 /**
- * What a registry does, for whoever speaks for a client: every refusal is a RegistryError. Knows neither HTTP nor SQL nor paths.
+ * The operations of a registry, for code that acts for a client. Every refusal is a RegistryError. Does not know about HTTP, SQL or paths.
  */
 export interface Registry {
   readonly blobs: Blobs
@@ -155,9 +155,9 @@ export interface Registry {
   readonly probes: Probes
   /** One round of the sweeper; see sweep.ts. */
   sweep(signal: AbortSignal, options?: SweepOptions): Promise<Swept>
-  /** Counts what is in repositories that have changed; see counts.ts. @returns how many it counted */
+  /** Counts the content of repositories that have changed; see counts.ts. @returns how many it counted */
   count(signal: AbortSignal): Promise<number>
-  /** Saves what is known but not stored yet, the last pulls, and leaves the other threads. */
+  /** Saves the last pulls, which are not stored yet, and stops communicating with the other threads. */
   close(): Promise<void>
 }
 
@@ -191,7 +191,7 @@ export function localRegistry(given: RegistryParts): Registry {
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
       manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
-    // Not those that are watched, which would count the file of a probe as lost.
+    // Not the watched store, which would count the file of a probe as lost.
     probes: probesOf(given),
     sweep: (signal, options) => sweep(parts, signal, options),
     count: (signal) => countRepositories(parts, signal),
@@ -203,7 +203,7 @@ export function localRegistry(given: RegistryParts): Registry {
   }
 }
 
-/** No upload into a repository that is being deleted goes on. */
+/** No upload into a repository that is being deleted can continue. */
 function guardedUploads(parts: RegistryParts): Uploads {
   const uploads = uploadsOf(parts)
   return {

@@ -11,10 +11,10 @@ let running = 0
 const queue: (() => void)[] = []
 
 /**
- * Hashes bytes that are stored already, on a thread that answers no requests; for closing digests in an algorithm that nobody named
- * before the bytes came, and for uploads that went on after a restart.
+ * Hashes bytes that are already stored, on a thread that answers no requests. It is needed if the closing digest has an algorithm that was
+ * not named before the bytes arrived, and for uploads that were continued after a restart.
  *
- * @param bytes is closed when the hash is known
+ * @param bytes closed when the hash is known
  * @returns the digest in hexadecimal
  */
 export async function rehash(bytes: BlobBytes, algorithm: HashAlgorithm): Promise<string> {

@@ -7,7 +7,7 @@ export function nameUnknown(name: RepositoryName): never {
   throw new RegistryError('NAME_UNKNOWN', { details: [{ name }] })
 }
 
-/** The error for something that is not there: that the repository isn't, or the given one. */
+/** The error for missing content: NAME_UNKNOWN if the repository does not exist, otherwise the given error. */
 export async function nameOrElse(
   parts: RegistryParts,
   repository: RepositoryName,

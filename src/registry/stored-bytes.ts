@@ -6,19 +6,19 @@ const CHUNK_SIZE = 1024 * 1024
 /** A part of what an upload has under a key. */
 export interface StoredRange {
   key: string
-  /** Of the append that made it durable. */
+  /** The state of the append that made it durable. */
   state: string
   range: ByteRange
 }
 
-/** Opens a part of what an upload has. @throws if it is gone, though it was recorded */
+/** Opens a part of what an upload has. @throws if it is missing although it was recorded */
 export async function openStored(blobs: BlobStore, { key, state, range }: StoredRange): Promise<BlobBytes> {
   const bytes = await blobs.open(key, range, state)
   if (bytes === undefined) throw new Error('the recorded bytes of an upload are gone')
   return bytes
 }
 
-/** Reads stored bytes in chunks that own their memory, so that they can be given away. The caller closes them. */
+/** Reads stored bytes in chunks that own their memory, so that they can be transferred. The caller closes them. */
 export async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
   if (bytes.type === 'bytes') {
     yield new Uint8Array(bytes.bytes)
@@ -33,7 +33,7 @@ export async function* chunksOf(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Reads stored bytes that are known to be few. */
+/** Reads a small number of stored bytes into memory. */
 export async function readStored(blobs: BlobStore, source: StoredRange): Promise<Uint8Array> {
   const bytes = await openStored(blobs, source)
   try {
@@ -46,9 +46,9 @@ export async function readStored(blobs: BlobStore, source: StoredRange): Promise
 }
 
 /**
- * Copies stored bytes to a key that nothing lies under.
+ * Copies stored bytes to an unused key.
  *
- * @param check is called before each chunk; what it throws ends the copying
+ * @param check called before each chunk; if it throws, the copying ends
  */
 export async function copyStored(
   blobs: BlobStore,

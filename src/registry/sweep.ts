@@ -15,44 +15,44 @@ const PAGES = 1000
 /** What one round of the sweeper did. */
 export interface Swept {
   uploads: number
-  /** Deleted ones that can't be brought back any more. */
+  /** Deleted manifests that can't be restored any more. */
   manifests: number
   blobs: number
   /** Rows of deleted repositories. */
   rows: number
   changes: number
-  /** Manifests whose image config was read now. */
+  /** Manifests whose image config was read in this round. */
   described: number
   keys: number
-  /** Bytes that went from the blob store. */
+  /** Bytes that were deleted from the blob store. */
   freed: number
-  /** Pages that the metadata store gave back. */
+  /** Pages that the metadata store returned to the file system. */
   pages: number
 }
 
-/** What one round of the sweeper is told beside the times of the registry. */
+/** The options of one sweeper round, in addition to the times of the registry. */
 export interface SweepOptions {
-  /** Of the clock: what is from before one only seems so old, and is kept for as much longer. */
+  /** Jumps of the clock. Data from before a jump only seems that old, so it is kept longer by the length of the jump. */
   jumps?: ForwardJumps
-  /** Lets go of all deleted manifests, and of blobs that only they named, unless those were pushed less than `unusedBlobs` ago. */
+  /** Expires all deleted manifests, and blobs that only they named, unless the blobs were pushed less than `unusedBlobs` ago. */
   tombstones?: boolean
   /** Instead of the registry's own, in milliseconds. */
   unusedBlobs?: number
   /** Instead of the registry's own, in milliseconds. */
   garbage?: number
-  /** Keys that were queued since then are kept; undefined if all may go. Milliseconds since the epoch. */
+  /** Keys that were queued since then are kept; undefined if all may be deleted. Milliseconds since the epoch. */
   pinnedSince?(): number | undefined
 }
 
-/** A step of a round, by the figure that tells of it. */
+/** A step of a round, named by the figure that reports it. */
 type Steps = { readonly [Figure in Exclude<keyof Swept, 'freed'>]: () => Promise<number> }
 
 /**
- * One round of what makes deleted and abandoned things go: uploads that nobody wrote to for long end, manifests that were deleted long
- * ago are let go of, blobs that no manifest has named for long leave their repository, deleted repositories and old changes lose their
- * rows, and keys to which nothing leads any more are emptied. It works in small steps between other
- * writes, and may be stopped at any point: what is left is found again. A step that fails keeps no other from being done, since on a
- * full disk one may make the space that another needs.
+ * One round of cleaning up deleted and abandoned data. It ends uploads that were not written to for a long time, expires manifests that
+ * were deleted long ago, removes blobs from repositories whose manifests have not named them for a long time, removes the rows of deleted
+ * repositories and old changes, and deletes the bytes of keys that are no longer referenced. It works in small steps between other writes
+ * and may be stopped at any point: the next round finds the rest. If a step fails, the others still run, since on a full disk one step may
+ * free the space that another needs.
  *
  * @throws the first error of a step, after all were tried
  */
@@ -76,7 +76,7 @@ export async function sweep(
     swept.freed += bytes
   })
   const errors: unknown[] = []
-  // Keys come first as well: their bytes need no space to go.
+  // Keys are also handled first: deleting their bytes needs no space.
   for (const figure of ['keys', ...Object.keys(steps)] as (keyof Steps)[]) {
     try {
       swept[figure] += await steps[figure]()
@@ -124,7 +124,7 @@ function stepsOf(
 
 type SweepCommand = ExpireUploads | ExpireDeleted | CollectBlobs | PruneChanges | ShrinkStore
 
-/** What a step did, and whether its limit ended it; without `more` a full batch says so. */
+/** What a step did, and whether it stopped at its limit. Without `more`, a full batch means that it did. */
 interface Step {
   count: number
   more?: boolean

@@ -2,46 +2,49 @@ import { watchClock } from './clock-jumps.ts'
 import type { Registry } from './registry.ts'
 import type { SweepOptions, Swept } from './sweep.ts'
 
-/** Where the sweeper tells what it did. */
+/** Receives what the sweeper did. */
 export interface SweeperLog {
   debug(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 
-/** What is to go now, on request. */
+/** What a request asks to remove now. */
 export interface CollectRequest {
-  /** Whether deleted manifests go, and with them what only they named. */
+  /** Whether deleted manifests are removed, with the content that only they named. */
   tombstones: boolean
-  /** How long no manifest has named a blob that may go, in milliseconds; at least {@link MIN_UNUSED_MS}. The registry's own if absent. */
+  /**
+   * How long a blob must have been unused before it may be removed, in milliseconds; at least {@link MIN_UNUSED_MS}. The registry's own if
+   * absent.
+   */
   unused?: number
 }
 
-/** What sweeps by itself, and on request. */
+/** Sweeps periodically and on request. */
 export interface Sweeper {
-  /** Sweeps when the round that is under way is over, with what a request adds. */
+  /** Sweeps with the options of a request when the current round has finished. */
   collect(request: CollectRequest): Promise<Swept>
   /**
-   * Keeps the bytes of all that is unlinked from now on.
+   * Keeps the bytes of all content that is unlinked from now on.
    *
-   * @param since keeps what was unlinked since then as well, if it is still there; milliseconds since the epoch
-   * @returns what ends that
+   * @param since also keeps content that was unlinked since then, if it still exists; milliseconds since the epoch
+   * @returns a function that ends that
    */
   pin(since?: number): () => void
-  /** Sweeps no more, and waits for the round that is under way. */
+  /** Stops sweeping, and waits for the current round to finish. */
   stop(): Promise<void>
 }
 
-/** Blobs that are younger than this never go: a push that is under way may be about to name them. */
+/** Blobs that are younger than this are never removed: a push in progress may be about to reference them. */
 export const MIN_UNUSED_MS = 3_600_000
 const PAUSE_MS = 60_000
-/** A command carries the time at which it was sent; it was committed so much later at most. */
+/** A command carries the time at which it was sent. It is committed at most this much later. */
 const COMMIT_DELAY_MS = 60_000
 
 /**
  * Sweeps once a minute from now on.
  *
- * @param isLow tells whether there is so little space that each round is to free what it can
+ * @param isLow returns whether space is so low that each round must free as much as it can
  */
 export function startSweeper(
   registry: Pick<Registry, 'sweep'>,
@@ -57,7 +60,7 @@ export function startSweeper(
     const times = [...pins].map(({ since }) => since - COMMIT_DELAY_MS)
     return times.length === 0 ? undefined : Math.min(...times)
   }
-  /** One round at a time, each after those that were asked for before. */
+  /** One round at a time, in the order in which they were requested. */
   const sweep = (options: SweepOptions): Promise<Swept> => {
     const round = last.then(() => registry.sweep(ending.signal, { ...options, jumps, pinnedSince }))
     last = round.catch(() => {})

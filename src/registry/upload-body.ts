@@ -4,14 +4,14 @@ import type { Hasher } from './hasher.ts'
 import { takenOver, type UploadWriter } from './upload-writers.ts'
 
 /**
- * The body of a request, taken in parts: one part ends where another goes on. It is hashed as it passes. It ends early if it breaks, or if
- * a newer request wants the upload.
+ * The body of a request, received in parts: each part continues where the last one ended. It is hashed as it is received. It ends early if
+ * it breaks off, or if a newer request wants the upload.
  */
 export class UploadBody {
   readonly #chunks: AsyncIterator<Uint8Array>
   readonly #hasher: Hasher | undefined
   readonly #writer: UploadWriter
-  /** What was asked for and has not come yet. */
+  /** The chunk that was requested and has not arrived yet. */
   #next: Promise<IteratorResult<Uint8Array>> | undefined
   ended = false
   interrupted: { error: unknown } | undefined
@@ -22,7 +22,7 @@ export class UploadBody {
     this.#writer = writer
   }
 
-  /** The next chunk; undefined at the end, also an early one; `record` if what came so far is to be recorded first. */
+  /** The next chunk; undefined at the end, including an early end; `record` if the bytes so far must be recorded first. */
   async next(): Promise<Uint8Array | 'record' | undefined> {
     if (this.ended) return undefined
     if (this.#writer.isStopped) return this.#end({ error: takenOver() })
@@ -40,7 +40,7 @@ export class UploadBody {
     }
   }
 
-  /** What comes first: the next chunk, or that the writer is asked for something. */
+  /** Whichever happens first: the next chunk arrives, or the writer is asked for something. */
   #arrival(next: Promise<IteratorResult<Uint8Array>>): Promise<IteratorResult<Uint8Array> | 'asked'> {
     return new Promise((resolve, reject) => {
       this.#writer.onAsked = () => resolve('asked')
@@ -57,7 +57,7 @@ export class UploadBody {
 }
 
 /**
- * A body that must have the length of its range; more than that is never taken.
+ * A body that must have the length of its range. It never reads more than that.
  *
  * @throws RegistryError SIZE_INVALID while it is read
  */

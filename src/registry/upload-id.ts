@@ -8,17 +8,17 @@ const MAC_BYTES = 15
 const FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[0-9a-f]{32}$/
 const ALGORITHMS = Object.keys(HASH_ALGORITHMS) as HashAlgorithm[]
 
-/** What the id of an upload says of it. */
+/** What the id of an upload says about it. */
 export interface UploadClaims {
   /** Milliseconds since the epoch. */
   startedAt: number
-  /** The algorithm that was named before the first byte came; sha256 if none was. */
+  /** The algorithm that was named before the first byte arrived; sha256 if none was. */
   algorithm: HashAlgorithm
 }
 
 /**
- * Makes the id of an upload: a UUID of version 7, which holds the time, then the algorithm and a MAC that binds both to the
- * repository. So an upload that holds no bytes needs no row, and ids sort by age.
+ * Makes the id of an upload: a UUID of version 7, which holds the time, then the algorithm and a MAC that binds both to the repository. An
+ * upload that holds no bytes therefore needs no row, and ids sort by age.
  *
  * @param random 10 random bytes
  * @see OCI Distribution Specification, "POST then PUT"; RFC 9562, section 5.7
@@ -54,7 +54,7 @@ export function parseUploadId(
   return algorithm && { startedAt: claims.readUIntBE(0, TIME_BYTES), algorithm }
 }
 
-/** What is less than every id that was made at a time or later. */
+/** A text that sorts before every id that was made at the given time or later. */
 export function uploadIdsBefore(time: number): string {
   const hex = Math.max(0, time)
     .toString(16)

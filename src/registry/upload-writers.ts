@@ -12,21 +12,21 @@ const POLL_MS = 20
 export interface SharedWriters {
   /** The name of a channel on which threads ask each other. */
   channel: string
-  /** A ticket counter, then for each place of a thread how many writers it has, by slot: so that nobody asks where nobody is. */
+  /** A ticket counter, followed by the number of writers of each thread for each slot. A thread without writers in a slot is not asked. */
   memory: SharedArrayBuffer
 }
 
 /**
- * Makes what threads share.
+ * Makes the state that threads share.
  *
- * @param channel a name that nothing else in the process has
+ * @param channel a name that nothing else in the process uses
  * @param places how many threads take part
  */
 export function sharedWriters(channel: string, places: number): SharedWriters {
   return { channel, memory: new SharedArrayBuffer(HEADER_BYTES + 4 * SLOTS * places) }
 }
 
-/** Forgets the writers of a thread that is gone. */
+/** Forgets the writers of a thread that has ended. */
 export function forgetWriters({ memory }: SharedWriters, place: number): void {
   for (let slot = 0; slot < SLOTS; slot++) Atomics.store(countersOf(memory), place * SLOTS + slot, 0)
 }
@@ -40,18 +40,18 @@ export function takenOver(): RegistryError {
   return new RegistryError('UPLOAD_TAKEN_OVER')
 }
 
-/** A request that writes to an upload, as the requests after it see it. */
+/** A request that writes to an upload, as later requests see it. */
 export class UploadWriter {
   readonly id: string
-  /** Requests take tickets in the order in which they come. */
+  /** Requests take tickets in the order in which they arrive. */
   readonly ticket: bigint
   readonly ended: Promise<void>
   readonly end: () => void
-  /** Where the threads of the process count it. */
+  /** Where the threads of the process count this writer. */
   readonly slot: number
   /** Whether a newer request wants the upload. */
   isStopped = false
-  /** Whether the body is over and the upload is being closed, which may take long and needs nothing from the client. */
+  /** Whether the body has ended and the upload is being closed, which may take long and needs nothing more from the client. */
   isClosing = false
   /** Called when the writer is asked for something while it waits for its body. */
   onAsked: () => void = () => {}
@@ -66,7 +66,7 @@ export class UploadWriter {
     this.end = resolve
   }
 
-  /** Whether somebody waits until all that came is recorded. */
+  /** Whether another request waits until all received bytes are recorded. */
   get mustRecord(): boolean {
     return this.#recordings.length > 0
   }
@@ -77,7 +77,7 @@ export class UploadWriter {
     this.onAsked()
   }
 
-  /** Asks for what came so far to be recorded. Resolves when it is, or the writer has ended. */
+  /** Asks the writer to record the bytes that it has received. Resolves when they are recorded or the writer has ended. */
   async record(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#recordings.push(resolve)
@@ -85,23 +85,24 @@ export class UploadWriter {
     await Promise.race([promise, this.ended])
   }
 
-  /** Says that all that came is recorded. */
+  /** Reports that all received bytes are recorded. */
   recorded(): void {
     for (const resolve of this.#recordings.splice(0)) resolve()
   }
 }
 
-/** What is asked of the writers of another thread: to stop if they are older than the ticket, or to record what they have. */
+/** A request to the writers of another thread: to stop if they are older than the ticket, or to record what they have. */
 type Question = { kind: 'stop'; id: string; ticket: bigint } | { kind: 'record'; id: string }
 
-/** `closing` is said meanwhile: the writer has stopped reading and needs longer. */
+/** `closing` is an intermediate answer: the writer has stopped reading and needs more time. */
 type Answer = 'done' | 'newer' | 'closing'
 
 type Message = { from: number; to: number; number: number } & ({ question: Question } | { answer: Answer })
 
 /**
- * The requests that write to uploads, in this thread and in the others of the process. Of two for one upload the newer wins: the older
- * ends its body, saves what it has and lets go. Where nobody else writes to an upload, which is nearly always, nothing is sent.
+ * The requests that write to uploads, in this thread and in the others of the process. If two requests write to one upload, the newer one
+ * wins: the older one stops reading its body, saves what it has and releases the upload. If there is no other writer of an upload, which is
+ * nearly always so, no message is sent.
  */
 export class UploadWriters {
   readonly #writers = new Map<string, Set<UploadWriter>>()
@@ -114,7 +115,7 @@ export class UploadWriters {
 
   /**
    * @param shared what the threads of the process share; without it this thread is the only one
-   * @param place of this thread among them
+   * @param place the index of this thread among them
    */
   constructor(shared?: SharedWriters, place = 0) {
     const { memory } = shared ?? sharedWriters('', 1)
@@ -128,10 +129,10 @@ export class UploadWriters {
   }
 
   /**
-   * Writes to an upload, after all older writers have stopped or two seconds have passed without a sign of them.
+   * Writes to an upload, after all older writers have stopped or have not responded for two seconds.
    *
-   * @param work is told whether all of them have confirmed that they stopped
-   * @throws RegistryError UPLOAD_TAKEN_OVER if a newer request is there already
+   * @param work receives whether all of them have confirmed that they stopped
+   * @throws RegistryError UPLOAD_TAKEN_OVER if there is already a newer request
    */
   async write<T>(id: string, work: (writer: UploadWriter, allStopped: boolean) => Promise<T>): Promise<T> {
     const writer = this.#begin(id)
@@ -150,18 +151,18 @@ export class UploadWriters {
     }
   }
 
-  /** Tells all writers of an upload to end, without waiting for that. */
+  /** Tells all writers of an upload to end, without waiting for them. */
   stop(id: string): void {
     const question = { kind: 'stop', id, ticket: Atomics.add(this.#tickets, 0, 1n) } as const
     void this.#askAll(question, { wait: 0, isOver: () => true })
   }
 
-  /** Has all writers of an upload record what they have, and go on; waits for that, a second at most. */
+  /** Asks all writers of an upload to record what they have and continue. Waits for them for at most one second. */
   async record(id: string): Promise<void> {
     await this.#askAll({ kind: 'record', id }, { wait: RECORD_MS, isOver: () => false })
   }
 
-  /** Leaves the other threads. */
+  /** Stops communicating with the other threads. */
   close(): void {
     this.#channel?.close()
   }
@@ -187,14 +188,14 @@ export class UploadWriters {
   async #askAll(question: Question, patience: Patience): Promise<(Answer | 'silent')[]> {
     const others = this.#channel === undefined ? [] : this.#placesWith(slotOf(question.id))
     const asked = others.map((place) => this.#ask(place, question, patience))
-    // Whoever asks may be among the writers of this thread itself.
+    // The asking request may itself be one of the writers of this thread.
     const isHere = [...(this.#writers.get(question.id) ?? [])].some(
       ({ ticket }) => question.kind === 'record' || ticket !== question.ticket,
     )
     return await Promise.all(isHere ? [this.#askHere(question, patience), ...asked] : asked)
   }
 
-  /** The other threads that may have writers of an upload: several uploads share a slot. */
+  /** The other threads that may have writers of an upload. Several uploads share a slot. */
   #placesWith(slot: number): number[] {
     const places: number[] = []
     for (let place = 0; place * SLOTS < this.#counters.length; place++) {
@@ -221,7 +222,7 @@ export class UploadWriters {
     return await Promise.race([done, silent])
   }
 
-  /** Asks a thread until it answers, is found to have no such writers any more, or has been silent for too long. */
+  /** Asks a thread until it answers, turns out to have no such writers any more, or has been silent for too long. */
   async #ask(place: number, question: Question, patience: Patience): Promise<Answer | 'silent'> {
     const number = this.#questions++
     const slot = slotOf(question.id)
@@ -248,7 +249,7 @@ export class UploadWriters {
     return answer === undefined || answer === 'closing' ? 'silent' : answer
   }
 
-  /** What the writers of this thread say, once they have done what is asked. */
+  /** The answer of the writers of this thread after they have done what was asked. */
   #answer(question: Question): { answer: Promise<Answer>; older: UploadWriter[] } {
     const writers = [...(this.#writers.get(question.id) ?? [])]
     if (question.kind === 'record') {
@@ -277,12 +278,12 @@ export class UploadWriters {
     try {
       this.#channel?.postMessage(message)
     } catch {
-      // The channel is closed, since the server is closing: nobody waits any more.
+      // The channel is closed, since the server is closing. Nothing waits for the answer any more.
     }
   }
 }
 
-/** How long to wait for writers, and what else ends that. */
+/** How long to wait for writers, and what else ends the wait. */
 interface Patience {
   /** Milliseconds without a sign of life. */
   wait: number

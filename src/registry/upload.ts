@@ -14,9 +14,9 @@ export interface Upload {
   repository: RepositoryName
   algorithm: HashAlgorithm
   record: UploadRecord
-  /** By what right it may be changed. */
+  /** The claim by which it may be changed. */
   claim: UploadClaim
-  /** The request itself, as others see it. */
+  /** The request itself, as other requests see it. */
   writer: UploadWriter
 }
 
@@ -41,7 +41,7 @@ export function startUpload(
   return formatUploadId(parts.metadata.secret, repository, claims, parts.random(10))
 }
 
-/** An upload that nobody has been told of: for content that comes with its first request. */
+/** An upload whose id no client knows: for content that arrives with the first request. */
 export function freshUpload(
   parts: RegistryParts,
   repository: RepositoryName,
@@ -57,7 +57,7 @@ function emptyRecord(repository: RepositoryName): UploadRecord {
   return { ...nothing, repository, version: 0, acknowledged: nothing, mustMove: false }
 }
 
-/** An upload that was begun here, as its id says; whether it is still open only the metadata knows. */
+/** An upload that was begun by this registry, according to its id. Only the metadata knows whether it is still open. */
 export interface BegunUpload extends UploadClaims {
   id: string
   repository: RepositoryName
@@ -88,8 +88,8 @@ export async function findUpload(
 }
 
 /**
- * Takes an upload in order to write to it. If someone may still be writing, it is seized: what that one commits is refused from then on,
- * and nothing is written to its key any more.
+ * Takes an upload in order to write to it. If another writer may still be active, the upload is seized: later commits of that writer are
+ * refused, and nothing writes to its key any more.
  *
  * @param allStopped whether all older writers of this process have confirmed that they stopped
  * @throws RegistryError UPLOAD_UNKNOWN
@@ -101,7 +101,7 @@ export async function takeUpload(
 ): Promise<Upload> {
   const { id, repository, algorithm } = begun
   const record = await findUpload(parts, begun)
-  // A lease that none of our writers has given back is another process's, or of one that could not.
+  // If there is still a lease after all our writers have stopped, it belongs to another process or to a writer that could not release it.
   const isFree = allStopped && record.lease === undefined
   if (isFree) return { id, repository, algorithm, record, claim: { version: record.version }, writer }
   const lease = newLease(parts)
@@ -112,7 +112,7 @@ export async function takeUpload(
   return { id, repository, algorithm, record: outcome.upload, claim: { lease: lease.token }, writer }
 }
 
-/** A lease that nobody has yet. */
+/** A new lease. */
 export function newLease(parts: RegistryParts): Lease {
   return { token: `${parts.holder ?? ''}${randomHex(parts)}`, until: parts.clock() + LEASE_MS }
 }
@@ -126,7 +126,7 @@ export function randomHex(parts: RegistryParts): string {
  * Records what an upload holds now.
  *
  * @returns the claim by which it may be changed next
- * @throws RegistryError UPLOAD_UNKNOWN if it has ended, UPLOAD_TAKEN_OVER if someone else has changed it
+ * @throws RegistryError UPLOAD_UNKNOWN if it has ended, UPLOAD_TAKEN_OVER if another writer has changed it
  */
 export async function saveUpload(
   parts: RegistryParts,
@@ -144,7 +144,7 @@ export function lostUpload(result: 'unknown' | 'changed'): RegistryError {
   return result === 'unknown' ? new RegistryError('UPLOAD_UNKNOWN') : takenOver()
 }
 
-/** Drops what an upload holds after its acknowledged end, and lets go of it. If it was lost meanwhile, nothing is done. */
+/** Drops what an upload holds after its acknowledged end, and releases it. Does nothing if another request has taken the upload. */
 export async function revertUpload(
   parts: RegistryParts,
   { id, repository }: Upload,
@@ -153,7 +153,7 @@ export async function revertUpload(
   await parts.metadata.commit([{ type: 'revertUpload', id, repository, claim, at: parts.clock() }])
 }
 
-/** Gives a lease back after a failure; if this fails too, it runs out by itself. */
+/** Releases a lease after a failure. If this fails too, the lease expires by itself. */
 export async function releaseUpload(
   parts: RegistryParts,
   { id }: Pick<Upload, 'id'>,
@@ -163,9 +163,9 @@ export async function releaseUpload(
 }
 
 /**
- * Where an upload ends, for a client that is told now.
+ * Where an upload ends, for an answer to a client, which acknowledges the bytes up to there.
  *
- * @throws RegistryError UPLOAD_UNKNOWN if it has ended meanwhile
+ * @throws RegistryError UPLOAD_UNKNOWN if it has ended in the meantime
  */
 export async function acknowledgeUpload(
   parts: RegistryParts,
@@ -178,7 +178,7 @@ export async function acknowledgeUpload(
   return outcome.offset
 }
 
-/** Cancels an upload, whoever is writing to it; what it held goes. @throws RegistryError UPLOAD_UNKNOWN */
+/** Cancels an upload, even while another request is writing to it. Its bytes are deleted. @throws RegistryError UPLOAD_UNKNOWN */
 export async function cancelUpload(parts: RegistryParts, begun: BegunUpload): Promise<void> {
   const { id, repository } = begun
   await findUpload(parts, begun)

@@ -4,15 +4,15 @@ import type { RepositoryName } from '../oci/reference.ts'
 import { EVERYTHING, type Visibility } from './caller.ts'
 import type { Page, Registry, RepositoryEntry } from './registry.ts'
 
-/** How many repositories that have some content are looked at for one that may be mounted from. */
+/** How many repositories with a given content are checked to find one that it may be mounted from. */
 const MAX_SOURCES = 1000
 const SOURCES_AT_ONCE = 100
 
 const views = new WeakMap<Registry, WeakMap<Visibility, Registry>>()
 
 /**
- * A registry as somebody may see it: what looks across repositories tells only of visible ones. Reads and writes of a named repository are
- * the same, since whether they are allowed is decided before.
+ * A registry as a caller may see it: operations across repositories return only visible ones. Reads and writes of a named repository are
+ * unchanged, since access to it is checked earlier.
  */
 export function visibleRegistry(registry: Registry, visibility: Visibility): Registry {
   if (visibility === EVERYTHING) return registry
@@ -90,8 +90,8 @@ interface PageSource<Item> {
 }
 
 /**
- * Reads on until a page is full. A page that ended with an item that may not be seen would tell its name by where the next one begins, and
- * clients take a page without a next one for the last.
+ * Continues to read until a page is full. If a page ended with an invisible item, the start of the next page would reveal its name. Clients
+ * take a page without a next page as the last one.
  */
 async function fillPage<Item>(
   { after, limit }: { after: string; limit: number },
