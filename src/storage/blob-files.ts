@@ -3,10 +3,10 @@ import { copyFile, lstat, open, opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BlobKey, checkKey, isKey } from './blob-store.ts'
 
-/** What lies in the folder of a blob store. */
+/** An entry in the folder of a blob store. */
 export interface FoundFile {
   path: string
-  /** The key of a blob; absent if it is not a file that a blob store makes, such as a link or another name. */
+  /** The key of a blob; absent if a blob store would not make such an entry, for example a link or a file with another name. */
   key?: BlobKey
 }
 
@@ -14,16 +14,16 @@ const FOLDER = /^[0-9a-f]{2}$/
 const MARK = /^identity-[0-9a-f]{32}$/
 const FILE_MODE = 0o600
 
-/** Where the bytes of a blob lie. @throws TypeError if the key is not one */
+/** The path of the bytes of a blob. @throws TypeError if the key is not one */
 export function pathOfBlob(root: string, key: BlobKey): string {
   checkKey(key)
   return join(root, key.slice(0, 2), key)
 }
 
 /**
- * Walks through all files of a blob store, in no order. For commands that look after a data folder; no request lists it.
+ * Walks through all files of a blob store, in no particular order. For commands that maintain a data folder; no request lists it.
  *
- * Links are not followed, except for the root itself, which may lie on another disk.
+ * Links are not followed, except for the root itself, which may be on another disk.
  */
 export async function* listBlobFiles(root: string): AsyncGenerator<FoundFile> {
   for await (const { name, ...entry } of entriesOf(root)) {
@@ -40,7 +40,7 @@ async function* listFolder(folder: string, prefix: string): AsyncGenerator<Found
   }
 }
 
-/** Some file systems do not tell with a name what it is. */
+/** Some file systems do not report the type of an entry with its name. */
 async function* entriesOf(
   folder: string,
 ): AsyncGenerator<{ name: string; isFile: boolean; isFolder: boolean }> {
@@ -52,8 +52,8 @@ async function* entriesOf(
 }
 
 /**
- * Copies a blob's file with its times, by which other tools see that it is the same, sharing its blocks where the file system can, and makes
- * the bytes of the copy durable. Its name is durable once the folder is synced.
+ * Copies a blob's file and makes the bytes of the copy durable. The copy keeps the times of the file, so that other tools see that it is
+ * the same, and shares its blocks if the file system supports that. Its name is durable once the folder is synced.
  *
  * @returns the size of the copy
  */
@@ -71,7 +71,7 @@ export async function copyBlobFile(from: string, to: string): Promise<number> {
   }
 }
 
-/** Looks at a regular file; a link is not followed. @returns undefined if there is none */
+/** Returns the status of a regular file. A link is not followed. @returns undefined if there is none */
 export async function statFile(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined

@@ -2,18 +2,18 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlobsUnavailableError } from './blob-store.ts'
 
-/** What a file system says of a file that it looked for and that cannot be read, while the disk itself is well. */
+/** Error codes for a file that is absent or cannot be read while the disk itself works. */
 const ABSENT = 'ENOENT'
 const FORBIDDEN = 'EACCES'
 
-/** The folder of a blob store: where it is, and what tells it from another folder in its place. */
+/** The folder of a blob store: its path, and the identity that distinguishes it from another folder in its place. */
 export interface BlobFolder {
   root: string
   /** 32 lowercase hexadecimal digits. */
   identity: string
 }
 
-/** The path of the mark: an empty folder, made with the others at the first start, whose name is the folder's identity. */
+/** The path of the mark: an empty folder whose name is the identity of the blob folder. It is made with the other folders at the first start. */
 export function markOf({ root, identity }: BlobFolder): string {
   return join(root, `identity-${identity}`)
 }
@@ -24,7 +24,7 @@ export async function isMarked(folder: BlobFolder): Promise<boolean> {
   return found?.isDirectory() === true
 }
 
-/** Fails unless the marked folder is there. @throws BlobsUnavailableError */
+/** Fails unless the marked folder exists. @throws BlobsUnavailableError */
 export async function requireMark(folder: BlobFolder, cause?: unknown): Promise<void> {
   if (await isMarked(folder)) return
   throw new BlobsUnavailableError(
@@ -38,8 +38,8 @@ export async function requireMark(folder: BlobFolder, cause?: unknown): Promise<
 /**
  * Decides what an error of opening a file for reading means.
  *
- * @returns if this one file is absent or may not be read, and the folder is well
- * @throws BlobsUnavailableError if the folder or its disk is not
+ * @returns if only this file is absent or may not be read, and the folder is fine
+ * @throws BlobsUnavailableError if the folder or its disk is unavailable
  */
 export async function requireOneUnreadable(folder: BlobFolder, path: string, error: unknown): Promise<void> {
   const { code } = error as NodeJS.ErrnoException
@@ -48,7 +48,7 @@ export async function requireOneUnreadable(folder: BlobFolder, path: string, err
   }
   await requireMark(folder, error)
   if (code === ABSENT) return
-  // Where not even the file's entry can be looked at, it is the folder that is closed to us, with all that is in it.
+  // If not even the entry of the file can be read, this process has no access to the folder and everything in it.
   await stat(path).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code === ABSENT) return
     throw new BlobsUnavailableError(`a folder in ${folder.root} cannot be read`, { cause })

@@ -1,26 +1,27 @@
 import type { ByteRange } from '../oci/range.ts'
 
 /**
- * Where a blob's bytes lie. Made for the upload that makes the blob, never from its digest: 32 lower-case hexadecimal digits.
+ * The key under which a blob's bytes are stored: 32 lower-case hexadecimal digits. It is made for the upload that creates the blob, never
+ * from its digest.
  */
 export type BlobKey = string
 
 /**
- * What a driver must know to go on writing or to publish: text with a version inside, made and read by the driver alone, kept by
- * the caller beside the offset it belongs to. Empty where nothing is written yet.
+ * What a driver must know to continue writing or to publish: text that contains a version. Only the driver makes and reads it; the caller
+ * stores it together with the offset that it belongs to. Empty if nothing is written yet.
  */
 export type AppendState = string
 
-/** What an append left behind, safe from a crash when it is returned. */
+/** The result of an append. When it is returned, the bytes survive a crash. */
 export interface Appended {
   /** How many bytes of the blob are durable, counted from its beginning. */
   offset: number
   state: AppendState
-  /** Why the body ended early, if it did; what came before is kept. */
+  /** Why the body ended early, if it did; the bytes before that are kept. */
   interrupted?: unknown
 }
 
-/** A part of an open file. Whoever takes it closes it. */
+/** A part of an open file. The receiver must close it. */
 export interface FileSlice {
   type: 'file'
   /** Reads at an absolute position of the file; 0 at its end. */
@@ -28,46 +29,47 @@ export interface FileSlice {
   close(): Promise<void>
   start: number
   length: number
-  /** The operating system's number of the open file, until it is closed; absent if the bytes are no file of its own. */
+  /** The file descriptor, valid until the file is closed; absent if the bytes are not in a file of their own. */
   descriptor?: number
 }
 
-/** Bytes of a blob in whatever form the driver can give them at least cost. */
+/** Bytes of a blob in the form that costs the driver least. */
 export type BlobBytes = { type: 'bytes'; bytes: Uint8Array } | FileSlice
 
 /**
- * Bytes by key, and nothing else: no repository, no digest, no tag. It is never listed. A key is written by one request at a time,
- * which the caller's lease ensures, and never again after it was published.
+ * Stores bytes by key and knows nothing else: no repositories, digests or tags. It is never listed. Only one request at a time writes to a
+ * key, which the caller's lease ensures. A key is never written to after it was published.
  */
 export interface BlobStore {
   /**
-   * Writes a body after the first `offset` bytes. What lies after them is dropped first, whether a crash left it or the caller goes back. A body that throws is
-   * not an error of the store: what came before is made durable, and the answer says so. A failed write or sync rejects; then
-   * nothing behind `offset` counts, and an append at the same `offset` may be tried again.
+   * Writes a body after the first `offset` bytes. Bytes after them are dropped first, whether a crash left them or the caller goes back. A
+   * body that throws is not an error of the store: the bytes before the error are made durable, and the result says so. A failed write or
+   * sync rejects. Nothing after `offset` counts then, and an append at the same `offset` may be tried again.
    *
-   * @param state what the append that ended at `offset` returned, be it the last or an earlier one; empty at first
+   * @param state the state that the append that ended at `offset` returned, whether it was the last or an earlier one; empty at first
    * @param offset how many bytes of the key to keep
    */
   append(key: BlobKey, state: AppendState, offset: number, body: AsyncIterable<Uint8Array>): Promise<Appended>
-  /** Makes exactly the bytes that `state` speaks of readable under the key. Publishing again is no error. */
+  /** Makes exactly the bytes that `state` describes readable under the key. Publishing again is not an error. */
   publish(key: BlobKey, state: AppendState): Promise<void>
   /**
    * Opens the bytes of a key that was published. The range must lie inside them.
    *
-   * @param state what an append returned: then what it made durable can be opened before it is published
-   * @returns undefined if nothing lies under the key, or nothing that may be read
-   * @throws BlobsUnavailableError if nobody can tell now
+   * @param state the state that an append returned; with it, the bytes that the append made durable can be opened before they are published
+   * @returns undefined if nothing is stored under the key, or it may not be read
+   * @throws BlobsUnavailableError if this is unknown at the moment
    */
   open(key: BlobKey, range: ByteRange, state?: AppendState): Promise<BlobBytes | undefined>
   /**
    * Looks for the bytes of a key that was published.
    *
-   * @returns how many can be read; undefined if nothing lies under the key, or nothing that may be read
-   * @throws BlobsUnavailableError if nobody can tell now
+   * @returns how many can be read; undefined if nothing is stored under the key, or it may not be read
+   * @throws BlobsUnavailableError if this is unknown at the moment
    */
   size(key: BlobKey): Promise<number | undefined>
   /**
-   * Deletes for good whatever lies under the key, published or not; no error if that is nothing. What is open stays readable.
+   * Permanently deletes the bytes under the key, published or not. If there are none, that is not an error. Files that are open stay
+   * readable.
    *
    * @returns about how many bytes of storage that frees
    */
@@ -87,12 +89,12 @@ export function checkKey(key: BlobKey): void {
   if (!isKey(key)) throw new TypeError('a blob key has 32 lower-case hexadecimal digits')
 }
 
-/** For drivers that need to know no more than how much was written: the state that says so. */
+/** For drivers that only need to know how much was written: the state that contains this size. */
 export function formatSizeState(size: number): AppendState {
   return `1:${size}`
 }
 
-/** Reads what {@link formatSizeState} made; 0 where nothing is written yet. @throws TypeError */
+/** Reads what {@link formatSizeState} made; 0 if nothing is written yet. @throws TypeError */
 export function parseSizeState(state: AppendState): number {
   if (state === '') return 0
   const size = STATE.exec(state)?.[1]
@@ -100,18 +102,18 @@ export function parseSizeState(state: AppendState): number {
   return Number(size)
 }
 
-/** An append or publish found less than what its offset or state promises: the bytes are damaged. */
+/** An append or publish found fewer bytes than its offset or state promises: the bytes are damaged. */
 export class BlobDamagedError extends Error {
   override readonly name = 'BlobDamagedError'
 }
 
-/** The store cannot be reached now, such as a folder whose disk is not mounted: what it holds is neither there nor absent. */
+/** The store cannot be reached at the moment, for example because the disk of its folder is not mounted. It is unknown what it holds. */
 export class BlobsUnavailableError extends Error {
   override readonly name = 'BlobsUnavailableError'
   readonly code = 'ERR_BLOBS_UNAVAILABLE'
 }
 
-/** For drivers: a body that ends instead of throwing, and tells why. */
+/** For drivers: wraps a body so that it ends instead of throwing, and reports the error. */
 export async function* untilInterrupted(
   body: AsyncIterable<Uint8Array>,
   onInterrupted: (error: unknown) => void,

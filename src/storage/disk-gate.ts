@@ -1,11 +1,14 @@
-/** A disk that has been given something to do and has finished nothing for so long, in milliseconds, stands still. */
+/** A disk counts as stalled if it has pending operations and has finished none for this long, in milliseconds. */
 export const STALL_MS = 10_000
-/** How many reads, and how many writes, all threads of a process may have waiting for the disk at a time, one each at least; see server/thread-pool.ts. */
+/**
+ * How many reads, and how many writes, all threads of a process may have waiting for the disk at a time. Each thread may have at least one
+ * of each; see server/thread-pool.ts.
+ */
 const SLOTS_OF_ALL = 16
 
 /**
- * What one thread has waiting for the disk. No more than some operations run at a time, so that those that hang leave the rest of the pool to
- * others; and it tells whether the disk stands still.
+ * The operations of one thread that wait for the disk. Only a limited number runs at a time, so that operations that hang leave the rest of
+ * the thread pool to others. It also detects a stalled disk.
  */
 export class DiskGate {
   readonly #reads: Queue
@@ -19,22 +22,22 @@ export class DiskGate {
     this.#writes = new Queue(slots)
   }
 
-  /** Whether the disk has not finished any read, any write or any commit for ten seconds, while it had some to do. */
+  /** Whether the disk has not finished any read, any write or any commit for ten seconds, while some were pending. */
   get isStalled(): boolean {
     return this.#writes.isStalled || this.#commits.isStalled || this.#reads.isStalled
   }
 
-  /** Runs an operation that only reads, when it is its turn. */
+  /** Runs a read when it is its turn. */
   read<T>(operation: () => Promise<T>): Promise<T> {
     return this.#reads.run(operation)
   }
 
-  /** Runs an operation that changes something, when it is its turn. */
+  /** Runs a write when it is its turn. */
   write<T>(operation: () => Promise<T>): Promise<T> {
     return this.#writes.run(operation)
   }
 
-  /** Runs a commit, which another thread does, so that any number of them may wait. */
+  /** Runs a commit. Another thread does the work, so any number of commits may wait. */
   commit<T>(operation: () => Promise<T>): Promise<T> {
     return this.#commits.run(operation)
   }
@@ -52,7 +55,7 @@ class Queue {
   }
 
   get isStalled(): boolean {
-    // The oldest is the first.
+    // The first one is the oldest.
     const [oldest] = this.#running
     return oldest !== undefined && performance.now() - Math.max(oldest.since, this.#finished) >= STALL_MS
   }

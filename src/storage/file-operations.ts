@@ -12,18 +12,18 @@ export interface WritableFile {
   close(): Promise<void>
 }
 
-/** All by which a blob store changes what is on a disk. Errors are those of Node, with a `code`. */
+/** All operations by which a blob store changes a disk. Errors are those of Node, with a `code`. */
 export interface FileOperations {
   open(path: string, flags: number, mode?: number): Promise<WritableFile>
-  /** @returns the topmost folder that was made, if it is recursive; undefined if all were there */
+  /** @returns the topmost folder that was made, if it is recursive; undefined if all existed */
   mkdir(path: string, options: { recursive: boolean; mode: number }): Promise<string | undefined>
   unlink(path: string): Promise<void>
 }
 
-/** Those of the operating system. */
+/** The operations of the operating system. */
 export const systemFiles: FileOperations = { open, mkdir, unlink }
 
-/** Operations that wait at a gate for their turn. */
+/** Makes operations wait at a gate for their turn. */
 export function gatedFiles(files: FileOperations, gate: DiskGate): FileOperations {
   return {
     async open(path, flags, mode) {

@@ -28,23 +28,23 @@ const EARLY_SYNC_SIZE = 16 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FOLDERS = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
 
-/** What a folder is marked with if nobody says otherwise. */
+/** The default identity of a folder. */
 const ANY_IDENTITY = '0'.repeat(32)
 
-/** Where a blob store is, and how the disk below it is written to. */
+/** Where a blob store is, and how it writes to its disk. */
 export interface FileSystemPlace {
   root: string
-  /** What tells the folder from another in its place, such as an empty mount point: 32 lowercase hexadecimal digits. */
+  /** The identity that distinguishes the folder from another one in its place, such as an empty mount point: 32 lowercase hexadecimal digits. */
   identity?: string
-  /** The disk is read without them. */
+  /** The operations that change the disk; reads do not use them. */
   files?: FileOperations
-  /** Where this thread waits for the disk; one of its own if absent. */
+  /** Where this thread waits for the disk; a new one if absent. */
   gate?: DiskGate
 }
 
 /**
- * A blob store in a folder: one file for each key, born under its own name in one of 256 folders, so that nothing is ever renamed.
- * The folder is made if it is absent, and marked with its identity.
+ * Opens a blob store in a folder. Each key has one file in one of 256 folders. A file is created under its final name and never renamed.
+ * The folder is created if it is absent, and marked with its identity.
  */
 export async function fileSystemBlobStore(place: FileSystemPlace): Promise<BlobStore> {
   await makeFolders(place)
@@ -89,7 +89,7 @@ async function makeFolders({
   await makeFolder(root, FOLDER_MODE, files)
   const paths = [...FOLDERS.map((name) => join(root, name)), markOf({ root, identity })]
   await Promise.all(paths.map((path) => files.mkdir(path, { recursive: true, mode: FOLDER_MODE })))
-  // Each time: a crash may have come between making and syncing them.
+  // At each start: a crash may have happened between making and syncing them.
   await syncFolder(root, files)
 }
 
@@ -117,7 +117,7 @@ async function append(
       ...(interrupted && { interrupted: interrupted.error }),
     }
   } catch (error) {
-    // On a full disk nobody else should have to wait for what does not count.
+    // On a full disk other requests should not have to wait because of bytes that do not count.
     if (isFull(error)) await file.truncate(offset).catch(() => {})
     throw error
   } finally {
@@ -130,7 +130,7 @@ function isFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT'
 }
 
-/** Makes a file, in the place of one whose name or bytes may be lost: nothing of that was ever recorded. */
+/** Creates a file. It replaces a file whose name or bytes may be lost, since nothing of that one was ever recorded. */
 async function createFile(files: FileOperations, { top, folder, path }: Place): Promise<WritableFile> {
   const create = () => files.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
   try {
@@ -139,13 +139,13 @@ async function createFile(files: FileOperations, { top, folder, path }: Place): 
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EEXIST' && code !== 'ENOENT') throw error
     if (code === 'ENOENT') await remakeFolder(files, { top, folder }, error)
-    // After a sync of the folder that failed, a second one may succeed without writing the old name.
+    // After a failed sync of the folder, a second sync may succeed without having written the old name.
     else await files.unlink(path)
   }
   return await create()
 }
 
-/** What was lost with its folder can be pushed again; but an empty mount point is no place for it. */
+/** Blobs that were lost with their folder can be pushed again, but not into an empty mount point. */
 async function remakeFolder(
   files: FileOperations,
   { top, folder }: Pick<Place, 'top' | 'folder'>,
@@ -175,7 +175,7 @@ async function dropBehind(file: WritableFile, offset: number): Promise<void> {
 
 let writers = 0
 
-/** How much is written at a time: large writes cost least, but many bodies that come at once must not hold much together. */
+/** How much is written at a time. Large writes cost least, but many concurrent bodies must not hold much memory together. */
 function gatherSize(): number {
   return Math.min(MAX_GATHER_SIZE, Math.max(MIN_GATHER_SIZE, GATHERED_BY_ALL / writers))
 }
@@ -193,7 +193,7 @@ async function writeBody(
   }
 }
 
-/** Writes what was gathered while the next is being received, so that a body holds at most twice as much. */
+/** Writes the gathered bytes while the next ones are being received, so that a body holds at most twice this amount. */
 async function writeGathered(
   file: WritableFile,
   offset: number,
@@ -230,8 +230,8 @@ async function writeGathered(
 }
 
 /**
- * Lets the disk begin with a large file while the rest is being received, so that the last sync has little left to do. A sync that fails
- * is told only once, so none of them may be forgotten.
+ * Starts syncing a large file while the rest is being received, so that the last sync has little left to do. The system reports a failed
+ * sync only once, so no result may be ignored.
  */
 class EarlySyncs {
   readonly #file: WritableFile
@@ -243,7 +243,7 @@ class EarlySyncs {
     this.#file = file
   }
 
-  /** Takes note of bytes that are being written. Rejects if a sync of what came before has failed. */
+  /** Counts bytes that are being written. Rejects if an earlier sync has failed. */
   async after(writing: Promise<void>, size: number): Promise<void> {
     this.#unsynced += size
     if (this.#isSyncing || this.#unsynced < EARLY_SYNC_SIZE) return
@@ -285,7 +285,7 @@ async function publish(files: FileOperations, place: Place, state: AppendState):
     const found = (await file.stat()).size
     if (found < size) throw new BlobDamagedError(`the file has ${found} bytes, but ${size} were recorded`)
     if (found === size) return
-    // A crash left bytes behind the last recorded offset. Nobody can be reading them: the key is not published yet.
+    // A crash left bytes after the last recorded offset. No request can be reading them, since the key is not published yet.
     await file.truncate(size)
     await file.datasync()
   } finally {
@@ -302,8 +302,9 @@ async function remove(files: FileOperations, { top, path, folder }: Place): Prom
   } catch (error) {
     if (ignoreAbsent(error) === undefined) await requireMark(top, error)
   }
-  // The key is forgotten next, so after a power failure nobody would delete a file whose name came back. Also where it was gone
-  // already: a crash may have come between deleting and syncing it. A folder that is gone has no names to come back.
+  // The key is forgotten next, so nothing would delete a file whose name reappears after a power failure. The sync is also needed if the
+  // file was already deleted, since a crash may have happened between deleting and syncing. In a folder that no longer exists, no name can
+  // reappear.
   await syncFolder(folder, files).catch(ignoreAbsent)
   return (found?.blocks ?? 0) * SECTOR
 }
@@ -312,10 +313,10 @@ const openDescriptor = promisify(openFile)
 const readDescriptor = promisify(readFile)
 const statDescriptor = promisify(fstat)
 
-/** A host may drop an answer whose body it never reads: then its file is closed with it. */
+/** A host program may drop an answer without reading its body. The file is then closed when the body is garbage-collected. */
 const dropped = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
 
-/** Where the system has a file's entry in memory, to go to another thread for it costs more than the opening itself. */
+/** If the system has the entry of a file in memory, going to another thread costs more than opening the file. */
 const MAX_KNOWN = 10_000
 const known = new Set<string>()
 

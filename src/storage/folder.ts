@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { type FileOperations, systemFiles } from './file-operations.ts'
 
 /**
- * Makes a folder and what is missing above it, so that they outlast a power failure.
+ * Makes a folder and its missing parents so that they survive a power failure.
  *
  * @param mode of each folder that is made
  */
@@ -16,7 +16,7 @@ export async function makeFolder(
   const first = await makeMissing(resolve(path), mode, files)
   const top = dirname(resolve(first ?? path))
   let made = first !== undefined
-  // Also where all was there: a crash may have come between making and syncing it.
+  // Also if all of them existed: a crash may have happened between making and syncing them.
   for (let above = dirname(resolve(path)); ; above = dirname(above)) {
     await syncFolder(above, files).catch(made ? undefined : ignoreForeign)
     if (above === top) made = false
@@ -25,10 +25,10 @@ export async function makeFolder(
 }
 
 /**
- * Makes a folder and what is missing above it. Node's own way of doing so never ends where the system refuses a name in a folder that is
- * there, as below /proc.
+ * Makes a folder and its missing parents. Node's recursive mkdir never ends if the system refuses a name in an existing folder, as below
+ * /proc.
  *
- * @returns the topmost folder that was made; undefined if all were there
+ * @returns the topmost folder that was made; undefined if all existed
  */
 async function makeMissing(path: string, mode: number, files: FileOperations): Promise<string | undefined> {
   try {
@@ -39,14 +39,14 @@ async function makeMissing(path: string, mode: number, files: FileOperations): P
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return undefined
     if (code !== 'ENOENT' || path === dirname(path)) throw error
     const first = await makeMissing(dirname(path), mode, files)
-    // All above it is there, and still it cannot be made.
+    // All of its parents exist, and still it cannot be made.
     if (first === undefined) throw error
     await files.mkdir(path, { recursive: false, mode })
     return first
   }
 }
 
-/** What can't be read or synced was not made by an earlier start, which would have failed at it. */
+/** A folder that can't be read or synced was not made by an earlier start, which would have failed at this point. */
 const FOREIGN = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS']
 
 function ignoreForeign(error: unknown): void {

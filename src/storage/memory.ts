@@ -16,7 +16,7 @@ interface Entry {
   published: boolean
 }
 
-/** A blob store that is gone when the process ends: for tests and for registries inside of a program. */
+/** A blob store in memory, which is lost when the process ends: for tests and for registries inside a program. */
 export function memoryBlobStore(): BlobStore {
   const entries = new Map<BlobKey, Entry>()
 
