@@ -15,7 +15,7 @@ import { blobStoreAt, fileSystemBlobStore } from '../storage/file-system.ts'
 import { makeFolder } from '../storage/folder.ts'
 import { exposedFiles, ForeignFileError, hideFromOthers, refuseForeignFiles } from './folder-access.ts'
 
-/** A data folder can't be used; the message says why in one line. Nothing in it was changed. */
+/** A data folder can't be used. The message gives the reason in one line. Nothing in the folder was changed. */
 export class DataFolderError extends Error {
   override readonly name = 'DataFolderError'
 }
@@ -29,28 +29,28 @@ export interface Stores {
   close(): Promise<void>
 }
 
-/** A data folder in use by this process alone. */
+/** A data folder that only this process uses. */
 export interface DataFolder extends Stores {
-  /** For one other thread of this process; it must close its stores before this folder is closed. */
+  /** Gives access to one other thread of this process, which must close its stores before this folder is closed. */
   share(): SharedFolder
-  /** Whether the folder of blobs was there at the start: an unmounted one is waited for, and nothing is made in its place. */
+  /** Whether the folder of blobs existed at the start. If it is not mounted, the server waits for it and makes nothing in its place. */
   readonly hasBlobs: boolean
-  /** The mark by which the folder of blobs is known; see storage/blob-folder.ts. */
+  /** The mark that identifies the folder of blobs; see storage/blob-folder.ts. */
   readonly blobsMark: string
   /**
-   * Goes on with the check of the database if the start had no time for all of it, and looks for the files of blobs: of all of them after a
-   * start that did not follow an orderly end, else of the first thousands.
+   * Continues the check of the database if the start had no time for all of it, and looks for the files of blobs. If the last run did not
+   * end in good order, it looks for the files of all blobs, otherwise only of the first few thousand.
    *
-   * @returns what was found; nothing more if the signal is aborted before the end
+   * @returns the problems that were found; if the signal is aborted, only those found until then
    */
   check(signal: AbortSignal): Promise<FolderFindings>
-  /** Files that other users could read until now, such as those of a folder that was not made by us. */
+  /** Files that other users could read until now, for example in a folder that was not made by Stowage. */
   readonly hidden: readonly string[]
 }
 
 /** What {@link DataFolder.check} found. */
 export interface FolderFindings {
-  /** What is wrong with the database; nothing is if it is undefined. */
+  /** The problem of the database; undefined if there is none. */
   problem: string | undefined
   /** How many blobs have lost their files. */
   lost: number
@@ -65,10 +65,10 @@ export interface SharedFolder {
 }
 
 /**
- * Opens a data folder, which is made if it is absent: `lock.sqlite`, `metadata.sqlite` and `blobs/`. It is looked at before
- * anything is touched: a start that is refused leaves it as it was.
+ * Opens a data folder with `lock.sqlite`, `metadata.sqlite` and `blobs/`, and creates it if it is absent. It is checked before anything is
+ * changed: a start that is refused leaves it as it was.
  *
- * @param onWriterDeath is told if the thread that writes the metadata died; another takes over by itself
+ * @param onWriterDeath called if the thread that writes the metadata died; another thread takes over automatically
  * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
  */
 export async function openDataFolder(
@@ -77,7 +77,7 @@ export async function openDataFolder(
 ): Promise<DataFolder> {
   await refuseUnfinished(path)
   try {
-    // What is in it, such as the key that authenticates uploads, is no other user's business.
+    // Other users must not read its content, such as the key that authenticates uploads.
     await refuseForeignFiles(path)
     const exposed = await exposedFiles(path)
     await makeFolder(path, 0o700)
@@ -123,23 +123,23 @@ export function databaseOf(path: string): string {
   return join(path, 'metadata.sqlite')
 }
 
-/** The file that claims a data folder; see {@link lockFolder}. */
+/** The file whose lock claims a data folder; see {@link lockFolder}. */
 export function lockOf(path: string): string {
   return join(path, 'lock.sqlite')
 }
 
-/** The file that a backup has until it is whole. */
+/** The file that marks a backup as incomplete. */
 export function unfinishedMarkOf(path: string): string {
   return join(path, 'unfinished-backup')
 }
 
-/** Refuses a backup that was cut in the middle. @throws DataFolderError */
+/** Refuses a backup that was interrupted. @throws DataFolderError */
 export async function refuseUnfinished(path: string): Promise<void> {
   if (await isThere(unfinishedMarkOf(path)))
     throw new DataFolderError(`${path} is an incomplete backup; delete it and make another one`)
 }
 
-/** What a data folder is known by, whatever path leads to it. */
+/** Identifies a data folder independently of the path that leads to it. */
 export async function folderIdentity(path: string): Promise<string> {
   const { dev, ino } = await stat(path)
   return `${dev}:${ino}`
@@ -179,7 +179,10 @@ async function openLocked(
   }
 }
 
-/** Looks at the file of each blob. One that is not there may have been deleted or pushed again meanwhile, so its place is looked up again. */
+/**
+ * Checks the file of each blob. If a file is missing, the blob may have been deleted or pushed again in the meantime, so its key is looked
+ * up again.
+ */
 async function countLost(
   { metadata, blobs }: Pick<Stores, 'metadata' | 'blobs'>,
   pages: number,
@@ -200,15 +203,15 @@ async function countLost(
   return lost
 }
 
-/** The identity of a folder of blobs: made from the database's own secret, so that both know each other. */
+/** The identity of a folder of blobs. It is derived from the secret of the database, which binds the two to each other. */
 export function identityOf(secret: Uint8Array): string {
   return createHash('sha256').update('stowage folder of blobs').update(secret).digest('hex').slice(0, 32)
 }
 
 /**
- * Opens the folder of blobs, and makes it if nothing was ever stored. One without a mark, as older versions left it, is marked if a blob
- * that the metadata names is there. If none is, it may be an empty mount point: it is left as it is, and blobs are unavailable until
- * the marked folder is back.
+ * Opens the folder of blobs, and creates it if nothing was ever stored. A folder without a mark, as older versions left it, is marked if it
+ * contains a blob that the metadata references. If it contains none, it may be an empty mount point. It is then left as it is, and blobs
+ * are unavailable until the marked folder is back.
  */
 async function openBlobs(
   metadata: MetadataStore,
@@ -259,7 +262,7 @@ export function unusable(path: string, cause: unknown): DataFolderError {
   return new DataFolderError(`data folder ${path} cannot be used: ${describeProblem(cause)}`, { cause })
 }
 
-/** Why a data folder cannot be used, in a part of a line. */
+/** Why a data folder cannot be used, as part of a one-line message. */
 export function describeProblem(error: unknown): string {
   if (error instanceof FolderInUseError || error instanceof ForeignFileError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
