@@ -61,8 +61,8 @@ function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?:
 const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
 
 /**
- * Bytes are pinned while the caller is there: one that dies leaves nothing behind. The answer tells which folder this is, so that the caller
- * knows that it speaks to the right server. One that was pinned by a server before this one says since when.
+ * Bytes are pinned while the caller is connected, so a caller that dies leaves no pin. The answer identifies the folder, so that the caller
+ * knows that it is talking to the right server. A caller whose pin began under an earlier server says since when.
  */
 async function* holdPin(
   { data, sweeper, log }: { data: string; sweeper: Sweeper; log: Logger },
@@ -81,7 +81,7 @@ async function* holdPin(
   }
 }
 
-/** Whether a folder's file system has less space for us than a limit; never without a limit. */
+/** Whether a folder's file system has less available space than a limit; always false without a limit. */
 export async function hasLessThan(folder: string, limit: number | undefined): Promise<boolean> {
   if (limit === undefined) return false
   const { bavail, bsize } = await statfs(folder)

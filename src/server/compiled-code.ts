@@ -3,19 +3,20 @@ import { enableCompileCache, flushCompileCache } from 'node:module'
 const FLUSH_AFTER_MS = 2_000
 
 /**
- * Keeps what Node compiles, so that the next start takes half the time. It lies beside the source, so who may change one may change the
- * other; where that can't be written, nothing is kept. It reaches what is imported after this, and threads that start after it.
+ * Caches the code that Node compiles, so that the next start takes half the time. The cache is next to the source, so that only a user who
+ * may change the source may change the cache. If the folder can't be written, nothing is cached. It applies to modules that are imported,
+ * and threads that start, after this call.
  *
- * @param folder where it is kept, unless NODE_COMPILE_CACHE names another
+ * @param folder the folder of the cache, unless NODE_COMPILE_CACHE names another
  */
 export function keepCompiledCode(folder: string): void {
-  // Threads look there when they start.
+  // Threads read this variable when they start.
   process.env.NODE_COMPILE_CACHE ??= folder
   enableCompileCache(process.env.NODE_COMPILE_CACHE)
   writeCompiledCodeSoon()
 }
 
-/** Writes what was compiled on this thread without waiting for its end: a server may be killed, and would never come to it. */
+/** Writes the compiled code of this thread soon instead of when the thread ends, since a server that is killed never gets there. */
 export function writeCompiledCodeSoon(): void {
   setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref()
 }

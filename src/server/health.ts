@@ -3,21 +3,21 @@ import type { Logger } from 'pino'
 import type { Probes } from '../registry/registry.ts'
 import { STALL_MS } from '../storage/disk-gate.ts'
 
-/** Why reads or writes cannot be done at the moment; undefined for what works. */
+/** Why reads or writes are not possible at the moment; undefined if they are. */
 export interface Health {
   reads: string | undefined
   writes: string | undefined
 }
 
-/** How long what a probe found counts. */
+/** How long the result of a probe is valid. */
 const MAX_AGE_MS = 1_000
-/** Those who ask wait no longer for a probe; until it is over, the one before it counts. */
+/** The longest time that a caller waits for a probe. Until the probe has finished, the result before it is used. */
 const PATIENCE_MS = 500
 const STALLED = `the storage has not responded for ${STALL_MS / 1_000} seconds`
 
 /**
- * Tells whether requests can be answered, by trying what they need: once a second at most and one probe at a time, however many ask.
- * What changes is logged, with its cause.
+ * Finds out whether requests can be answered, by trying the operations that they need. It runs at most one probe per second and one at a
+ * time, regardless of the number of callers. It logs changes with their cause.
  */
 export class HealthMonitor {
   readonly #probes: Probes
@@ -31,7 +31,7 @@ export class HealthMonitor {
     this.#log = log
   }
 
-  /** What a probe has found just now, or that it has not come back. Never rejects, and takes half a second at most. */
+  /** The result of a recent probe, or that the probe has not finished. Never rejects, and takes half a second at most. */
   async check(): Promise<Health> {
     if (this.#running === undefined && performance.now() - this.#probed >= MAX_AGE_MS) {
       this.#running = this.#probe().finally(() => {
@@ -71,7 +71,7 @@ function messageOf(error: unknown): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message
 }
 
-/** Logs that something works no more, or again, or fails for another reason; nothing where all is as before. */
+/** Logs that something stopped working, works again, or fails for another reason. Logs nothing if nothing has changed. */
 export function logChange(
   log: Pick<Logger, 'info' | 'error'>,
   what: 'reads' | 'writes',

@@ -6,7 +6,7 @@ import { openUnixListener, SocketFileError } from '../http/unix-listener.ts'
 import { isLoopback } from '../loopback.ts'
 import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
 
-/** What a server listens with, and where clients reach it. */
+/** The listeners of a server, and the URLs by which clients reach it. */
 export interface Listening {
   listener: Listener
   /** Such as `http://127.0.0.1:5000` or `unix:/run/stowage/stowage.sock`. */
@@ -14,7 +14,7 @@ export interface Listening {
 }
 
 /**
- * Listens where `--listen` says, or on sockets that were passed to this process.
+ * Listens on the address of `--listen`, or on sockets that were passed to this process.
  *
  * @param inherited descriptors of those sockets; if there are any, `--listen` is not used
  * @throws ConfigError if a Unix socket or an inherited one can't be used, or the error of listening, such as EADDRINUSE
@@ -74,7 +74,10 @@ function tellOfFallback({ host }: NetworkPlace, { addresses }: Listener, log: Lo
   log.warn({ addresses: hosts }, 'this system has no IPv6; only IPv4 connections are accepted')
 }
 
-/** What was asked for, which may be a name, with the port that was found; what listens everywhere may have had to do without IPv6. */
+/**
+ * The requested host, which may be a name, with the port that was assigned. A server that listens on all addresses may have fallen back to
+ * IPv4 only.
+ */
 function askedPlace({ host }: NetworkPlace, { addresses }: Listener): NetworkPlace {
   const [first] = addresses
   return { host: host === '::' ? (first?.host ?? host) : host, port: first?.port ?? 0 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 
-/** How many bytes of lines may wait to be written, over all threads. What does not fit is dropped and counted. */
+/** How many bytes of lines may wait to be written, over all threads. Further lines are dropped and counted. */
 export const MAX_WAITING = 1024 * 1024
 
 const MAX_PAUSE_MS = 100
@@ -27,8 +27,8 @@ export interface SharedLogOutput {
 type Sink = (bytes: Uint8Array) => Promise<number>
 
 /**
- * The log of a process: lines from all of its threads, written by one of them, so that lines never mix. A reader that does not read, or a
- * disk that is full, costs lines and nothing else: what waits is bounded, and how many lines were dropped is said once writing works again.
+ * The log of a process. One thread writes the lines of all threads, so that lines never mix. If the reader does not read or the disk is
+ * full, only log lines are lost: the size of waiting lines is bounded, and the number of dropped lines is logged when writing works again.
  */
 export class LogOutput implements LineOutput {
   readonly #sink: Sink
@@ -50,7 +50,7 @@ export class LogOutput implements LineOutput {
   /** Lets another thread write to this log. The port must be transferred to it. */
   share(): SharedLogOutput & { transfer: Transferable[] } {
     const { port1, port2 } = new MessageChannel()
-    // The sender has counted it already.
+    // The sender has already counted it.
     port1.on('message', (line: Uint8Array) => this.#take(line))
     port1.unref()
     return { port: port2, counters: this.#counters, transfer: [port2] }
@@ -59,7 +59,7 @@ export class LogOutput implements LineOutput {
   /**
    * Waits until all lines are written or dropped.
    *
-   * @param milliseconds how long to wait at most
+   * @param milliseconds the longest time to wait
    * @returns whether nothing is left
    */
   async flush(milliseconds: number): Promise<boolean> {
@@ -82,7 +82,7 @@ export class LogOutput implements LineOutput {
   async #writeAll(): Promise<void> {
     while (this.#lines.length > 0) {
       const dropped = Atomics.load(this.#counters, DROPPED)
-      // What was dropped is told before the next line, as soon as there is one.
+      // The number of dropped lines is written before the next line.
       if (dropped > 0 && (await this.#writeLines(droppedLine(dropped))) === 0)
         Atomics.sub(this.#counters, DROPPED, dropped)
       const lines = this.#nextLines()
@@ -125,7 +125,7 @@ function countLines(bytes: Uint8Array): number {
   return count
 }
 
-/** The log of another thread, as one more thread writes to it. */
+/** The log of another thread, for writing to it from this thread. */
 export function threadOutput({ port, counters }: SharedLogOutput): LineOutput {
   port.unref()
   return {
@@ -136,7 +136,7 @@ export function threadOutput({ port, counters }: SharedLogOutput): LineOutput {
   }
 }
 
-/** Counts a line among those that wait, or as dropped if too much is waiting already. */
+/** Counts a line as waiting, or as dropped if too much is already waiting. */
 function reserve(counters: Int32Array, size: number): boolean {
   if (Atomics.add(counters, PENDING, size) + size <= MAX_WAITING) return true
   Atomics.sub(counters, PENDING, size)
@@ -155,7 +155,7 @@ function droppedLine(dropped: number): Uint8Array {
 }
 
 function pause(milliseconds: number): Promise<void> {
-  // Does not keep a process alive that has nothing else to do.
+  // The timer does not keep a process alive that has nothing else to do.
   return new Promise((resolve) => setTimeout(resolve, milliseconds).unref())
 }
 
@@ -168,8 +168,8 @@ function sinkOf(descriptor: number): Sink {
 }
 
 /**
- * A pipe or terminal blocks whoever writes to it while it is full. Other processes may share the descriptor and rely on that, so a second one
- * is opened. Undefined for files, which always take what they are given, and where the system does not offer this.
+ * A pipe or terminal blocks its writers while it is full. Other processes may share the descriptor and rely on that, so a second,
+ * non-blocking one is opened. Undefined for files, which never block in this way, and on systems that do not offer this.
  */
 function reopenWithoutBlocking(descriptor: number, stats: Stats): number | undefined {
   if (!stats.isFIFO() && !stats.isCharacterDevice()) return undefined
@@ -183,7 +183,7 @@ function reopenWithoutBlocking(descriptor: number, stats: Stats): number | undef
 
 const writeFile = promisify(write)
 
-/** On another thread, since a disk may be slow or frozen. Only one write runs at a time, so no more than one of these threads waits. */
+/** Writes on another thread, since a disk may be slow or stalled. Only one write runs at a time, so at most one of these threads waits. */
 function fileSink(descriptor: number): Sink {
   return async (bytes) => (await writeFile(descriptor, bytes)).bytesWritten
 }

@@ -8,7 +8,7 @@ export function createLog({ logLevel }: Pick<Config, 'logLevel'>, output: LineOu
   return pino(options, output)
 }
 
-/** Logs the warnings of Node.js on this thread. Node would write them to the standard error itself, and wait for whoever reads it. */
+/** Logs the warnings of Node.js on this thread. Node would write them to the standard error itself and wait for its reader. */
 export function logWarnings(log: Logger): void {
   process.removeAllListeners('warning')
   process.on('warning', (warning) => {

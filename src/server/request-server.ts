@@ -13,31 +13,31 @@ import type { Registry } from '../registry/registry.ts'
 import type { DiskGate } from '../storage/disk-gate.ts'
 import { type Health, logChange } from './health.ts'
 
-/** Every extension that there is, with drafts. */
+/** All extensions, including drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
 
 /** A server whose readiness can be withdrawn before it closes. */
 export interface RequestServer extends NodeServer {
-  /** Lets the readiness probe fail from now on; all else is answered as before. */
+  /** Makes the readiness probe fail from now on. All other requests are answered as before. */
   withdraw(): void
 }
 
-/** What a thread serves. */
+/** What a thread needs to serve requests. */
 export interface RequestServerOptions {
   config: Config
   registry: Registry
   log: Logger
   /** Where this thread waits for the disk. */
   gate: DiskGate
-  /** What probes have found of the storage. */
+  /** The results of the storage probes. */
   checkHealth(): Promise<Health>
-  /** How many threads serve the same; one if absent. What is bounded for all of them is divided by that. */
+  /** How many threads serve the same registry; one if absent. Limits for all of them together are divided by this number. */
   threads?: number
-  /** Where all threads remember what hosts were logged. */
+  /** Memory that all threads share to remember which hosts were logged. */
   loggedHosts?: Int32Array
 }
 
-/** Answers requests on this thread, on the connections that it is given. */
+/** Answers requests on the connections that are passed to this thread. */
 export async function openRequestServer(
   { config, registry, log, gate, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
   tls: TlsFiles | undefined,
@@ -59,7 +59,7 @@ export async function openRequestServer(
     async isReady(need) {
       if (withdrawn || isStalled() || !(await probeMetadata())) return false
       const { reads, writes } = await checkHealth()
-      // It may have begun to stop meanwhile.
+      // It may have begun to stop in the meantime.
       return !withdrawn && reads === undefined && (need === 'read' || writes === undefined)
     },
     log,
@@ -84,7 +84,7 @@ export async function openRequestServer(
   }
 }
 
-/** How many bytes all bodies may hold together: no more than a quarter of what the control group grants to all. */
+/** How many bytes all bodies may hold together: at most a quarter of the memory limit of the control group. */
 function bodyMemory(): number {
   const { memory = Number.POSITIVE_INFINITY } = readCgroupLimits()
   return Math.min(MAX_BODY_MEMORY, memory / 4)
@@ -98,7 +98,7 @@ function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config)
   })
 }
 
-/** Tells whether the disk stands still, and logs when that changes. */
+/** Returns whether the disk is stalled, and logs when that changes. */
 function stallReporter(gate: DiskGate, log: Logger): () => boolean {
   let before = false
   return () => {
@@ -111,7 +111,7 @@ function stallReporter(gate: DiskGate, log: Logger): () => boolean {
   }
 }
 
-/** Tells whether the metadata store can be read on this thread. */
+/** Checks whether the metadata store can be read on this thread. */
 function metadataProbe({ repositories }: Registry, log: Logger): () => Promise<boolean> {
   let before: string | undefined
   return async () => {

@@ -25,26 +25,26 @@ export type { ListenError } from '../http/listener.ts'
 export interface StowageServer {
   /** Where it listens, such as `http://127.0.0.1:5000` or `unix:/run/stowage/stowage.sock`; the first of {@link urls}. */
   readonly url: string
-  /** All places where it listens: sockets that were passed to the process may be several. */
+  /** All addresses on which it listens. Several sockets may have been passed to the process. */
   readonly urls: readonly string[]
   /** How many threads answer requests. */
   readonly threads: number
-  /** Whether files are sent inside of the kernel. */
+  /** Whether the kernel sends files directly. */
   readonly hasZeroCopy: boolean
   /**
-   * Resolves once every thread that answers requests, and the one that writes the metadata, has answered; not while one of them hangs.
+   * Resolves once every request thread and the thread that writes the metadata have answered. Does not resolve while one of them hangs.
    *
-   * @throws CommitError if the writer died and none has taken its place yet
+   * @throws CommitError if the writer died and has not been replaced yet
    */
   answers(): Promise<void>
-  /** Reads again what can be read again while it runs: the certificate and its key. */
+  /** Reloads the settings that can change at run time: the certificate and its key. */
   reload(): Promise<void>
   /**
-   * Stops in steps, each of which is logged: the readiness probe fails, for as long as `--shutdown-delay` says; no new connection is accepted, idle ones
-   * and endless answers end; running requests may finish within `--drain-timeout`, then they are cut. Resolves when everything is let go
-   * of, or a few seconds after the cut if something hangs.
+   * Stops in steps and logs each of them. First the readiness probe fails for the time of `--shutdown-delay`. Then no new connection is
+   * accepted, and idle connections and endless answers end. Running requests may finish within `--drain-timeout`, then they are cut.
+   * Resolves when everything is released, or a few seconds after the cut if something hangs.
    *
-   * @returns whether everything was let go of; else an ordinary exit of the process may have to wait for what hangs
+   * @returns whether everything was released; if not, an ordinary exit of the process may have to wait for the part that hangs
    */
   close(): Promise<boolean>
 }
@@ -63,7 +63,7 @@ interface RequestThreads {
   cut(): void
 }
 
-/** What the threads are started with; the registry is that of this thread. */
+/** What the threads are started with. The registry is the one of this thread. */
 interface ServerContext {
   folder: DataFolder
   registry: Registry
@@ -74,7 +74,7 @@ interface ServerContext {
 }
 
 /**
- * Starts a server whose requests are answered by worker threads, which this thread keeps alive.
+ * Starts a server with worker threads that answer requests. This thread replaces workers that die.
  *
  * @param inherited descriptors of listening sockets that were passed to this process; if there are any, they are used instead of `--listen`
  * @throws ConfigError if the TLS files, the Unix socket or an inherited one can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
@@ -93,7 +93,7 @@ export async function startServer(
   })
 }
 
-/** Starts a server that answers requests on this thread: for programs that have a registry inside of them. @throws as startServer */
+/** Starts a server that answers requests on this thread, for programs that embed a registry. @throws as startServer */
 export async function startServerInThisThread(config: Config, log: Logger): Promise<StowageServer> {
   return await start({ config, log, inherited: [] }, (context) => serveInThisThread(config, log, context))
 }
@@ -105,7 +105,7 @@ async function serveInThisThread(
 ): Promise<RequestThreads> {
   const checkHealth = () => health.check()
   const server = await openRequestServer({ config, registry, log, gate: folder.gate, checkHealth }, tls)
-  // Whoever asks is on the same thread.
+  // The caller is on the same thread.
   return { ...server, count: 1, answers: async () => {} }
 }
 
@@ -121,7 +121,7 @@ async function start(
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
-  // Before the folder, which must stay as it was if the address is taken.
+  // The server listens before it opens the folder, which must stay as it was if the address is in use.
   const { listener, urls } = await openListening(config, { inherited, log })
   try {
     const { threads, answers, close } = await openOver({ config, log, tls, listener }, openThreads)
@@ -154,7 +154,7 @@ async function start(
   }
 }
 
-/** Opens the data folder, and starts what answers requests from it. */
+/** Opens the data folder, and starts the threads that answer requests from it. */
 async function openOver(
   { config, log, tls, listener }: Pick<ServerContext, 'tls' | 'listener'> & { config: Config; log: Logger },
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
@@ -202,14 +202,14 @@ async function openOver(
   }
 }
 
-/** A commit that the store refuses, such as one on a full disk, is an answer too: another process could do no better. */
+/** A commit that the store refuses, for example on a full disk, is an answer too: a new process could not do better. */
 async function writerAnswers({ metadata }: DataFolder): Promise<void> {
   await metadata.commit([]).catch((error: unknown) => {
     if ((error as { code?: unknown }).code === WRITER_STOPPED) throw error
   })
 }
 
-/** Begins to look through the folder, beside all else. @returns what ends that */
+/** Begins to check the folder in the background. @returns a function that ends the check */
 function checkFolder(folder: DataFolder, log: Logger): () => Promise<void> {
   const ending = new AbortController()
   const checking = folder.check(ending.signal).then(

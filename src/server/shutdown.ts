@@ -3,24 +3,27 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { NEVER } from '../settings/time.ts'
 
-/** What has to be stopped. */
+/** The server that has to be stopped. */
 export interface Stoppable {
   /** How many connections there are. */
   connectionCount(): number
-  /** Lets the readiness probe fail from now on. */
+  /** Makes the readiness probe fail from now on. */
   withdraw(): void
-  /** Accepts no more connections. */
+  /** Stops accepting connections. */
   refuse(): void
-  /** Waits until what runs is finished, then lets go of everything. */
+  /** Waits until the running requests have finished, then releases everything. */
   close(): Promise<void>
   /** Ends all connections at once. */
   cut(): void
 }
 
-/** What was cut keeps what is durable, which takes a moment to write down. Kubernetes kills 30 s after its signal, 5 s after the default drain timeout. */
+/**
+ * Time for requests that were cut to record their durable bytes. Kubernetes kills 30 s after its signal, which is 5 s after the default
+ * drain timeout.
+ */
 const AFTER_CUT_MS = 3_000
 
-/** Stops in steps, and tells of each. Ends in bounded time, whatever hangs. @returns whether everything was let go of */
+/** Stops in steps and reports each of them. Ends in bounded time, even if something hangs. @returns whether everything was released */
 export async function shutDown(
   server: Stoppable,
   { shutdownDelay, drainTimeout }: Pick<Config, 'shutdownDelay' | 'drainTimeout'>,
@@ -49,7 +52,7 @@ export async function shutDown(
   return false
 }
 
-/** Whether something was done in time. */
+/** Whether a promise was settled in time. */
 async function within(ms: number, done: Promise<boolean>): Promise<boolean> {
   if (ms === NEVER) return await done
   const stopWaiting = new AbortController()

@@ -8,19 +8,19 @@ import type { Stores } from '../stores/data-folder.ts'
 
 const GARBAGE_MS = 60_000
 
-/** What the registry of a thread is made of, beside its stores. */
+/** What the registry of a thread is made of, in addition to its stores. */
 export interface ThreadRegistryOptions {
   config: Config
   log: Logger
-  /** What the tokens of its leases begin with. */
+  /** The prefix of its lease tokens. */
   holder?: string
   /** Shared with the other threads. */
   losses: LossCounters
-  /** Who writes to uploads, here and in the other threads; only here if absent. */
+  /** The writers of uploads, in this thread and in the others; if absent, only this thread writes. */
   writers?: UploadWriters
 }
 
-/** Makes the registry of a thread over its stores. */
+/** Makes the registry of a thread on top of its stores. */
 export function threadRegistry(
   stores: Stores,
   { config, log, holder = '', losses, writers }: ThreadRegistryOptions,
@@ -46,7 +46,7 @@ export function threadRegistry(
 
 const LOSS_PAUSE_MS = 60_000
 
-/** Says once a minute at most that bytes were missed: a client that asks again and again must not fill the log. */
+/** Logs at most once a minute that bytes are missing: a client that asks again and again must not fill the log. */
 function logLosses(log: Logger): (loss: LostBytes) => void {
   let next = 0
   return ({ key, count }) => {

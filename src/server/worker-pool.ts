@@ -6,19 +6,22 @@ import { sharedWriters } from '../registry/upload-writers.ts'
 import { type WorkerContext, WorkerSlot } from './worker-slot.ts'
 import type { OrderToAll } from './worker-thread.ts'
 
-/** What is held for workers that are being replaced; the system refuses many more by itself, since they are not accepted in time. */
+/**
+ * How many connections are held for workers that are being replaced. If there are many more, the system refuses them, since they are not
+ * accepted in time.
+ */
 const MAX_WAITING = 1024
 
 /**
- * Keeps workers alive, threads that answer requests, and spreads connections over them: each goes to the worker that has the fewest. If a
- * worker dies, its connections end, its uploads are free to be continued at once, and another takes its place.
+ * Runs the workers, which are threads that answer requests, and distributes connections: each goes to the worker with the fewest. If a
+ * worker dies, its connections end, its uploads can be continued at once, and a new worker replaces it.
  */
 export class WorkerPool {
   readonly #slots: WorkerSlot[]
   readonly #context: WorkerContext
   #waiting: [connection: AcceptedConnection, options: { isExcess: boolean } | undefined][] = []
   #turn = 0
-  /** Whether files are sent inside of the kernel. */
+  /** Whether the kernel sends files directly. */
   hasZeroCopy = false
 
   private constructor(context: WorkerContext, count: number) {
@@ -32,7 +35,7 @@ export class WorkerPool {
     )
   }
 
-  /** Starts workers. @throws what kept one from starting; no worker is left then */
+  /** Starts workers. @throws the error that kept one from starting; no worker is running then */
   static async start(context: WorkerContext, count: number): Promise<WorkerPool> {
     const pool = new WorkerPool(context, count)
     const starts = await Promise.allSettled(pool.#slots.map((slot) => slot.open()))
@@ -61,7 +64,7 @@ export class WorkerPool {
     return this.#slots.map((slot) => slot.connections)
   }
 
-  /** Lets a worker answer a connection; if there is none at the moment, the next one that starts. */
+  /** Passes a connection to a worker; if there is none at the moment, to the next one that starts. */
   take(connection: AcceptedConnection, options?: { isExcess: boolean }): void {
     const slot = this.#leastBusy()
     if (slot !== undefined) slot.take(connection, options)
@@ -69,23 +72,23 @@ export class WorkerPool {
     else connection.destroy()
   }
 
-  /** Takes another certificate for new connections. */
+  /** Uses another certificate for new connections. */
   setTls(tls: TlsFiles): void {
     this.#context.tls = tls
     this.#tell({ tls })
   }
 
-  /** Resolves once every worker has answered; one that died is waited for. */
+  /** Resolves once every worker has answered. If a worker died, it waits for the replacement. */
   async answers(): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.answers()))
   }
 
-  /** Lets the readiness probe fail from now on. */
+  /** Makes the readiness probe fail from now on. */
   withdraw(): void {
     this.#tell('withdraw')
   }
 
-  /** Ends idle connections at once and each other after its current request, and waits for that. */
+  /** Ends idle connections at once and all others after their current request, and waits until they have ended. */
   async close(): Promise<void> {
     for (const [connection] of this.#waiting.splice(0)) connection.destroy()
     await Promise.all(this.#slots.map((slot) => slot.close()))
@@ -100,7 +103,7 @@ export class WorkerPool {
     for (const slot of this.#slots) slot.tell(order)
   }
 
-  /** Where several have as few connections as any, they take turns. */
+  /** If several workers have the fewest connections, they take turns. */
   #leastBusy(): WorkerSlot | undefined {
     this.#turn = (this.#turn + 1) % this.#slots.length
     const inTurn = [...this.#slots.slice(this.#turn), ...this.#slots.slice(0, this.#turn)]

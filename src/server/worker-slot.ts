@@ -27,14 +27,14 @@ export interface WorkerContext {
   tls: TlsFiles | undefined
 }
 
-/** Which of the slots of a pool it is, and what all of them share. */
+/** The index of the slot in its pool, and what all slots share. */
 export interface SlotInPool {
   writers: SharedWriters
   loggedHosts: Int32Array<SharedArrayBuffer>
   slot: number
 }
 
-/** Keeps one worker alive: where one dies, another takes its place. */
+/** Keeps one worker running: if it dies, a new one replaces it. */
 export class WorkerSlot {
   readonly #context: Readonly<WorkerContext>
   readonly #inPool: SlotInPool
@@ -48,10 +48,10 @@ export class WorkerSlot {
   #pause = FIRST_PAUSE_MS
   #restart: NodeJS.Timeout | undefined
   readonly #asking: (() => void)[] = []
-  /** Connections that the worker is about to adopt, by their descriptors. */
+  /** Connections that the worker is about to adopt, by descriptor. */
   readonly #lent = new Map<number, AcceptedConnection>()
 
-  /** @param onOpen is called whenever a worker is ready for connections */
+  /** @param onOpen called whenever a worker is ready for connections */
   constructor(context: Readonly<WorkerContext>, inPool: SlotInPool, onOpen: () => void) {
     this.#context = context
     this.#inPool = inPool
@@ -63,7 +63,7 @@ export class WorkerSlot {
     return this.#answers && !this.#closing
   }
 
-  /** How many connections the worker has; those of a dead one are gone. */
+  /** How many connections the worker has. Those of a worker that died do not count. */
   get connections(): number {
     return Atomics.load(this.#connections, 0)
   }
@@ -92,18 +92,18 @@ export class WorkerSlot {
     return news
   }
 
-  /** Lets the worker answer a connection. */
+  /** Passes a connection to the worker. */
   take(connection: AcceptedConnection, options = { isExcess: false }): void {
     Atomics.add(this.#connections, 0, 1)
     const descriptor = adoptableDescriptor(connection)
     if (descriptor === undefined)
       return void this.#worker?.postMessage({ connection, ...options } satisfies WorkerOrder, [connection])
-    // It stays open here until the worker has it, so that its descriptor can't stand for something else by then.
+    // It stays open here until the worker has adopted it, so that its descriptor can't be reused before that.
     this.#lent.set(descriptor, connection)
     this.#worker?.postMessage({ descriptor, ...options } satisfies WorkerOrder)
   }
 
-  /** Resolves once the worker has answered: or the next one if it dies. */
+  /** Resolves once the worker has answered, or its replacement if it dies. */
   answers(): Promise<void> {
     return new Promise((resolve) => {
       this.#asking.push(resolve)
@@ -137,7 +137,7 @@ export class WorkerSlot {
     const { config, folder, losses, tls } = this.#context
     const shared = folder.share()
     const logOutput = this.#context.logOutput.share()
-    // A worker that died can no longer take off what ended with it.
+    // A worker that died can no longer subtract the connections that ended with it.
     this.#connections = countOfConnections()
     const workerData: WorkerData = {
       config,
@@ -160,7 +160,7 @@ export class WorkerSlot {
     for (const resolve of this.#asking.splice(0)) resolve()
   }
 
-  /** Closes a connection here, which the worker keeps open if it has adopted it. */
+  /** Closes a connection on this thread. The worker keeps it open if it has adopted it. */
   #giveUp(descriptor: number): void {
     this.#lent.get(descriptor)?.destroy()
     this.#lent.delete(descriptor)
@@ -182,7 +182,7 @@ export class WorkerSlot {
           'the uploads of a dead worker thread could not be released; their leases will expire',
         ),
       )
-    // Until then other workers wait for this one, instead of taking it for one that may wake up again.
+    // Until then other workers wait for this one instead of treating it as a writer that may wake up again.
     forgetWriters(this.#inPool.writers, this.#inPool.slot)
     if (this.#closing) return
     if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS

@@ -18,7 +18,7 @@ import { threadRegistry } from './thread-registry.ts'
 export interface WorkerData {
   config: Config
   folder: SharedFolder
-  /** What the tokens of its leases begin with. */
+  /** The prefix of its lease tokens. */
   holder: string
   /** The memory of {@link LossCounters}. */
   losses: SharedArrayBuffer
@@ -27,15 +27,16 @@ export interface WorkerData {
   slot: number
   tls: TlsFiles | undefined
   logOutput: SharedLogOutput
-  /** Where all workers remember what hosts were logged. */
+  /** Memory that all workers share to remember which hosts were logged. */
   loggedHosts: Int32Array<SharedArrayBuffer>
-  /** How many connections it has, those that are on their way to it included; it takes off those that end. */
+  /** How many connections it has, including those that are being passed to it. It subtracts those that end. */
   connections: Int32Array<SharedArrayBuffer>
 }
 
 /**
- * What a worker is told: to answer a connection, which must be transferred to it, or one that it adopts; to say that it still answers; to take
- * another certificate; how the storage is, which it has asked for; to fail its readiness probe; to finish; or to end what has not finished.
+ * A message to a worker: to answer a connection that is transferred to it or that it adopts; to confirm that it still answers; to use
+ * another certificate; the state of the storage, which it has asked for; to fail its readiness probe; to finish; or to end everything that
+ * has not finished.
  */
 export type WorkerOrder =
   | { connection: AcceptedConnection; isExcess: boolean }
@@ -47,15 +48,15 @@ export type WorkerOrder =
   | 'close'
   | 'cut'
 
-/** An order that concerns no connection. */
+/** A message that does not concern a connection. */
 export type OrderToAll = Exclude<WorkerOrder, { isExcess: boolean }>
 
-/** What a worker tells first: that it answers, and how. */
+/** The first message of a worker: that it answers, and how. */
 export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-/** What a worker tells later: that it adopted a connection, that it still answers, or asks: how the storage is. */
+/** A later message of a worker: that it adopted a connection, that it still answers, or a question about the state of the storage. */
 export type WorkerReport = { adopted: number } | 'answers' | 'health'
 
 const { config, folder, holder, losses, writers, slot, tls, logOutput, loggedHosts, connections } =
@@ -101,7 +102,7 @@ function adopted(descriptor: number): AcceptedConnection | undefined {
   return connection
 }
 
-/** Asks once for all that ask at the same time. */
+/** Sends one question for all requests that ask at the same time. */
 function checkHealth(): Promise<Health> {
   if (asked === undefined) {
     asked = Promise.withResolvers()
