@@ -2,11 +2,11 @@ import type { Socket } from 'node:net'
 import { openLinuxCalls } from '../system-calls.ts'
 import { descriptorOf } from './socket-descriptor.ts'
 
-/** How far the peer of a connection is with what was sent to it. */
+/** How much of the sent data the peer of a connection has received. */
 export interface Acknowledgement {
-  /** Bytes that it has acknowledged since the connection began; with TLS those of its records. */
+  /** Bytes that it has acknowledged since the connection began; with TLS, bytes of TLS records. */
   bytes: number
-  /** Whether the system still holds bytes for it. */
+  /** Whether the system still holds bytes that the peer has not acknowledged. */
   isBehind: boolean
 }
 
@@ -19,13 +19,13 @@ interface SystemCalls {
 
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
-/** Where the fields lie in `struct tcp_info` of Linux, which only ever grows at its end. */
+/** The offsets of the fields in `struct tcp_info` of Linux, which only ever grows at its end. */
 const UNACKNOWLEDGED_PACKETS = 24
 const BYTES_ACKNOWLEDGED = 120
 const BYTES_NOT_SENT = 144
 const NEEDED_LENGTH = 148
 
-/** Opens the system's account of connections. @returns undefined where it has none, or this Node may not ask it */
+/** Opens access to the system's statistics of connections. @returns undefined if the system has none, or this Node may not read them */
 export async function openAcknowledgements(): Promise<AcknowledgementReader | undefined> {
   const calls = await openLinuxCalls<SystemCalls>({
     getsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'pointer'], return: 'int32' },

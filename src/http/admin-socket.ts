@@ -2,28 +2,31 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { forOwner } from './unix-listener.ts'
 
-/** A request of a command on this machine that speaks to a running server. */
+/** A request to a running server from a command on this machine. */
 export interface AdminRequest {
   /** The JSON of the body; undefined if there is none. */
   body: unknown
-  /** Aborted when the caller is gone. */
+  /** Aborted when the caller has disconnected. */
   signal: AbortSignal
 }
 
-/** What answers a request: a value that is sent as JSON, or several, each sent as a line of JSON when it comes. */
+/**
+ * Answers a request: with one value, which is sent as JSON, or with several, each of which is sent as a line of JSON as soon as it is
+ * available.
+ */
 export type AdminHandler = (request: AdminRequest) => Promise<unknown> | AsyncIterable<unknown>
 
 /** Handlers by method and path, such as `POST /collect`. */
 export type AdminRoutes = Readonly<Record<string, AdminHandler>>
 
-/** A request that cannot be done as it is; the caller is told why. */
+/** A request that cannot be carried out. The caller gets the reason. */
 export class AdminError extends Error {
   override readonly name = 'AdminError'
 }
 
 /** An open admin socket. */
 export interface AdminSocket {
-  /** Takes no more requests, and ends those that are under way. */
+  /** Stops accepting requests, and ends those that are in progress. */
   close(): Promise<void>
 }
 
@@ -31,12 +34,12 @@ const MAX_BODY = 64 * 1024
 const OWNER_MODE = 0o600
 
 /**
- * Listens on a Unix socket for commands such as `stowage collect`, which only the user of the server may connect to. A socket that a dead
- * server left there is replaced, so the caller must know that no other server has it.
+ * Listens on a Unix socket for commands such as `stowage collect`, to which only the user of the server may connect. A socket that a dead
+ * server left there is replaced, so the caller must make sure that no other server is using it.
  *
- * @param path at most 107 bytes, which is what the system's address of a Unix socket has room for
- * @param onProblem is told of failures that are not the caller's
- * @throws the error of listening, such as EADDRINUSE if a file that is not a socket lies there
+ * @param path at most 107 bytes, the limit of the system's address of a Unix socket
+ * @param onProblem called for failures that are not the caller's fault
+ * @throws the error of listening, such as EADDRINUSE if there is a file that is not a socket
  */
 export async function openAdminSocket(
   path: string,

@@ -2,30 +2,31 @@ import { createHash } from 'node:crypto'
 import { parseIpAddress } from '../ip-address.ts'
 import { RegistryError } from '../oci/error.ts'
 
-/** Refuses what is sent to a host that is not the registry's. @throws RegistryError HOST_UNKNOWN */
+/** Refuses requests to a host that is not the registry's. @throws RegistryError HOST_UNKNOWN */
 export type HostCheck = (host: string | undefined) => void
 
-/** What makes a {@link HostCheck}. */
+/** What a {@link HostCheck} is made from. */
 export interface HostSettings {
-  /** Names in lower case; `*.` at the beginning stands for any name below. */
+  /** Names in lower case; `*.` at the beginning matches any subdomain. */
   allowedHosts: readonly string[]
-  /** The host, with or without a port, that clients reach the registry by. */
+  /** The host, with or without a port, by which clients reach the registry. */
   publicHost: string | undefined
   log: { warn(fields: object, message: string): void }
-  /** What was logged, which all threads may share, so that each host is logged once; by default of this check alone. */
+  /** The hosts that were logged. All threads may share it, so that each host is logged once. By default only this check uses it. */
   logged?: Int32Array
 }
 
-/** A page can name any number of hosts; beyond this many nothing more is logged. */
+/** A page can name any number of hosts. After this many, no more are logged. */
 const MAX_LOGGED_HOSTS = 256
 
 const PORT = /:\d*$/
 const MAX_SHOWN = 255
 
 /**
- * Makes what refuses requests for foreign hosts. A page whose name an attacker resolves to an address of this registry is of the same
- * origin for its browser, and could read and write everything; but its requests name the attacker's host. While there are no accounts
- * this concerns requests to every address. IP addresses and loopback names are not resolved by anybody's name server.
+ * Makes the check that refuses requests for foreign hosts. If an attacker resolves the name of a page to an address of this registry, the
+ * browser considers both the same origin, and the page could read and write everything. But its requests name the attacker's host. As long
+ * as there are no accounts, this concerns requests to every address. IP addresses and loopback names are allowed, since no name server
+ * resolves them.
  */
 export function hostCheck({
   allowedHosts,
@@ -38,7 +39,7 @@ export function hostCheck({
   const below = allowedHosts.filter((name) => name.startsWith('*.')).map((name) => name.slice(1))
   let lastAccepted: string | undefined
   return (host) => {
-    // None in HTTP/1.0, which no browser speaks. Most requests are for the same host as the one before.
+    // An HTTP/1.0 request may have no Host, but no browser uses HTTP/1.0. Most requests are for the same host as the one before.
     if (host === undefined || host === lastAccepted) return
     const name = nameOf(host)
     const isBelow = () => below.some((suffix) => name.endsWith(suffix) && name.length > suffix.length)
@@ -59,7 +60,7 @@ export function hostCheck({
   }
 }
 
-/** Memory in which all threads of a server can remember what hosts were logged. */
+/** Memory in which all threads of a server remember which hosts were logged. */
 export function memoryOfLoggedHosts(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(MAX_LOGGED_HOSTS * Int32Array.BYTES_PER_ELEMENT))
 }
@@ -79,9 +80,9 @@ function isLoopbackName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost')
 }
 
-/** Whether a name was not there yet, and has its place now. */
+/** Adds a name. Returns whether it was new and there was room for it. */
 function claim(places: Int32Array, name: string): boolean {
-  // Zero is a place that is free.
+  // Zero marks a free slot.
   const mark = createHash('sha256').update(name).digest().readInt32LE() | 1
   for (let index = 0; index < places.length; index++) {
     const found = Atomics.compareExchange(places, index, 0, mark)

@@ -3,16 +3,17 @@ import type { Socket } from 'node:net'
 import { type AcknowledgementReader, openAcknowledgements } from './acknowledged.ts'
 import { ProgressWatch } from './progress.ts'
 
-/** Watches, until it is sent, that the peer of an answer takes it. */
+/** Watches that the peer of an answer reads it, until it is sent. */
 export type AnswerWatch = (response: ServerResponse) => void
 
-/** Systems let a peer that reads slowly but steadily send its acknowledgements in bursts. */
+/** On some systems a peer that reads slowly but steadily sends its acknowledgements in bursts. */
 const ACKNOWLEDGED_WINDOW_MS = 120_000
-/** What a socket took says little: the system's buffers take megabytes at a time. */
+/** The bytes that a socket accepted say little: the system's buffers accept megabytes at a time. */
 const TAKEN_WINDOW_MS = 300_000
 
 /**
- * Makes what watches answers: by what the peer has acknowledged where the system tells, else by what the socket took over a longer time.
+ * Makes the watch of answers. It uses the bytes that the peer has acknowledged if the system reports them, otherwise the bytes that the
+ * socket accepted over a longer time.
  */
 export async function answerWatch(): Promise<AnswerWatch> {
   const acknowledged = await openAcknowledgements()

@@ -19,26 +19,26 @@ import {
 } from './respond.ts'
 import { createRouter, type Router } from './router.ts'
 
-/** Where the app tells what it did. */
+/** Receives what the app did. */
 export interface HttpLog {
-  /** Whether anything comes of a line of a level; where it is absent, of each. */
+  /** Whether lines of a level are written; if absent, all are. */
   isLevelEnabled?(level: 'debug'): boolean
   debug(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 
-/** What the app is made of. */
+/** The parts that the app is made of. */
 export interface HttpAppParts extends ContextParts {
-  /** Refuses requests for foreign hosts; absent where the program around it chooses what it answers. */
+  /** Refuses requests for foreign hosts; absent if the host program decides which requests it answers. */
   checkHost?: HostCheck
-  /** Tells who sends a request; anyone may do everything if absent. */
+  /** Determines who sends a request; if absent, anyone may do everything. */
   identify?(request: HttpRequest): Promise<Caller>
-  /** Whether reads, or also writes, can be done; false while the server shuts down. */
+  /** Whether reads, or also writes, are possible; false while the server shuts down. */
   isReady(need: 'read' | 'write'): Promise<boolean>
   log: HttpLog
 }
 
-/** The parts with what finds endpoints. */
+/** The parts and the router. */
 interface App extends HttpAppParts {
   router: Router
 }
@@ -47,7 +47,7 @@ interface App extends HttpAppParts {
 export function createApp(parts: HttpAppParts): HttpApp {
   const { log } = parts
   const app = { ...parts, router: createRouter(parts.extensions) }
-  // The id of a request is made when it is asked for, which takes random bytes.
+  // The id of a request is made when it is first used, since it takes random bytes.
   const logsRequests = log.isLevelEnabled?.('debug') ?? true
   return async (request) => {
     const started = performance.now()
@@ -60,7 +60,7 @@ export function createApp(parts: HttpAppParts): HttpApp {
   }
 }
 
-/** What the log says of each request that it speaks of. */
+/** The fields of every log line about a request. */
 function logFields({ method, path, origin: { address, requestId } }: HttpRequest): object {
   return { method, path, address, requestId }
 }
@@ -96,7 +96,7 @@ function greeting(): HttpResponse {
   return { status: 200, headers, body: { type: 'bytes', bytes } }
 }
 
-/** Makes the paths in the headers of an answer those that the client knows. */
+/** Changes the paths in the headers of an answer to those that the client uses. */
 function withPathPrefix(response: HttpResponse, prefix: string): HttpResponse {
   const { Location, Link } = response.headers
   const headers = {
@@ -108,17 +108,17 @@ function withPathPrefix(response: HttpResponse, prefix: string): HttpResponse {
 }
 
 function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): HttpResponse {
-  // Nobody is there to read it, or will be soon.
+  // The client is gone, or will be soon.
   if (thrown instanceof PeerGoneError) return errorResponse(new RegistryError('REQUEST_TIMEOUT'))
   const error = toRegistryError(thrown)
-  // What is refused on purpose needs no line for each request: whoever is refused may ask again at once.
+  // A deliberate refusal is not logged for each request, since a refused client may retry at once.
   const isRefusal = thrown instanceof RegistryError && thrown.cause === undefined
   if (isFailure(error.id) && !isRefusal)
     log.error({ ...logFields(request), error: error.cause ?? error }, 'request failed')
   return errorResponse(error)
 }
 
-/** Finds the endpoint of a request, and has it answer if the caller is allowed to ask it. */
+/** Finds the endpoint of a request and runs it if the caller is allowed to use it. */
 async function dispatch(app: App, request: HttpRequest, path: string): Promise<HttpResponse> {
   app.checkHost?.(request.header('host'))
   refuseCrossSite(request)

@@ -1,17 +1,17 @@
-/** Someone for whom body memory is held: a body that is being received, or an answer that is being sent. */
+/** The owner of body memory: a body that is being received, or an answer that is being sent. */
 export interface MemoryHolder {
-  /** Bytes that its peer has sent or taken so far. */
+  /** Bytes that its peer has sent or received so far. */
   progress(): number
   /** Ends the connection, so that its memory becomes free. */
   cut(): void
 }
 
-/** What is held for one body; it must be given back. */
+/** The memory that is held for one body. It must be given back. */
 export class MemoryShare {
   readonly #memory: BodyMemory
   readonly holder: MemoryHolder
   bytes = 0
-  /** The holder's progress when that was looked at last. */
+  /** The holder's progress at the last check. */
   lastProgress = 0
   isWaiting = false
   isGivenBack = false
@@ -21,22 +21,22 @@ export class MemoryShare {
     this.holder = holder
   }
 
-  /** Whether so much is held for all bodies that less is to be held for each. */
+  /** Whether all bodies together hold so much that each should hold less. */
   get isScarce(): boolean {
     return this.#memory.isScarce
   }
 
-  /** Waits until so many more bytes may be held. Resolves at once where there is room, and also once the share was given back. */
+  /** Waits until the given number of additional bytes may be held. Resolves at once if there is room, and also when the share is given back. */
   async take(bytes: number): Promise<void> {
     await this.#memory.take(this, bytes)
   }
 
-  /** Holds more bytes that are there already, even beyond the limit. */
+  /** Holds additional bytes that are already in memory, even beyond the limit. */
   add(bytes: number): void {
     this.#memory.hold(this, bytes)
   }
 
-  /** Gives everything back; again does nothing. */
+  /** Gives everything back. Further calls do nothing. */
   giveBack(): void {
     if (!this.isGivenBack) this.#memory.giveBack(this)
   }
@@ -51,17 +51,17 @@ interface Waiter {
 
 const CHECK_MS = 1_000
 const PATIENCE_MS = 10_000
-/** Who sends or takes less than this in a second gives way, where others have waited long. */
+/** A holder whose peer sends or receives less than this in a second gives way if others have waited long. */
 const MIN_PROGRESS = 64 * 1024
 
 /**
- * Bounds the memory of all bodies together, in bytes. Who would exceed the limit waits, which keeps its peer from sending more. If
- * somebody has waited for ten seconds, some of those that make next to no progress are cut each second, those first that hold most, so
- * that they cannot keep all others waiting.
+ * Bounds the memory of all bodies together, in bytes. A holder that would exceed the limit waits, which keeps its peer from sending more.
+ * If a holder has waited for ten seconds, some of those that make almost no progress are cut each second, beginning with those that hold
+ * most, so that they cannot keep all others waiting.
  */
 export class BodyMemory {
   readonly #limit: number
-  /** Those that hold something or wait to. */
+  /** The shares that hold memory or wait for it. */
   readonly #shares = new Set<MemoryShare>()
   readonly #waiting = new Set<Waiter>()
   #bytes = 0
@@ -77,7 +77,7 @@ export class BodyMemory {
     return this.#bytes > this.#limit / 2
   }
 
-  /** Begins to hold memory for a body, none at first. */
+  /** Begins a share for a body. It holds nothing at first. */
   open(holder: MemoryHolder): MemoryShare {
     return new MemoryShare(this, holder)
   }
@@ -111,7 +111,7 @@ export class BodyMemory {
     this.#admitWaiting()
   }
 
-  /** What is larger than the limit is let in alone, or it would wait for ever. */
+  /** A request that is larger than the limit is granted alone; otherwise it would wait forever. */
   #hasRoomFor(bytes: number): boolean {
     return this.#bytes === 0 || this.#bytes + bytes <= this.#limit
   }
@@ -141,7 +141,7 @@ export class BodyMemory {
     })
     const [first] = this.#waiting
     if (first === undefined || performance.now() - first.since < PATIENCE_MS) return
-    // Who waits makes no progress for that reason; they give way only if nobody else can.
+    // Waiting holders make no progress because they wait, so they give way only if no other can.
     const stalled = idle.filter(({ isWaiting }) => !isWaiting)
     const candidates = stalled.length > 0 ? stalled : idle
     candidates.sort((one, two) => two.bytes - one.bytes)

@@ -1,6 +1,6 @@
 /**
- * Buffers of one size, each made when it is needed first and kept from then on. There are never more of them: who finds all in use waits,
- * first come first served.
+ * A bounded pool of buffers of one size. Each is made when it is first needed and kept from then on. If all are in use, callers wait, first
+ * come first served.
  */
 export class BufferPool {
   readonly #size: number
@@ -8,13 +8,13 @@ export class BufferPool {
   readonly #waiting: ((buffer: Buffer) => void)[] = []
   #left: number
 
-  /** @param count how many there are at most @param size of each, in bytes */
+  /** @param count the maximum number of buffers @param size of each, in bytes */
   constructor(count: number, size: number) {
     this.#left = count
     this.#size = size
   }
 
-  /** Lends a buffer for the time of some work, which must not wait for a peer. */
+  /** Lends a buffer for the duration of `work`, which must not wait for a peer. */
   async use<T>(work: (buffer: Buffer) => Promise<T>): Promise<T> {
     const buffer = await this.#take()
     try {

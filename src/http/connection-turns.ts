@@ -8,12 +8,12 @@ const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 }
 
-/** How Node's parser tells of codings that it does not know; of other faults in the same header it tells with the same code. */
+/** How Node's parser reports codings that it does not know. It reports other faults in the same header with the same code. */
 const UNKNOWN_CODING = /^(?:Request has invalid|Invalid) `Transfer-Encoding`/
 
-/** No client in use pipelines at all; what Node keeps for each request that waits is many times its length. */
+/** No client in use pipelines at all. Node keeps many times the length of a request for each one that waits. */
 const MAX_WAITING = 128
-/** How long a connection that is to end may take for its last answer. */
+/** How long a connection that will end may take for its last answer. */
 const MAX_FAREWELL_MS = 60_000
 
 /** One request and its answer. */
@@ -28,7 +28,7 @@ class Turn {
     this.response = response
   }
 
-  /** Calls something once the answer is sent or the connection is gone. */
+  /** Calls a function once the answer is sent or the connection is gone. */
   whenOver(callback: () => void): void {
     if (this.#isOver) callback()
     else this.#onOver.push(callback)
@@ -40,30 +40,30 @@ class Turn {
   }
 }
 
-/** What is known of a connection. */
+/** The state of a connection. */
 interface ConnectionState {
-  /** The newest request that was taken and is not answered yet. */
+  /** The newest request that was accepted and is not answered yet. */
   last: Turn | undefined
-  /** How many requests were taken and are not answered. */
+  /** How many requests were accepted and are not answered. */
   unanswered: number
-  /** Whether the connection ends with the newest request that was taken. */
+  /** Whether the connection ends with the newest request that was accepted. */
   end: ConnectionEnd | undefined
 }
 
-/** Whether a connection ends with a request. */
+/** Whether a connection ends after a request. */
 export interface ConnectionEnd {
   isHere: boolean
 }
 
 /**
- * The connections of a server, and the requests of each, one after the other: a pipelined read sees what the write before it did, and a client that pipelines
- * holds no more than one answer's resources. RFC 9112, section 9.3.2.
+ * The connections of a server. The requests of each connection are answered one after the other: a pipelined read sees the effect of the
+ * write before it, and a client that pipelines holds only the resources of one answer. RFC 9112, section 9.3.2.
  */
 export class ConnectionTurns {
   readonly #states = new Map<Socket, ConnectionState>()
   readonly #lastRequests = new WeakSet<IncomingMessage>()
 
-  /** Takes a connection that can carry HTTP from now on. Again does nothing. */
+  /** Adds a connection that can carry HTTP from now on. Further calls do nothing. */
   add(socket: Socket): void {
     if (this.#states.has(socket)) return
     this.#states.set(socket, { last: undefined, unanswered: 0, end: undefined })
@@ -77,23 +77,23 @@ export class ConnectionTurns {
     }
   }
 
-  /** Makes a request that was not taken yet the last one of its connection. */
+  /** Makes a request that was not accepted yet the last one of its connection. */
   markLast(request: IncomingMessage): void {
     this.#lastRequests.add(request)
   }
 
-  /** Resolves once all requests that were taken so far on a connection are answered. */
+  /** Resolves once all requests that were accepted so far on a connection are answered. */
   async idle(socket: Socket): Promise<void> {
     const last = this.#states.get(socket)?.last
     if (last !== undefined) await new Promise<void>((resolve) => last.whenOver(resolve))
   }
 
   /**
-   * Works on a request once the one before it on its connection is answered; never if the connection is gone by then, or ends with
-   * an earlier request.
+   * Handles a request once the one before it on its connection is answered. Never handles it if the connection is gone by then, or ends
+   * after an earlier request.
    *
-   * @param work gets whether the connection ends with this request, and can decide that it does: for answers with `Connection: close`,
-   *   since what follows them may be the rest of a body. RFC 9112, section 9.6
+   * @param work receives whether the connection ends after this request, and can decide that it does: for answers with `Connection: close`,
+   * since the bytes that follow may be the rest of a body. RFC 9112, section 9.6
    */
   take(
     request: IncomingMessage,
@@ -118,7 +118,7 @@ export class ConnectionTurns {
     state.end = end
     const begin = () => {
       if (socket.destroyed) return
-      // What follows a request that is passed over is passed over too.
+      // All requests after a skipped one are skipped too.
       if (endBefore?.isHere === true) end.isHere = true
       else void work(end)
     }
@@ -127,17 +127,17 @@ export class ConnectionTurns {
   }
 
   /**
-   * Answers what isn't HTTP and ends the connection: after the answers that are still owed, and never inside one of them.
+   * Answers input that isn't HTTP and ends the connection, after the pending answers and never in the middle of one of them.
    */
   refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-    // A TLS handshake that fails or takes too long; nothing can be written before it is done, so a graceful end would wait forever.
+    // A TLS handshake failed or took too long. Nothing can be written before it has finished, so a graceful end would wait forever.
     const state = this.#states.get(socket)
     if (state === undefined) return void socket.destroy(error)
     const { last } = state
     if (!socket.writable) return void socket.destroy(error)
     const id = refusalOf(error)
     if (last?.request.complete) return void last.whenOver(() => writeRefusal(id, socket))
-    // Else the body of the last request is what is broken, so its own answer is this one.
+    // Otherwise the body of the last request is broken, so this is the answer to that request.
     const hasBegun = last !== undefined && (last.response.headersSent || last.response.socket === null)
     if (hasBegun) socket.destroy(error)
     else writeRefusal(id, socket)
@@ -150,12 +150,13 @@ function beginAfter(
   { socket, state, begin }: { socket: Socket; state: ConnectionState; begin(): void },
 ): void {
   let isWaiting = true
-  // No more is read meanwhile, so that what waits is bounded in bytes too. Node resumes the connection at the end of each request.
+  // No more is read in the meantime, so that waiting requests are bounded in bytes too. Node resumes the connection at the end of each
+  // request.
   setImmediate(() => {
     if (isWaiting) socket.pause()
   })
   before.whenOver(() => {
-    // Those who wait for the same answer go first, in their order.
+    // Earlier waiters for the same answer continue first, in their order.
     queueMicrotask(() => {
       isWaiting = false
       if (state.unanswered === 1) socket.resume()
@@ -169,7 +170,7 @@ function refusalOf(error: NodeJS.ErrnoException & { reason?: string }): ErrorId 
   return ERROR_IDS[error.code ?? ''] ?? 'REQUEST_INVALID'
 }
 
-/** Writes an error answer to a connection of which no request can be made, and ends it. */
+/** Writes an error answer to a connection whose input is not a valid request, and ends it. */
 export function writeRefusal(refusal: ErrorId | RegistryError, socket: Socket): void {
   if (!socket.writable) return
   const { status, headers, body } = errorResponse(

@@ -34,7 +34,7 @@ function contentHeaders({ digest, cacheControl }: ContentAnswer): Record<string,
     ETag: `"${digest}"`,
     'Accept-Ranges': 'bytes',
     'Cache-Control': cacheControl,
-    // A manifest keeps the media type that it was pushed with: a browser must never run it as a page of ours.
+    // A manifest keeps the media type that it was pushed with: a browser must never run it as a page of this registry.
     'Content-Security-Policy': "default-src 'none'; sandbox",
   }
 }
@@ -117,7 +117,7 @@ function severalRanges(
   }
 }
 
-/** Reads bytes a megabyte at a time, and closes them. Throws if there are fewer than promised. */
+/** Reads bytes in pieces of a megabyte, and closes the source. Throws if there are fewer bytes than promised. */
 export async function* readChunks(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
   if (bytes.type === 'bytes') {
     yield bytes.bytes

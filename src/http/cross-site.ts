@@ -1,12 +1,12 @@
 import { RegistryError } from '../oci/error.ts'
 import type { HttpRequest } from './message.ts'
 
-/** What a frame asks for is a navigation too, but not one of the whole page. */
+/** A request of a frame is a navigation too, but not one of the whole page. */
 const FRAMES = ['iframe', 'frame', 'embed', 'object', 'fencedframe']
 
 /**
- * Refuses requests that a page of another site makes a browser send: without accounts nothing else would stop them. Only a link that
- * leads to the registry is followed. Programs that aren't browsers send none of these headers.
+ * Refuses requests that a page of another site makes a browser send. Without accounts nothing else would stop them. Only links to the
+ * registry are allowed. Programs that aren't browsers send none of these headers.
  *
  * @throws RegistryError DENIED
  */
@@ -19,7 +19,7 @@ export function refuseCrossSite(request: HttpRequest): void {
 
 function mayRead(request: HttpRequest): boolean {
   const site = request.header('sec-fetch-site')
-  // Browsers tell the relation only to hosts that they trust, but the origin with each request whose answer a page wants to read.
+  // Browsers send the relation only to hosts that they trust, but they send the origin with each request whose answer a page wants to read.
   if (site === undefined) return isOwnOrigin(request)
   if (site === 'same-origin' || site === 'same-site' || site === 'none') return true
   const isNavigation = request.header('sec-fetch-mode') === 'navigate'
@@ -34,7 +34,7 @@ function mayWrite(request: HttpRequest): boolean {
 function isOwnOrigin(request: HttpRequest): boolean {
   const origin = request.header('origin')
   if (origin === undefined) return true
-  // Behind a proxy the page's own host may be known only from what the proxy told, or from the public URL.
+  // Behind a proxy the page's own host may be known only from the headers of the proxy, or from the public URL.
   return isOneOf(origin, [(request.header('host') ?? '').toLowerCase(), request.origin.host])
 }
 

@@ -12,17 +12,17 @@ import { contentResponse } from './content.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { emptyResponse, errorResponse, jsonResponse } from './respond.ts'
 
-/** What is being answered. */
+/** The request that is being answered. */
 export interface AnsweredExchange {
   request: HttpRequest
   endpoint: Pick<Endpoint, 'mediaTypes' | 'query'>
   route: Route
-  /** What the endpoint and the client agreed on. */
+  /** The media type that the endpoint and the client agreed on. */
   mediaType: string
   caller: Caller
 }
 
-/** Chooses what an endpoint's answer is sent in. @throws RegistryError NOT_ACCEPTABLE */
+/** Chooses the media type of an endpoint's answer. @throws RegistryError NOT_ACCEPTABLE */
 export function chooseType({ mediaTypes }: Pick<Endpoint, 'mediaTypes'>, request: HttpRequest): string {
   if (mediaTypes === undefined) return MEDIA_TYPES.json
   const chosen = chooseMediaType(request.header('accept'), mediaTypes)
@@ -33,7 +33,7 @@ export function chooseType({ mediaTypes }: Pick<Endpoint, 'mediaTypes'>, request
   })
 }
 
-/** Makes the response of an endpoint's answer: conditions, ETags, `Vary`, HEAD and `Link` follow here, for all endpoints alike. */
+/** Turns the answer of an endpoint into a response. Conditions, ETags, `Vary`, HEAD and `Link` are handled here for all endpoints. */
 export async function toResponse(answer: Answer, exchange: AnsweredExchange): Promise<HttpResponse> {
   const { request, endpoint, mediaType } = exchange
   if (answer.type === 'content') return await contentResponse(request, answer)
@@ -64,10 +64,10 @@ async function jsonResponseOf(
   requireMatch(request, tag)
   const tagged = { ...headers, ETag: `"${tag}"` }
   if (isNotModified(request, tag)) return emptyResponse(304, tagged)
-  // How long the body would be isn't known without reading all of it.
+  // The length of the body isn't known without reading all of it.
   if (request.method === 'HEAD') return { status, headers: { 'Content-Type': mediaType, ...tagged } }
   const response = await readResponse(read, { status, exchange, headers })
-  // A change in between may be in the body or not: then it has no name.
+  // The body may or may not contain a change in between, so it gets no ETag.
   const isSame = (await state?.()) === before
   return isSame ? { ...response, headers: { ...response.headers, ETag: `"${tag}"` } } : response
 }

@@ -6,7 +6,7 @@ import { LIVENESS_PATH } from './message.ts'
 import type { TlsFiles } from './node.ts'
 import { errorResponse } from './respond.ts'
 
-/** How many connections beyond their limit each thread holds at a time; those that came first make room. */
+/** How many connections beyond the limit each thread holds at a time. The oldest ones make room. */
 export const MAX_EXCESS_CONNECTIONS = 32
 const MAX_AGE_MS = 5_000
 
@@ -19,11 +19,11 @@ const OPTIONS: ServerOptions = {
 /** Answers connections beyond the limit: one request each, 200 for the liveness probe and 503 for everything else. */
 export interface ExcessConnections {
   take(connection: AcceptedConnection): void
-  /** Takes another certificate for new connections. */
+  /** Uses another certificate for new connections. */
   setTls(files: TlsFiles): void
 }
 
-/** Makes what answers connections beyond the limit. */
+/** Makes the server that answers connections beyond the limit. */
 export function excessConnections(tls: TlsFiles | undefined): ExcessConnections {
   const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
   server.on('request', refuse)
@@ -49,7 +49,7 @@ export function excessConnections(tls: TlsFiles | undefined): ExcessConnections 
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse): void {
-  // What comes of a body is thrown away, since closing at once could take the answer from the client.
+  // The body is read and discarded, since closing at once could take the answer from the client.
   request.resume()
   if (request.url === LIVENESS_PATH) {
     response.writeHead(200, { 'Content-Length': '0', Connection: 'close' }).end()

@@ -4,9 +4,9 @@ import { type OriginReader, originReader, type RequestOrigin } from './request-o
 import { gatherPieces } from './small-pieces.ts'
 
 /**
- * Mounts an app in any host that speaks the web's own `Request` and `Response`; also for tests without a port.
+ * Mounts an app in any host program that uses the web's `Request` and `Response`; also for tests without a port.
  *
- * @param readOrigin tells whose a request is; the host does not say at whose address its client is, so no proxy is trusted
+ * @param readOrigin determines the origin of a request; the host program does not tell the address of its client, so no proxy is trusted
  */
 export function toFetch(
   app: HttpApp,
@@ -21,7 +21,7 @@ export function toFetch(
   }
 }
 
-/** A request of the platform's own kind. */
+/** A request made from the platform's `Request`. */
 class FetchRequest implements HttpRequest {
   readonly method: string
   readonly path: string
@@ -51,7 +51,7 @@ class FetchRequest implements HttpRequest {
 
   get origin(): RequestOrigin {
     const { protocol, host } = this.#url
-    // A Request has its host in the URL, and mostly no such header.
+    // A Request has its host in the URL, and usually no such header.
     this.#origin ??= this.#readOrigin({ peer: undefined, isEncrypted: protocol === 'https:' }, (name) =>
       name === 'host' ? (this.header(name) ?? host) : this.header(name),
     )
@@ -72,7 +72,7 @@ function toStream(body: HttpBody, onCancel: () => void): ReadableStream<Uint8Arr
     async cancel() {
       onCancel()
       await chunks.return?.()
-      // A generator that was never asked for anything closes nothing by itself.
+      // A generator that was never started does not run its cleanup.
       if (body.type === 'file') await body.close()
     },
   })

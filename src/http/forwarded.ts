@@ -1,9 +1,9 @@
 import { parseIpAddress } from '../ip-address.ts'
 import { QUOTED, scan, TOKEN, unescapeQuoted } from '../oci/field-value.ts'
 
-/** What one proxy told of the request that it got. */
+/** What one proxy reported about the request that it received. */
 export interface ForwardedElement {
-  /** The node identifier of who sent it, as it was written. */
+  /** The node identifier of the sender, as it was written. */
   for?: string
   proto?: string
   host?: string
@@ -14,9 +14,9 @@ const BETWEEN_PAIRS = /[ \t]*;[ \t]*/y
 const BETWEEN_ELEMENTS = /[ \t]*(?:,[ \t,]*|$)/y
 
 /**
- * Reads a `Forwarded` header, each element of which was added by one proxy, the nearest last.
+ * Reads a `Forwarded` header. Each of its elements was added by one proxy, the nearest last.
  *
- * @returns undefined if the header is malformed: then no part of it can be told to be of a certain proxy
+ * @returns undefined if the header is malformed, since then no part of it can be attributed to a proxy
  * @see RFC 7239, section 4
  */
 export function parseForwarded(header: string): ForwardedElement[] | undefined {
@@ -40,7 +40,7 @@ export function parseForwarded(header: string): ForwardedElement[] | undefined {
 }
 
 /**
- * Reads the address of a node: alone, or with a port behind it, which an IPv6 address then has to be in brackets for.
+ * Reads the address of a node, with or without a port. An IPv6 address with a port must be in brackets.
  *
  * @returns in the form of {@link parseIpAddress}; undefined for `unknown`, a hidden identifier such as `_proxy7`, and anything else
  * @see RFC 7239, section 6; several proxies write `X-Forwarded-For` with a port too

@@ -2,14 +2,14 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { Delivery, type Listener, listenerOf, startListening } from './listener.ts'
 
-/** A descriptor that was passed to this process cannot be listened on; the message says why in one line. */
+/** A descriptor that was passed to this process cannot be listened on; the message gives the reason in one line. */
 export class InheritedSocketError extends Error {
   override readonly name = 'InheritedSocketError'
 }
 
 /**
- * Accepts connections on sockets that whoever started this process has bound, and passed to it: TCP and Unix sockets. Closing the
- * listener leaves them to their owner, with the files of Unix sockets.
+ * Accepts connections on TCP and Unix sockets that the parent process has bound and passed to this process. When the listener closes, the
+ * sockets and the files of Unix sockets remain with their owner.
  *
  * @throws InheritedSocketError if one of them is not a listening socket of these kinds
  */
@@ -18,7 +18,7 @@ export async function openInheritedListener(descriptors: readonly number[]): Pro
   const servers: Server[] = []
   const files: string[] = []
   for (const fd of descriptors) {
-    // Asked first: one that is refused is closed.
+    // This is checked first, since Node closes a socket that it refuses.
     const file = socketFileOf(fd)
     try {
       const server = await startListening({ fd }, delivery)
@@ -33,7 +33,7 @@ export async function openInheritedListener(descriptors: readonly number[]): Pro
   return listenerOf(servers, delivery, files)
 }
 
-/** The path of a Unix socket, or a word for it where the system does not tell: Node has no name for it. */
+/** The path of a Unix socket, or a placeholder if the system does not report it: Node has no API for it. */
 function socketFileOf(descriptor: number): string {
   try {
     const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`)) ?? []

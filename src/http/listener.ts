@@ -1,44 +1,44 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 
-/** A connection of which nothing was read yet, so that it can be handed to another thread. */
+/** A connection from which nothing was read yet, so that it can be passed to another thread. */
 export type AcceptedConnection = Socket
 
-/** Where to listen: an IP address of this machine or a name that stands for some, and a port; 0 takes any that is free. */
+/** Where to listen: an IP address of this machine or a name that resolves to some, and a port; 0 takes any free port. */
 export interface NetworkPlace {
   host: string
   port: number
 }
 
-/** What accepts connections, and does nothing else with them. */
+/** Accepts connections, and does nothing else with them. */
 export interface Listener {
   /** The IP addresses that are listened on, with their ports. */
   readonly addresses: readonly NetworkPlace[]
   /** The paths of the Unix sockets that are listened on. */
   readonly socketFiles: readonly string[]
-  /** From now on all connections go there; those that came before go at once. */
+  /** Sets the receiver of all connections. Connections that were accepted before are delivered at once. */
   deliverTo(take: (connection: AcceptedConnection) => void): void
-  /** Accepts no more connections, and drops those that were not delivered. */
+  /** Stops accepting connections, and drops those that were not delivered. */
   close(): void
 }
 
-/** An address cannot be listened on; `host` and `port` say which, for a name that stands for several. */
+/** An address cannot be listened on; `host` and `port` say which one, if a name resolves to several. */
 export type ListenError = NodeJS.ErrnoException & { address?: string; port?: number }
 
 const BACKLOG = 1024
 /** How often another free port is tried if the one that the first address got is taken on the second. */
 const TRIES = 10
-/** The system has no such address, or not even its family: there may be no IPv6. */
+/** The system does not have such an address, or not even its address family: IPv6 may not be available. */
 const ABSENT = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL']
 const EVERYWHERE = { ipv6: '::', ipv4: '0.0.0.0' }
-/** Whatever the system's tables say, or which of the two a client tries first. RFC 6761, section 6.3 */
+/** Independent of the hosts file of the system, and of which of the two a client tries first. RFC 6761, section 6.3 */
 const LOCALHOST = ['127.0.0.1', '::1']
 
 /**
- * Listens on every address that a host stands for. Only the system decides whether an address is free, at the moment it is taken, so that
- * of two servers that start at once one fails.
+ * Listens on every address that a host resolves to. Only the system decides whether an address is free, at the moment when it is bound, so
+ * that if two servers start at the same time, one of them fails.
  *
- * `::` takes IPv4 connections as well, and stands for all IPv4 addresses where there is no IPv6.
+ * `::` also accepts IPv4 connections, and means all IPv4 addresses if IPv6 is not available.
  *
  * @throws ListenError of the system, such as EADDRINUSE, or of the look-up of a name
  */
@@ -110,7 +110,8 @@ export function startListening(
   place: NetworkPlace | { path: string } | { fd: number },
   delivery: Delivery,
 ): Promise<Server> {
-  // As an HTTP server has them. Nothing may be read of a connection before it is delivered, or it can't be handed to another thread.
+  // The options that an HTTP server uses. Nothing may be read from a connection before it is delivered, otherwise it can't be passed to
+  // another thread.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true })
   server.on('connection', (connection) => delivery.take(connection))
   return new Promise((resolve, reject) => {
@@ -132,7 +133,7 @@ function placeOf(server: Server): NetworkPlace | undefined {
   return typeof bound === 'object' && bound !== null ? { host: bound.address, port: bound.port } : undefined
 }
 
-/** Makes one listener of servers that deliver in the same way. @param socketFiles the paths of those that are Unix sockets */
+/** Combines servers that deliver in the same way into one listener. @param socketFiles the paths of those that are Unix sockets */
 export function listenerOf(
   servers: readonly Server[],
   delivery: Delivery,
@@ -149,7 +150,7 @@ export function listenerOf(
   }
 }
 
-/** Brings connections to whoever answers them, once somebody does. */
+/** Delivers connections to their receiver once it is set. */
 export class Delivery {
   #waiting: AcceptedConnection[] = []
   #take: (connection: AcceptedConnection) => void = (connection) => void this.#waiting.push(connection)

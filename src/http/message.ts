@@ -1,15 +1,15 @@
 import type { BlobBytes } from '../registry/registry.ts'
 import type { RequestOrigin } from './request-origin.ts'
 
-/** Where supervisors ask whether the process runs; answered also while nothing else is. */
+/** The path of the liveness probe. It is answered even while nothing else is. */
 export const LIVENESS_PATH = '/livez'
 
-/** The peer broke off, or was slower than any useful connection: no failure of the server. */
+/** The peer disconnected, or was slower than any useful connection. This is not a failure of the server. */
 export class PeerGoneError extends Error {
   override readonly name = 'PeerGoneError'
 }
 
-/** A request, whatever brought it. */
+/** A request, independent of the transport. */
 export interface HttpRequest {
   /** In upper case. */
   readonly method: string
@@ -18,20 +18,20 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** The value of a header by its lower-case name; several of one name joined by commas. */
   header(name: string): string | undefined
-  /** Whose request it is, and by what URL it was sent, as far as trusted proxies tell. */
+  /** Who sent the request and to which URL, as far as trusted proxies report it. */
   readonly origin: RequestOrigin
-  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  /** Aborted as soon as nothing waits for the answer any more: the client has disconnected, or the server is closing. */
   readonly signal: AbortSignal
-  /** Can be read once. Throws PeerGoneError if the client breaks off. */
+  /** Can be read once. Throws PeerGoneError if the client disconnects. */
   readonly body: AsyncIterable<Uint8Array>
-  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  /** Declares that the whole body will be held in memory, so that the memory of all bodies together stays bounded. */
   keepBody?(): void
 }
 
-/** What a response carries: bytes, a part of a file, or a stream, whose length the headers tell if it has one. */
+/** The body of a response: bytes, a part of a file, or a stream. The headers give the length of a stream if it is known. */
 export type HttpBody = BlobBytes | { type: 'stream'; chunks: AsyncIterable<Uint8Array> }
 
-/** A response, whoever sends it. `Content-Length` is among the headers, except where a status forbids it or it isn't known. */
+/** A response, independent of the transport. The headers include `Content-Length`, unless the status forbids it or it isn't known. */
 export interface HttpResponse {
   status: number
   headers: Record<string, string>
@@ -39,5 +39,5 @@ export interface HttpResponse {
   body?: HttpBody
 }
 
-/** What answers requests. Never throws. */
+/** Answers requests. Never throws. */
 export type HttpApp = (request: HttpRequest) => Promise<HttpResponse>

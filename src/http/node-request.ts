@@ -4,7 +4,7 @@ import type { ProgressWatch } from './progress.ts'
 import type { RequestBody } from './request-body.ts'
 import type { Connection, OriginReader, RequestOrigin } from './request-origin.ts'
 
-/** What a request's parts are found by. */
+/** What the parts of a request are read from. */
 export interface NodeRequestParts {
   incoming: IncomingMessage
   response: ServerResponse
@@ -17,12 +17,12 @@ export interface NodeRequestParts {
   ending: AbortSignal
 }
 
-/** A proxy may send the absolute form, and then that tells the host. RFC 9112, section 3.2.2 */
+/** A proxy may send the absolute form, which then contains the host. RFC 9112, section 3.2.2 */
 const ABSOLUTE_FORM = /^https?:\/\/([^/?]*)/i
 
 /**
- * A request of Node's server. What most requests are never asked for is made when it is. This is a class because each object literal
- * with getters would have a hidden class of its own, which V8 keeps until the next full collection, together with the request.
+ * A request of Node's server. Parts that most requests do not need are made on first use. This is a class because each object literal with
+ * getters would have a hidden class of its own, which V8 keeps until the next full collection, together with the request.
  */
 export class NodeRequest implements HttpRequest {
   readonly method: string
@@ -87,7 +87,7 @@ function goneSignal(response: ServerResponse): AbortSignal {
   return gone.signal
 }
 
-/** What arrives of a request's body, which can be read once. */
+/** The body of a request. It can be read once. */
 export class RequestChunks implements AsyncIterable<Uint8Array> {
   readonly #body: RequestBody | undefined
   readonly #watch: ProgressWatch
@@ -97,8 +97,8 @@ export class RequestChunks implements AsyncIterable<Uint8Array> {
   #isWanted = false
 
   /**
-   * @param watch cuts a client that sends next to nothing while it is waited for
-   * @param askToContinue has a client send the body that waits to be asked for it; called when the first byte is wanted
+   * @param watch cuts a client that sends almost nothing while the server waits for it
+   * @param askToContinue tells a client that waits for permission to send the body; called when the first byte is needed
    */
   constructor(body: RequestBody | undefined, watch: ProgressWatch, askToContinue: () => void) {
     this.#body = body
@@ -106,7 +106,7 @@ export class RequestChunks implements AsyncIterable<Uint8Array> {
     this.#askToContinue = askToContinue
   }
 
-  /** Whether anybody has begun to read. */
+  /** Whether reading has begun. */
   get isWanted(): boolean {
     return this.#isWanted
   }
@@ -116,7 +116,7 @@ export class RequestChunks implements AsyncIterable<Uint8Array> {
     return this.#chunks
   }
 
-  /** Ends the reading, also of whoever has stopped in the middle and still holds the stream. */
+  /** Ends the reading, even if the reader has stopped in the middle and still holds the stream. */
   cancel(): void {
     this.#isCancelled = true
     void this.#chunks?.return(undefined)

@@ -39,34 +39,34 @@ export interface TlsFiles {
 /** How a server answers. */
 export interface NodeServerOptions {
   tls?: TlsFiles | undefined
-  /** How files are sent: inside of the kernel where that is offered, or always by reading them. */
+  /** How files are sent: directly by the kernel if it supports that, or always by reading them. */
   zeroCopy?: 'auto' | 'off'
-  /** Tells whose a request is; what the connection says if absent. */
+  /** Determines the origin of a request; if absent, it is taken from the connection. */
   readOrigin?: OriginReader
-  /** How many bytes all bodies together may hold in memory; who would exceed that waits. 256 MiB if absent. */
+  /** How many bytes all bodies together may hold in memory; a body that would exceed this waits. 256 MiB if absent. */
   bodyMemory?: number
   /** Whether the storage has not answered for some time. */
   isStalled?: () => boolean
   log: HttpLog
 }
 
-/** What answers requests of connections that were accepted elsewhere. */
+/** Answers requests on connections that were accepted elsewhere. */
 export interface NodeServer {
-  /** Whether files are sent inside of the kernel. */
+  /** Whether the kernel sends files directly. */
   readonly hasZeroCopy: boolean
   /** How many connections it has. */
   connectionCount(): number
-  /** Answers the requests of a connection until it ends; of one that is too many, a single one that it refuses. */
+  /** Answers the requests of a connection until it ends. If the connection exceeds the limit, it answers only one request, with a refusal. */
   take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
-  /** Takes another certificate for new connections. @throws if it can't be used; the old one stays then */
+  /** Uses another certificate for new connections. @throws if it can't be used; the old one then stays in use */
   setTls(files: TlsFiles): void
-  /** Ends idle connections and endless answers at once, each other connection after its current request, and waits for all of that. */
+  /** Ends idle connections and endless answers at once and all other connections after their current request, and waits until all have ended. */
   close(): Promise<void>
   /** Ends all connections at once. */
   cut(): void
 }
 
-/** A server that listens by itself. */
+/** A server that has its own listener. */
 export interface ListeningServer extends NodeServer {
   readonly address: NetworkPlace
 }
@@ -76,17 +76,17 @@ const BODY_WINDOW_MS = 60_000
 /** How many bytes the bodies of a server may hold in memory together, over all of its threads. */
 export const MAX_BODY_MEMORY = 256 * 1024 * 1024
 
-/** Files are read with one buffer for so much of the memory of bodies. */
+/** Files are read with one buffer for each this many bytes of body memory. */
 const MEMORY_OF_A_BUFFER = 16 * CHUNK_SIZE
 
 const OPTIONS: ServerOptions = {
-  // Refused here, with an error body.
+  // This server refuses it itself, with an error body.
   requireHostHeader: false,
-  // A push takes as long as it takes: transfers are watched for progress instead (transfer.ts).
+  // A push has no time limit: transfers are watched for progress instead (transfer.ts).
   requestTimeout: 0,
   headersTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
-  // Longer than load balancers keep theirs, or they would meet connections that are being closed.
+  // Longer than the timeout of load balancers; otherwise they would use connections that are being closed.
   keepAliveTimeout: 90_000,
   maxHeaderSize: 32 * 1024,
 }
@@ -113,7 +113,7 @@ export async function listen(
   }
 }
 
-/** Serves an app over HTTP/1.1, or over TLS, on the connections that it is given. */
+/** Serves an app over HTTP/1.1, or over TLS, on the connections that are passed to it. */
 export async function nodeServer(
   app: HttpApp,
   {
@@ -131,7 +131,7 @@ export async function nodeServer(
     tls === undefined
       ? createServer(OPTIONS)
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
-  /** What a connection that is gone has left unfinished is waited for too: it may be making bytes durable. */
+  /** Also waits for the unfinished work of connections that are gone: it may be making bytes durable. */
   const running = new Set<Promise<void>>()
   const ending = new AbortController()
   const stalled = new StalledRequests(isStalled)
@@ -161,7 +161,7 @@ export async function nodeServer(
   server.on('checkExpectation', (request, response) => serve(request, response, nothing))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
   const excess = excessConnections(tls)
-  // It never listens itself; told that it does, it begins to watch how long heads take.
+  // The server never listens itself. The `listening` event makes it start to check how long request heads take.
   server.emit('listening')
   return {
     ...closable(server, { turns, running, ending, stalled, excess }),
@@ -182,7 +182,7 @@ function tracker(running: Set<Promise<void>>): Answering['track'] {
   }
 }
 
-/** How a server gets connections, and how they end. */
+/** How a server receives connections, and how they end. */
 function closable(
   server: Server,
   {
@@ -225,12 +225,12 @@ function closable(
   }
 }
 
-/** Connections end one by one, as their last request does; those on which none is running end at once. */
+/** Connections end one by one, when their last request ends. Idle connections end at once. */
 async function emptied(connections: ReadonlySet<Socket>, turns: ConnectionTurns): Promise<void> {
   for (turns.endIdle(); connections.size > 0; turns.endIdle()) await sleep(50)
 }
 
-/** What bodies are received and sent with, and bounded by. */
+/** What bodies are received and sent with, and their limits. */
 interface Bodies extends Pick<Delivery, 'zeroCopy' | 'buffers'> {
   memory: BodyMemory
   watchBody: ProgressWatch
@@ -247,7 +247,7 @@ async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promi
   }
 }
 
-/** A request with its response. It is the holder of the memory that both take. */
+/** A request with its response. It owns the memory that both use. */
 class Exchange implements MemoryHolder {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -256,7 +256,7 @@ class Exchange implements MemoryHolder {
   /** Absent if the request has none. */
   readonly body: RequestBody | undefined
 
-  /** Takes what arrives of the request's body from now on, also while the request waits for its turn. */
+  /** Receives the body of the request from now on, also while the request waits for its turn. */
   constructor(
     { memory, watchBody, watchAnswer: watch, zeroCopy, buffers }: Bodies,
     request: IncomingMessage,
@@ -281,14 +281,14 @@ class Exchange implements MemoryHolder {
   }
 }
 
-/** What is needed to answer on a connection. */
+/** What the server needs to answer on a connection. */
 interface Answering {
   app: HttpApp
   readOrigin: OriginReader
   /** Aborted when the server is closing. */
   ending: AbortSignal
   stalled: StalledRequests
-  /** Has what goes on in the background be waited for when the server closes. */
+  /** Registers background work, which the server waits for when it closes. */
   track(work: Promise<unknown>): void
 }
 
@@ -308,12 +308,15 @@ async function handle(answering: Answering, exchange: Exchange, end: ConnectionE
   if (isEarly || problem !== undefined || answering.ending.aborted) end.isHere = true
   response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
   if (!isEarly) return await sendBody(delivery, answer.body)
-  // What comes could not be thrown away while somebody still reads it.
+  // The rest of the body could not be discarded while it is still being read.
   if (answered !== undefined) chunks.cancel()
   await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToContinue })
 }
 
-/** Lets the work for a request go on by itself. What has not arrived of its body never will, and must not look like its end. */
+/**
+ * Lets the work for a request continue in the background. The missing rest of its body will never arrive, and this must not look like the
+ * end of the body.
+ */
 async function leave({ request, body }: Exchange, work: Promise<HttpResponse>): Promise<void> {
   if (!request.complete) body?.giveUp()
   await discard(await work)
@@ -328,7 +331,7 @@ async function answerOf(
     return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
   const refusal = stalled.refusal(request.method)
   if (refusal !== undefined) return refusal
-  // Answers that nobody reads hold memory too.
+  // Answers that the client does not read hold memory too.
   if (delivery.memory.isScarce && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
   const connection = connectionOf(request.socket)
   return await app(

@@ -2,18 +2,18 @@ import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/error.ts'
 import { writeRefusal } from './connection-turns.ts'
 
-/** How long a TLS handshake may take, and its first byte. */
+/** How long the TLS handshake, and its first byte, may take. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
 
-/** A method of HTTP; a handshake begins with a byte below those of letters. */
+/** A method of HTTP. A handshake begins with a byte that is less than any letter. */
 const REQUEST = /^[A-Z]{3}/
 
 /**
- * Looks at the first bytes of a connection that should begin with a TLS handshake: to a plain HTTP request it answers that the port speaks
- * HTTPS, which a client of HTTP could not make out otherwise.
+ * Looks at the first bytes of a connection that should begin with a TLS handshake: it answers a plain HTTP request with the message that
+ * the port uses HTTPS, which an HTTP client could not find out otherwise.
  *
- * @param connection must not be read yet
- * @param goOn gets the connection as it was
+ * @param connection nothing may have been read from it
+ * @param goOn receives the unchanged connection
  */
 export function refusePlainRequest(connection: Socket, goOn: () => void): void {
   const onSilence = setTimeout(() => connection.destroy(), HANDSHAKE_TIMEOUT_MS)
@@ -34,6 +34,6 @@ export function refusePlainRequest(connection: Socket, goOn: () => void): void {
 function refuse(connection: Socket): void {
   const message = 'this is an HTTPS port, but the request was sent over plain HTTP; use https://'
   writeRefusal(new RegistryError('REQUEST_INVALID', { message }), connection)
-  // What is sent meanwhile is thrown away, so that the answer is not lost to a reset.
+  // Bytes that the client still sends are discarded, so that the answer is not lost to a reset.
   connection.resume()
 }

@@ -1,8 +1,8 @@
-/** A body on its way, in either direction. */
+/** A body that is being transferred, in either direction. */
 export interface WatchedBody {
   /** Bytes that the peer has sent, or has acknowledged, since the connection began. */
   progress(): number
-  /** Whether the peer is to do something: to send, or to take what waits for it. */
+  /** Whether the peer must act: send, or receive bytes that wait for it. */
   isExpected(): boolean
   /** Ends the connection. */
   cut(): void
@@ -19,20 +19,20 @@ const CHECK_MS = 5_000
 const MIN_BYTES_PER_MS = 1.024
 
 /**
- * The one guard of all bodies, in both directions: no time limit, but at least 1 KiB/s over each window in which something is expected
- * of the peer. A stream that has nothing to send may be silent for as long as it likes.
+ * The guard of all bodies in both directions. It sets no time limit, but requires at least 1 KiB/s over each window in which the peer must
+ * act. A stream that has nothing to send may be silent for any time.
  */
 export class ProgressWatch {
   readonly #windowMs: number
   readonly #entries = new Set<Entry>()
   #timer: NodeJS.Timeout | undefined
 
-  /** @param windowMs over how many milliseconds progress is judged */
+  /** @param windowMs the window over which progress is measured, in milliseconds */
   constructor(windowMs: number) {
     this.#windowMs = windowMs
   }
 
-  /** Watches a body from now on. @returns what ends that */
+  /** Watches a body from now on. @returns a function that ends the watch */
   add(body: WatchedBody): () => void {
     const entry = { body, windowStart: performance.now(), windowProgress: body.progress() }
     this.#entries.add(entry)

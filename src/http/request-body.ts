@@ -3,27 +3,27 @@ import type { MemoryShare } from './body-memory.ts'
 import { PeerGoneError } from './message.ts'
 import type { ProgressWatch } from './progress.ts'
 
-/** Smaller pieces are copied together before anybody gets them. Each piece that Node makes costs 400 bytes beside its content. */
+/** Smaller pieces are copied together before a reader gets them. Each piece that Node makes costs 400 bytes in addition to its content. */
 const MIN_PIECE = 4 * 1024
 const MAX_BLOCK = 64 * 1024
-/** How long less than that waits for more: what a slow client has sent must be known to others, and safe if it breaks off. */
+/** How long a smaller amount waits for more. The bytes of a slow client must become visible to others, and must be safe if it disconnects. */
 const MAX_GATHER_MS = 100
-/** No more is received while so much waits to be taken. */
+/** Reading from the connection pauses while this many bytes wait for the reader. */
 const MAX_WAITING = 64 * 1024
-/** Who takes a body gathers no more than this of it before writing it, unless they say that they keep it whole. */
+/** A reader of a body gathers at most this much before writing it, unless it declares that it keeps the whole body. */
 const MAX_KEPT = 256 * 1024
 const MAX_DRAINED_BYTES = 256 * 1024 * 1024
 const MAX_DRAINED_MS = 30_000
 
-/** Whether a request has a body, by its head. RFC 9112, section 6.3 */
+/** Whether a request has a body, according to its head. RFC 9112, section 6.3 */
 export function hasBody({ headers }: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = headers
   return coding !== undefined || (length !== undefined && length !== '0')
 }
 
 /**
- * The body of a request. What arrives is gathered here at once, in pieces that are not small, since Node would keep each chunk of a
- * chunked body as an object of its own; while enough waits to be taken, nothing is read from the connection.
+ * The body of a request. Arriving bytes are gathered here at once into pieces of a minimum size, since Node would keep each chunk of a
+ * chunked body as an object of its own. While enough bytes wait for the reader, nothing is read from the connection.
  */
 export class RequestBody {
   readonly #request: IncomingMessage
@@ -50,7 +50,7 @@ export class RequestBody {
     this.#request = request
     this.#memory = memory
     this.#announced = Number(request.headers['content-length'] ?? Number.NaN)
-    // Node would resume the connection after each piece, whatever waits here.
+    // Node would resume the connection after each piece, regardless of how much is waiting here.
     request._read = () => {}
     request
       .on('data', (piece: Buffer) => this.#receive(piece))
@@ -59,7 +59,7 @@ export class RequestBody {
       .once('close', () => this.#finish({ error: new Error('the connection closed') }))
   }
 
-  /** Has all of the body count as held in memory: for who does not write it as it comes. */
+  /** Counts the whole body as held in memory, for readers that do not write it as it arrives. */
   keepWhole(): void {
     this.#maxKept = Number.POSITIVE_INFINITY
   }
@@ -69,17 +69,17 @@ export class RequestBody {
     return this.#received
   }
 
-  /** Whether the client is to send something now. */
+  /** Whether the client must send something now. */
   get isWanted(): boolean {
     return this.#end === undefined && !this.#isPaused
   }
 
   /**
-   * What arrives, piece by piece. The client is asked to go on, where it waits for that, when the first byte is wanted; so an early
-   * refusal saves it the transfer.
+   * The body, piece by piece. If the client waits for `100 Continue`, that is sent when the first byte is needed, so that an early refusal
+   * saves the transfer.
    *
-   * @param goOn asks the client to go on
-   * @param watch cuts a client that sends next to nothing while it is waited for
+   * @param goOn tells the client to continue
+   * @param watch cuts a client that sends almost nothing while the server waits for it
    */
   async *chunks(goOn: () => void, watch: ProgressWatch): AsyncGenerator<Uint8Array> {
     goOn()
@@ -103,12 +103,12 @@ export class RequestBody {
     }
   }
 
-  /** Lets the body break off, for whoever takes it, instead of ending where it is drained from. */
+  /** Makes the body fail for its reader, instead of ending at the point from which it is drained. */
   giveUp(): void {
     this.#isGivenUp = true
   }
 
-  /** Throws away what comes, until the end of the body, for a bounded time and number of bytes. */
+  /** Discards the rest of the body, for a bounded time and number of bytes. */
   drain(maxSilence: number): Promise<void> {
     this.#isDraining = true
     this.#pieces.length = 0
@@ -140,7 +140,7 @@ export class RequestBody {
     else this.#gatherShortly()
   }
 
-  /** Whether nothing more can come, as far as was announced; Node says so only when it has looked for the next request. */
+  /** Whether the body is complete according to its announced length. Node reports that only after it has looked for the next request. */
   get #isAllHere(): boolean {
     return this.#received === this.#announced
   }
@@ -155,14 +155,14 @@ export class RequestBody {
 
   #store(piece: Buffer): void {
     this.#waiting += piece.length
-    // A small body that comes in one piece is one, and so needs no copy.
+    // A small body that arrives in one piece needs no copy.
     if (piece.length >= MIN_PIECE || piece.length === this.#announced) {
       this.#closeBlock()
       this.#pieces.push(piece)
     } else this.#copy(piece)
     if (this.#waiting < MAX_WAITING) return
     this.#isPaused = true
-    // Each time, since a turn that begins on the connection resumes it.
+    // Pauses each time, since a turn that begins on the connection resumes it.
     this.#request.socket.pause()
   }
 
@@ -176,7 +176,7 @@ export class RequestBody {
     this.#blockUsed += piece.length
   }
 
-  /** Puts what was copied together where it waits to be taken; the rest of its block is used for what comes. */
+  /** Queues the copied bytes for the reader. The rest of the block is used for the next bytes. */
   #closeBlock(): void {
     if (this.#blockUsed === 0) return
     this.#pieces.push(this.#block.subarray(0, this.#blockUsed))

@@ -5,7 +5,7 @@ import type { Registry } from '../registry/registry.ts'
 import { visibleRegistry } from '../registry/visible-registry.ts'
 import type { HttpRequest } from './message.ts'
 
-/** What contexts of all requests have in common. */
+/** What the contexts of all requests share. */
 export interface ContextParts {
   registry: Registry
   extensions: readonly Extension[]
@@ -15,7 +15,7 @@ export interface ContextParts {
   clock(): number
 }
 
-/** The context of one request. What most endpoints do not use is made when it is asked for; the id, for example, takes random bytes. */
+/** The context of one request. Parts that most endpoints do not use are made on first use; the id, for example, takes random bytes. */
 export class RequestContext implements Context {
   readonly caller: Caller
   readonly registry: Registry

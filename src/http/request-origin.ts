@@ -3,20 +3,20 @@ import { parseIpAddress } from '../ip-address.ts'
 import { parsePathPrefix } from '../oci/path-prefix.ts'
 import { type ForwardedElement, listMembers, parseForwarded, parseNodeAddress } from './forwarded.ts'
 
-/** Who sent a request, and under what URL the registry looks to them. The only place that tells; everything else asks it. */
+/** Who sent a request, and the URL of the registry as that client sees it. This is the only source of both; all other code asks it. */
 export interface RequestOrigin {
   /**
-   * The client's IP address, in the form of `parseIpAddress`. Undefined where nobody can tell: a trusted proxy hides it, names something
-   * that is not an address, or names two; or a request came over a Unix socket without a word about its client. Never the address of a
-   * proxy in place of an unknown client, so that what is allowed to the proxy is not allowed to everyone behind it.
+   * The client's IP address, in the form of `parseIpAddress`. Undefined if it is unknown: a trusted proxy hides it, names something that is
+   * not an address, or names two; or a request came over a Unix socket without information about its client. Never the address of a proxy
+   * in place of an unknown client, so that the permissions of the proxy do not apply to everyone behind it.
    */
   readonly address: string | undefined
   readonly scheme: 'http' | 'https'
-  /** Name or address with the port if one was given, in lower case; empty if the request has none that is well-formed. */
+  /** Name or address, with the port if one was given, in lower case; empty if the request has no well-formed host. */
   readonly host: string
-  /** What stands before `/v2/` in the client's URL, such as `/registry`; mostly empty. */
+  /** The path before `/v2/` in the client's URL, such as `/registry`; usually empty. */
   readonly prefix: string
-  /** What the request is called in logs: by a trusted proxy, or by a random UUID. */
+  /** The id of the request in logs: given by a trusted proxy, or a random UUID. */
   readonly requestId: string
 }
 
@@ -27,23 +27,23 @@ export interface Connection {
   isEncrypted: boolean
 }
 
-/** By what a request's origin is found. */
+/** The settings that determine the origin of requests. */
 export interface OriginSettings {
-  /** How clients reach the registry, whatever a request says. */
+  /** The URL by which clients reach the registry, regardless of the request. */
   publicUrl?: Pick<RequestOrigin, 'scheme' | 'host' | 'prefix'> | undefined
-  /** Whether a proxy at an address, or at the other end of the Unix socket, is trusted to tell whom it speaks for. */
+  /** Whether a proxy at an address, or at the other end of the Unix socket, is trusted to report its client. */
   isTrusted?(peer: string): boolean
 }
 
 /** The value of a header by its lower-case name; several of one name joined by commas. */
 export type HeaderReader = (name: string) => string | undefined
 
-/** Tells where a request came from. */
+/** Determines where a request came from. */
 export type OriginReader = (connection: Connection, header: HeaderReader) => RequestOrigin
 
-/** What trusted proxies said; each part is undefined if they said nothing usable. */
+/** What trusted proxies reported. Each part is undefined if they reported nothing usable. */
 interface Statement {
-  /** Undefined if nobody spoke of a client; null if what was said names no address. */
+  /** Undefined if no proxy named a client; null if the name is not an address. */
   address?: string | null | undefined
   scheme?: RequestOrigin['scheme'] | undefined
   host?: string | undefined
@@ -51,14 +51,14 @@ interface Statement {
   requestId?: string | undefined
 }
 
-/** More proxies in a row than anybody has; what lies beyond is not looked at. */
+/** More proxies in a row than any real deployment has. Further entries are ignored. */
 const MAX_HOPS = 32
 const HOST = /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::\d{1,5})?$/
 const REQUEST_ID = /^[\w.:/+=@~-]{1,128}$/
 
 /**
- * Makes what tells where requests came from. Without settings that is what the connection and `Host` say. Headers of proxies count only on
- * connections from a trusted one, and where two of them contradict each other neither counts: a proxy writes one of them, and passes
+ * Makes the function that determines where requests came from. Without settings it uses the connection and `Host`. Headers of proxies count
+ * only on connections from a trusted proxy. If two of them contradict each other, neither counts: a proxy writes one of them, and passes on
  * the other as the client sent it.
  */
 export function originReader({ publicUrl, isTrusted = () => false }: OriginSettings = {}): OriginReader {
@@ -79,7 +79,7 @@ export function originReader({ publicUrl, isTrusted = () => false }: OriginSetti
 
 const NOTHING_SAID: Statement = {}
 
-/** An origin whose id is made when it is asked for, which takes random bytes. */
+/** An origin whose id is made on first use, since it takes random bytes. */
 class KnownOrigin implements RequestOrigin {
   readonly address: string | undefined
   readonly scheme: RequestOrigin['scheme']
@@ -116,7 +116,7 @@ function readStatement(header: HeaderReader, isTrusted: (peer: string) => boolea
   }
 }
 
-/** What two headers say together: what one says alone, or both alike. */
+/** The combined value of two headers: the value of the only one that is present, or the value on which both agree. */
 function together<Value>(
   first: Value | undefined,
   second: Value | undefined,
@@ -126,7 +126,7 @@ function together<Value>(
   return second === undefined || first === second ? first : contradiction
 }
 
-/** The member that the nearest proxy wrote: those before it may be the client's own. */
+/** The member that the nearest proxy wrote: those before it may come from the client. */
 function nearest(header: HeaderReader, name: string): string | undefined {
   return listMembers(header(name) ?? '').at(-1)
 }
@@ -138,7 +138,7 @@ function readForwarded(text: string | undefined, isTrusted: (peer: string) => bo
   const speaksOfClients = elements.some((element) => element.for !== undefined)
   const nodes = speaksOfClients ? elements.map((element) => element.for ?? '') : []
   const client = clientOf(nodes, isTrusted)
-  // Each of these was written by a trusted proxy; the farthest knows best what the client sent.
+  // Each of these was written by a trusted proxy; the farthest proxy knows best what the client sent.
   const trusted = elements.slice(client?.index ?? -1)
   return {
     address: client?.address,
@@ -152,9 +152,10 @@ function firstOf(elements: readonly ForwardedElement[], name: keyof ForwardedEle
 }
 
 /**
- * The client among the nodes that a request passed, the nearest last: the first from the right that is not a trusted proxy, or the leftmost.
+ * The client among the nodes that a request passed, the nearest last. It is the first from the right that is not a trusted proxy, or else
+ * the leftmost.
  *
- * @returns its address, null if what stands there isn't one; undefined if there are no nodes
+ * @returns its address; null if the entry is not an address; undefined if there are no nodes
  */
 function clientOf(
   nodes: readonly string[],

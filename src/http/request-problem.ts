@@ -3,7 +3,7 @@ import type { ErrorId } from '../oci/error.ts'
 
 const MAX_HEADERS = 200
 
-/** A body that another program in front of this one may see end elsewhere. RFC 9112, sections 6.1 and 7 */
+/** A body whose end a program in front of this one may see at another place. RFC 9112, sections 6.1 and 7 */
 export function framingProblemOf({ headers, httpVersion }: IncomingMessage): ErrorId | undefined {
   const coding = headers['transfer-encoding']
   if (coding === undefined) return undefined
@@ -11,7 +11,7 @@ export function framingProblemOf({ headers, httpVersion }: IncomingMessage): Err
   return coding.toLowerCase() === 'chunked' ? undefined : 'TRANSFER_CODING_UNSUPPORTED'
 }
 
-/** What Node would refuse without a body that says why, or not at all. */
+/** Problems that Node would refuse without an error body, or not at all. */
 export function problemOf({ rawHeaders, headers, httpVersion }: IncomingMessage): ErrorId | undefined {
   if (rawHeaders.length > 2 * MAX_HEADERS) return 'HEADERS_TOO_LARGE'
   const hosts = countHosts(rawHeaders)

@@ -2,7 +2,7 @@ import { ERRORS, type ErrorId, errorEntries, RegistryError } from '../oci/error.
 import { MEDIA_TYPES } from '../oci/media-type.ts'
 import type { HttpResponse } from './message.ts'
 
-/** The Cache-Control of every answer that has no other: a proxy that keeps a 404 would hide what is pushed a moment later. */
+/** The Cache-Control of every answer that does not set its own: a proxy that caches a 404 would hide content that is pushed a moment later. */
 export const UNCACHED = 'no-cache'
 
 /** Other headers of every answer of the API. */
@@ -12,12 +12,12 @@ export const COMMON_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 }
 
-/** When a client may find again what is not available now. */
+/** When a client should retry after something was unavailable. */
 const RETRY_AFTER_S = '5'
 
 /** An answer without a body. */
 export function emptyResponse(status: number, headers: Record<string, string> = {}): HttpResponse {
-  // 204 and 304 have no body by definition, and no length of one.
+  // 204 and 304 have no body by definition, and no Content-Length.
   return {
     status,
     headers: status === 204 || status === 304 ? headers : { ...headers, 'Content-Length': '0' },
@@ -56,7 +56,7 @@ export function errorResponse(error: RegistryError, headers: Record<string, stri
 
 const TOO_MANY_FILES = 'the registry has reached its limit of open files; try again later'
 
-/** Failures that a client can do something about, by their code; those that begin with ERR_ are of the two stores. */
+/** Failures to which a client can react, by their code. Codes that begin with ERR_ come from the two stores. */
 const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>> = {
   ENOSPC: { id: 'STORAGE_FULL' },
   EDQUOT: { id: 'STORAGE_FULL' },
@@ -70,7 +70,7 @@ const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>>
   },
 }
 
-/** What the client may know of anything that was thrown; only our own errors have text for it. */
+/** What the client may learn about a thrown error. Only our own errors have text for clients. */
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
   const { code } = (error ?? {}) as { code?: unknown }
@@ -79,7 +79,7 @@ export function toRegistryError(error: unknown): RegistryError {
   return new RegistryError(known.id, { ...(known.message && { message: known.message }), cause: error })
 }
 
-/** Whether an error is a failure of ours, which belongs in the log. */
+/** Whether an error is a failure of the server, which must be logged. */
 export function isFailure(id: ErrorId): boolean {
   return ERRORS[id].status >= 500
 }

@@ -17,8 +17,8 @@ export type Methods<Id extends RouteId> = ReadonlyMap<string, Endpoint<Id>>
 /** Finds the endpoints of paths. */
 export interface Router {
   /**
-   * Leads a request to an extension's endpoint if it asks for that by the endpoint's other path and only by its media type. A client that
-   * accepts anything else means what the path means otherwise.
+   * Routes a request to an extension's endpoint if it uses the endpoint's alternative path and accepts only its media type. A client that
+   * also accepts something else gets the usual endpoint of the path.
    */
   resolveAlias(route: Route, request: { method: string; header(name: string): string | undefined }): Route
   /** @throws RegistryError EXTENSION_UNKNOWN if no extension has an endpoint at this path and level */
@@ -74,7 +74,7 @@ function byMethod<Id extends RouteId>(endpoints: readonly Endpoint<Id>[]): Metho
   )
 }
 
-/** An endpoint of an extension, with its path as discovery gives it. */
+/** An endpoint of an extension, with its path as discovery lists it. */
 type Placed<Id extends ExtensionRouteId> = readonly [path: string, endpoint: Endpoint<Id>]
 
 function ofExtensions<Id extends ExtensionRouteId>(

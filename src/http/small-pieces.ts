@@ -1,12 +1,12 @@
-/** Smaller pieces are copied together: each takes a hundred bytes and more besides its content. */
+/** Smaller pieces are copied together: each takes at least a hundred bytes in addition to its content. */
 const MIN_PIECE = 4 * 1024
 const BLOCK = 64 * 1024
-/** How long less than that waits for more, in milliseconds: what a slow client has sent must be known to others. */
+/** How long a smaller amount waits for more, in milliseconds. The bytes of a slow client must become visible to others. */
 const MAX_GATHER_MS = 100
 
 /**
- * Passes a body on, in order, in pieces that are not small, however it arrives, so that a consumer that keeps them holds about as many
- * bytes of memory as the body has. If the body fails, what arrived before is passed on first.
+ * Passes a body on, in order, in pieces of a minimum size, however it arrives, so that a consumer that keeps the pieces uses about as many
+ * bytes of memory as the body has. If the body fails, the bytes before the failure are passed on first.
  */
 export async function* gatherPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]()

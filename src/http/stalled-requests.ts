@@ -3,7 +3,7 @@ import type { HttpResponse } from './message.ts'
 import { errorResponse } from './respond.ts'
 
 const CHECK_MS = 500
-/** How many checks a read may live through while the storage stands still: ten seconds. */
+/** How many checks a read may last while the storage is stalled: ten seconds. */
 const PATIENCE = 20
 const READS = ['GET', 'HEAD']
 
@@ -15,8 +15,8 @@ interface Entry {
 }
 
 /**
- * The requests of a thread while the storage may stand still: then those that write are refused at once, and whoever waits is answered. What
- * was begun for them goes on by itself once the storage answers again.
+ * The requests of a thread while the storage may be stalled. If it is, writes are refused at once, and waiting requests are answered. Work
+ * that was begun for them continues in the background once the storage answers again.
  */
 export class StalledRequests {
   readonly #isStalled: () => boolean
@@ -29,7 +29,7 @@ export class StalledRequests {
     this.#isStalled = isStalled
   }
 
-  /** The answer to a request that need not be begun now; undefined if it may be. */
+  /** The answer to a request that should not start now; undefined if it may start. */
   refusal(method: string | undefined): HttpResponse | undefined {
     if (isRead(method) || !this.#isStalled()) return undefined
     const message = 'the storage of the registry does not answer now, so nothing was done; try again later'
@@ -39,11 +39,11 @@ export class StalledRequests {
   /**
    * Waits for the answer to a request.
    *
-   * @returns undefined if it is given up: at once when the storage stands still if it writes, after ten seconds if it reads
+   * @returns undefined if the request is given up because the storage is stalled: a write at once, a read after ten seconds
    */
   answered(method: string | undefined, work: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
     this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref()
-    // Every request comes by here, so this makes as little as it can.
+    // Every request passes here, so this code allocates as little as possible.
     return new Promise((resolve, reject) => {
       const entry = { isRead: isRead(method), since: this.#checks, giveUp: () => resolve(undefined) }
       this.#running.add(entry)
@@ -60,7 +60,7 @@ export class StalledRequests {
     })
   }
 
-  /** Looks no more whether requests must be given up. */
+  /** Stops checking whether requests must be given up. */
   close(): void {
     clearInterval(this.#timer)
   }

@@ -5,29 +5,29 @@ import type { TlsFiles } from './node.ts'
 
 const CHECK_MS = 2_000
 
-/** Where a certificate and its key lie. */
+/** The paths of a certificate and its key. */
 export interface TlsPaths {
   cert: string
   key: string
 }
 
-/** Reads a certificate and its key. @throws if a file can't be read or the two don't fit together */
+/** Reads a certificate and its key. @throws if a file can't be read or the two do not match */
 export async function readTlsFiles({ cert, key }: TlsPaths): Promise<TlsFiles> {
   const files = { cert: await readFile(cert), key: await readFile(key) }
   createSecureContext(files)
   return files
 }
 
-/** Files that are read again and again. */
+/** Files that are reloaded periodically. */
 export interface TlsFileWatch {
-  /** Reads them now; tells of a problem even if it was told before. */
+  /** Reloads them now. Reports a problem even if it was reported before. */
   check(): Promise<void>
   stop(): void
 }
 
 /**
- * Reads the files again every two seconds, so that it also sees files that are replaced by rename or through a link, and on file
- * systems that tell of no changes. Files that can't be used are told once; the old ones stay in use.
+ * Reads the files again every two seconds, so that it also sees files that are replaced by rename or through a link, and on file systems
+ * that do not report changes. Files that can't be used are reported once; the old ones stay in use.
  */
 export function watchTlsFiles(
   paths: TlsPaths,

@@ -10,23 +10,23 @@ import type { ZeroCopy } from './zero-copy.ts'
 /** How much is sent at a time. */
 export const CHUNK_SIZE = 1024 * 1024
 const SCARCE_CHUNK_SIZE = 64 * 1024
-/** So much, written in the ordinary way, finds out when a full connection takes more. */
+/** This many bytes are written in the ordinary way to find out when a full connection accepts more. */
 const UNBLOCKING_SIZE = 16 * 1024
 const MAX_TEXT = 16 * 1024
 const TOO_SHORT = 'a stored file ends before its length'
 const MAX_DRAINED_MS = 30_000
 const MAX_SILENCE_MS = 1_000
 
-/** What sends bodies, and what bounds them. */
+/** What bodies are sent with, and their limits. */
 export interface Delivery {
   response: ServerResponse
-  /** For files, where it is offered. */
+  /** For files, if the platform supports it. */
   zeroCopy: ZeroCopy | undefined
-  /** For bringing what is only on the disk into the memory of the system. */
+  /** For reading data that is only on the disk into the page cache. */
   buffers: BufferPool
-  /** Cuts a client that takes next to nothing. */
+  /** Cuts a client that reads almost nothing. */
   watch: AnswerWatch
-  /** What is held for this answer. */
+  /** The memory that is held for this answer. */
   memory: MemoryShare
 }
 
@@ -36,7 +36,7 @@ export async function sendBody(delivery: Delivery, body: HttpBody | undefined): 
   if (body === undefined) return void response.end()
   if (body.type === 'bytes') {
     endWith(response, body.bytes)
-    // Most answers are with the system by now, and need no watching.
+    // The system has accepted most answers completely by now, and they need no watching.
     if (response.socket === null || response.socket.writableLength === 0) return
     memory.add(body.bytes.length)
     return watch(response)
@@ -70,8 +70,8 @@ async function sendFile(delivery: Delivery, file: FileSlice): Promise<void> {
 }
 
 /**
- * Lets the kernel send. What is only on the disk is read first, so that the system has it in memory. A transfer holds no more than a small
- * buffer of its own, for what is written in the ordinary way: when the connection is full, or the system forgot at once what was read.
+ * Lets the kernel send. Data that is only on the disk is read first, so that it is in the page cache. A transfer holds only a small buffer
+ * of its own, for bytes that are written in the ordinary way: when the connection is full, or the system evicted the data at once.
  */
 async function sendInside(delivery: Delivery, file: FileSlice, zeroCopy: ZeroCopy): Promise<void> {
   const { response, buffers, memory } = delivery
@@ -109,7 +109,7 @@ async function sendChunk(
   return read
 }
 
-/** Reads a megabyte while the one before is being sent; less where memory is scarce. */
+/** Reads a megabyte while the one before is being sent; less if memory is scarce. */
 async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void> {
   const { response, memory } = delivery
   const size = Math.min(memory.isScarce ? SCARCE_CHUNK_SIZE : CHUNK_SIZE, file.length)
@@ -144,8 +144,8 @@ function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
 }
 
 /**
- * Sends an answer to a client that is still sending its body, or that may begin to without waiting to be told: the answer first, then
- * what comes is thrown away for a bounded time, since closing at once would take the answer from it.
+ * Sends an answer to a client that is still sending its body, or that may begin to send it without waiting for `100 Continue`. It sends the
+ * answer first and then discards the body for a bounded time, since closing at once would take the answer from the client.
  *
  * @param mayBeSilent whether the client may be waiting rather than sending
  */

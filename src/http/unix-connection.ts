@@ -3,9 +3,9 @@ import { openSystemCalls } from '../system-calls.ts'
 import { descriptorOf } from './socket-descriptor.ts'
 
 /**
- * Makes a connection of this thread from one that another thread of this process has, which is to close its own then.
+ * Makes a connection of this thread from one of another thread of this process. The other thread must then close its own.
  *
- * @param descriptor of the other thread's connection, of which nothing may have been read
+ * @param descriptor of the other thread's connection, from which nothing may have been read
  * @returns undefined if the system has no descriptor left
  */
 export type Adopt = (descriptor: number) => Socket | undefined
@@ -14,7 +14,7 @@ interface SystemCalls {
   dup(descriptor: number): number
 }
 
-/** Whether a connection came over a Unix socket. One that is gone counts as none, so that nobody trusts it for that. */
+/** Whether a connection came over a Unix socket. False for a connection that is gone, so that it is not trusted for that reason. */
 export function isUnixConnection(socket: Socket): boolean {
   return socket.localAddress === undefined && !socket.destroyed
 }
@@ -25,10 +25,10 @@ export function adoptableDescriptor(socket: Socket): number | undefined {
 }
 
 /**
- * Opens the way by which threads adopt connections over Unix sockets: Node transfers TCP connections alone, but threads share their
- * descriptors, and a second one for the same connection makes them independent of each other.
+ * Opens the mechanism by which threads adopt connections over Unix sockets. Node transfers only TCP connections, but threads share their
+ * descriptors. A duplicate descriptor of the connection makes the threads independent of each other.
  *
- * @returns undefined where this Node may not call the system
+ * @returns undefined if this Node may not call the system
  */
 export async function openAdoption(): Promise<Adopt | undefined> {
   const calls = await openSystemCalls<SystemCalls>({ dup: { arguments: ['int32'], return: 'int32' } })

@@ -4,11 +4,11 @@ import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { Delivery, type Listener, listenerOf, startListening } from './listener.ts'
 
-/** A Unix socket cannot be made; the message says why in one line. */
+/** A Unix socket cannot be made. The message gives the reason in one line. */
 export class SocketFileError extends Error {
   override readonly name = 'SocketFileError'
 
-  /** However it was found out: at a connection, at listening, or by the claim of another server that is starting. */
+  /** The address is in use, found by connecting, by listening, or by the claim of another server that is starting. */
   static inUse(path: string, cause?: unknown): SocketFileError {
     return new SocketFileError(`${path} is already in use: another program is listening on it`, { cause })
   }
@@ -16,13 +16,14 @@ export class SocketFileError extends Error {
 
 /** Where to listen: the file of a Unix socket. */
 export interface SocketFile {
-  /** At most 107 bytes, which is what the system's address of a Unix socket has room for. */
+  /** At most 107 bytes, the limit of the system's address of a Unix socket. */
   path: string
   /** Who may connect: the file's mode. */
   mode: number
   /**
-   * Claims the path for this process until it is released: a socket that a dead server left can't be replaced in one step, so that two
-   * servers that start at once would each take the other's for that. @throws SocketFileError if another process has it
+   * Claims the path for this process until it is released. A socket that a dead server left can't be replaced in one step. Without a claim,
+   * two servers that start at the same time would each take the other's socket for such a leftover. @throws SocketFileError if another
+   * process has it
    */
   claim(): { release(): void }
 }
@@ -30,14 +31,14 @@ export interface SocketFile {
 const OWNER_ONLY = 0o177
 
 /**
- * Listens on a Unix socket. One that a dead server left is replaced; one that a live server has, and whatever is not a socket, is left
- * alone. Nobody can connect who may not by the mode, not even for a moment. Closing the listener removes the file.
+ * Listens on a Unix socket. A socket that a dead server left is replaced. A socket of a live server, and anything that is not a socket, is
+ * left alone. Users whom the mode excludes cannot connect, not even for a moment. Closing the listener removes the file.
  *
  * @throws SocketFileError
  */
 export async function openUnixListener({ path, mode, claim }: SocketFile): Promise<Listener> {
   refuseFolder(dirname(path))
-  // Looked at before the claim, which leaves a file, and again under it.
+  // This is checked before the claim, which leaves a file, and again while the claim is held.
   await hasDeadSocket(path)
   const { release } = claim()
   try {
@@ -97,7 +98,7 @@ function refuseFolder(folder: string): void {
   }
 }
 
-/** Whether a socket that nobody listens on is in the way. @throws SocketFileError if it is anything else */
+/** Whether there is already a socket that nothing listens on. @throws SocketFileError if it is anything else */
 async function hasDeadSocket(path: string): Promise<boolean> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return false
@@ -112,7 +113,7 @@ async function hasDeadSocket(path: string): Promise<boolean> {
   return true
 }
 
-/** @returns the code of the error with which a connection fails; undefined if somebody accepts it */
+/** @returns the code of the error with which a connection fails; undefined if it is accepted */
 function knock(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path)

@@ -3,18 +3,17 @@ import type { Socket } from 'node:net'
 import { type ConnectionTurns, writeRefusal } from './connection-turns.ts'
 import { hasBody } from './request-body.ts'
 
-/** What Node's server asks about each request that its parser takes for an upgrade; its types do not have it yet. */
+/** Node's server calls this for each request that its parser takes for an upgrade. Node's types do not have it yet. */
 interface UpgradingServer {
   shouldUpgradeCallback(request: IncomingMessage): boolean
 }
 
 /**
- * Ignores `Upgrade`, since this registry speaks HTTP/1.1 only (RFC 9110, section 7.8). Node's parser stops at the end of such a
- * request and drops what followed it in the same packet, so that a body could be read as the next request. A request without a body
- * is therefore read again without the header, together with everything that follows it. One with a body is answered, and its
- * connection ends there.
+ * Ignores `Upgrade`, since this registry speaks HTTP/1.1 only (RFC 9110, section 7.8). Node's parser stops at the end of such a request and
+ * drops what followed it in the same packet, so that a body could be read as the next request. A request without a body is therefore parsed
+ * again without the header, together with everything that follows it. One with a body is answered, and its connection ends there.
  *
- * @param event what the server emits for a connection that is ready for HTTP
+ * @param event the event that the server emits for a connection that is ready for HTTP
  */
 export function ignoreUpgrades(
   server: Server,
@@ -33,7 +32,7 @@ export function ignoreUpgrades(
   })
   server.on('upgrade', (request, stream, rest) => {
     const socket = stream as Socket
-    // Node has taken its own listener away, and an error without one would end the process.
+    // Node has removed its own listener, and an error without a listener would end the process.
     const onError = () => socket.destroy()
     socket.on('error', onError)
     void turns.idle(socket).then(() => {

@@ -6,15 +6,18 @@ import { openLinuxCalls } from '../system-calls.ts'
 import { PeerGoneError } from './message.ts'
 import { descriptorOf } from './socket-descriptor.ts'
 
-/** What became of one step: so many bytes were given to the socket, it takes none now, or they would have to be read from the disk first. */
+/**
+ * The result of one step: the number of bytes that were passed to the socket, or that it accepts none now, or that they must first be read
+ * from the disk.
+ */
 export type Step = number | 'full' | 'cold'
 
-/** Gives bytes of files to connections inside of the kernel. */
+/** Passes bytes of files to connections inside the kernel. */
 export interface ZeroCopy {
-  /** Whether a file can go to a response in this way now. */
+  /** Whether a file can be sent to a response in this way now. */
   offers(response: ServerResponse, file: FileSlice): boolean
   /**
-   * Gives up to so many bytes to the connection, once it is this transfer's turn. Nothing that was written before may be waiting.
+   * Passes up to the given number of bytes to the connection when it is this transfer's turn. No earlier writes may be pending.
    *
    * @throws PeerGoneError if the connection is gone
    */
@@ -33,7 +36,7 @@ const STEPS_OF_A_TURN = 4
 /**
  * Opens the zero-copy path.
  *
- * @returns undefined where the platform has none that is known to be safe, or this Node may not call it
+ * @returns undefined if the platform has none that is known to be safe, or this Node may not call it
  */
 export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
   const calls = await systemCalls()
@@ -52,7 +55,7 @@ export async function openZeroCopy(): Promise<ZeroCopy | undefined> {
       if (!isCached(descriptor, position) || !isCached(descriptor, position + length - 1)) return 'cold'
       offset.writeBigInt64LE(BigInt(position))
       const sent = Number(calls.sendfile(socket, descriptor, offset, BigInt(length)))
-      // Why it failed is not told here; writing to the socket finds out.
+      // The reason for the failure is not known here; writing to the socket reports it.
       return sent > 0 ? sent : 'full'
     },
   }
@@ -73,18 +76,18 @@ function plainDescriptorOf(socket: Socket | null): number | undefined {
   return socket === null || 'encrypted' in socket ? undefined : descriptorOf(socket)
 }
 
-/** Tells whether a byte of a file can be read without waiting for a disk: a read that must not wait. */
+/** Tests whether a byte of a file can be read without waiting for a disk, by a read that does not block. */
 function cacheProbe({ preadv2, addressOf }: SystemCalls): (descriptor: number, position: number) => boolean {
   const byte = Buffer.allocUnsafeSlow(1)
   const vector = Buffer.allocUnsafeSlow(16)
   vector.writeBigUInt64LE(addressOf(byte), 0)
   vector.writeBigUInt64LE(BigInt(byte.length), 8)
   return (descriptor, position) =>
-    // The byte must outlive every call, which knows only where it lies.
+    // The buffer must outlive every call, which knows only its address.
     byte.length > 0 && preadv2(descriptor, vector, 1, BigInt(position), RWF_NOWAIT) === 1n
 }
 
-/** Some steps for each turn of the event loop, first come first served, so that transfers don't keep other requests waiting. */
+/** Runs a few steps in each turn of the event loop, first come first served, so that transfers don't keep other requests waiting. */
 class StepTurns {
   readonly #waiting: (() => void)[] = []
   #left = STEPS_OF_A_TURN
