@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { UploadClaim } from './uploads.ts'
 
-/** Where the bytes of content are: in the metadata store itself, or in the blob store under a key. */
+/** Where the bytes of content are stored: in the metadata store itself, or in the blob store under a key. */
 export type ContentPlace = { bytes: Uint8Array; key?: never } | { key: string; bytes?: never }
 
 /** A blob of a repository. */
@@ -46,7 +46,7 @@ export interface MountBlob {
 /** @see MountBlob */
 export type MountBlobOutcome = { result: 'mounted' | 'unknown' | 'repository-deleting' }
 
-/** Takes a blob out of a repository, unless one of its manifests names it. */
+/** Removes a blob from a repository, unless one of its manifests names it. */
 export interface DeleteBlob {
   type: 'deleteBlob'
   repository: RepositoryName
@@ -68,7 +68,7 @@ export interface KeepBlob {
 /** @see KeepBlob */
 export type KeepBlobOutcome = { result: 'kept' | 'unknown' }
 
-/** Takes blobs out of repositories whose manifests have not named them since `before`. */
+/** Removes blobs from repositories whose manifests have not named them since `before`. */
 export interface CollectBlobs {
   type: 'collectBlobs'
   before: number

@@ -29,11 +29,11 @@ export interface Change {
   actor?: string
 }
 
-/** What a page of the change log is asked for. */
+/** A query for a page of the change log. */
 export interface ChangeQuery {
-  /** Only of this one; of all if absent. */
+  /** Only changes of this repository; of all repositories if absent. */
   repository?: RepositoryName
-  /** Those behind this sequence number. */
+  /** Changes after this sequence number. */
   after: number
   limit: number
 }
@@ -41,29 +41,29 @@ export interface ChangeQuery {
 /** A page of the change log, oldest first. */
 export interface ChangePage {
   changes: Change[]
-  /** All up to this sequence number may be forgotten: what was asked for behind a lower one has gaps. */
+  /** Changes up to this sequence number may be forgotten. A query that starts after a lower number has gaps. */
   floor: number
-  /** The registry's last sequence number, at least, when this was read; nothing below it is missing here if `changes` is no full page. */
+  /** The registry's last sequence number, at least, when this was read; no change below it is missing here if `changes` is not a full page. */
   last: number
 }
 
-/** Reads for those who follow what happens, and for the sweeper. */
+/** Reads for clients that follow changes, and for the sweeper. */
 export interface LogReads {
-  /** Changes behind a sequence number, oldest first. */
+  /** Changes after a sequence number, oldest first. */
   changes(after: number, limit: number): Promise<Change[]>
-  /** A page of changes, and what is not there any more; undefined if there is no such repository. */
+  /** A page of changes, and up to where changes are forgotten; undefined if the repository does not exist. */
   read(query: ChangeQuery): Promise<ChangePage | undefined>
-  /** The sequence numbers between which all changes are known: behind `floor`, up to `last`. */
+  /** The sequence numbers between which all changes are known: after `floor`, up to `last`. */
   bounds(): Promise<{ floor: number; last: number }>
-  /** Resolves when there are changes behind a sequence number, or the signal is aborted. */
+  /** Resolves when there are changes after a sequence number, or the signal is aborted. */
   changed(after: number, signal: AbortSignal): Promise<void>
   /** Keys that were queued for deletion before a time. */
   garbage(before: number, limit: number): Promise<string[]>
 }
 
 /**
- * Forgets changes from before a time, the oldest of the registry first, but never the one that says what a tag is: the state of the tags
- * stays known for each time after that.
+ * Forgets changes from before a time, the oldest of the registry first. It keeps the change that defines the state of a tag at that time,
+ * so the state of the tags stays known for every later time.
  */
 export interface PruneChanges {
   type: 'pruneChanges'

@@ -79,7 +79,7 @@ import type {
   SeizeUploadOutcome,
 } from './uploads.ts'
 
-/** Each command with what it answers. This is the list of all commands. */
+/** Each command with its result. This is the list of all commands. */
 export interface Commands {
   putBlob: { command: PutBlob; outcome: PutBlobOutcome }
   mountBlob: { command: MountBlob; outcome: MountBlobOutcome }
@@ -119,10 +119,10 @@ export interface Commands {
 }
 
 /**
- * A write as plain data, so that it can be sent to another thread or process. All times are milliseconds since the epoch. What must hold
- * is decided inside of the store, in the transaction that does it.
+ * A write as plain data, so that it can be sent to another thread or process. All times are milliseconds since the epoch. The store checks
+ * conditions in the same transaction that makes the change.
  */
 export type Command = Commands[keyof Commands]['command']
 
-/** What one command answers; a `result` that says why not has changed nothing. */
+/** The outcome of one command. A command whose `result` gives a reason for refusal has changed nothing. */
 export type Outcome<C extends Command = Command> = Commands[C['type']]['outcome']

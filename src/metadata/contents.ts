@@ -22,15 +22,15 @@ export interface HoldersPage {
   next?: number
 }
 
-/** Reads of content by digest, in whatever repository it is. */
+/** Reads of content by digest, across all repositories. */
 export interface ContentReads {
-  /** Looks at no more than twice `limit` rows. @param after the id that the page begins behind */
+  /** Looks at no more than twice `limit` rows. @param after the id after which the page begins */
   holders(digest: Digest, after: number, limit: number): Promise<HoldersPage>
   /** Manifests of a repository that name it. */
   namedBy(repository: RepositoryName, digest: Digest, limit: number): Promise<Digest[]>
-  /** Where in the blob store the bytes of some digests should be: of those that are known and whose bytes are not in the metadata. */
+  /** The keys in the blob store for some digests: only for known digests whose bytes are not in the metadata. */
   stored(digests: readonly Digest[]): Promise<StoredContent[]>
-  /** Those of the next `limit` contents whose bytes are in the blob store. @param after what the page before gave as `next`, 0 at first */
+  /** Those of the next `limit` contents whose bytes are in the blob store. @param after the `next` of the previous page; 0 at first */
   listStored(after: number, limit: number): Promise<{ stored: StoredContent[]; next?: number }>
 }
 
@@ -43,7 +43,7 @@ export interface ForgetGarbage {
 /** @see ForgetGarbage */
 export type ForgetGarbageOutcome = { result: 'done' }
 
-/** Records the key under which bytes are about to be written only to see whether that can be done: it is queued for deletion at once. */
+/** Records a key under which a probe is about to write bytes. The key is queued for deletion at once. */
 export interface ReserveProbe {
   type: 'reserveProbe'
   key: string
@@ -53,12 +53,12 @@ export interface ReserveProbe {
 /** @see ReserveProbe */
 export type ReserveProbeOutcome = { result: 'done' }
 
-/** Gives space that the store does not use back to the file system. */
+/** Returns unused space of the store to the file system. */
 export interface ShrinkStore {
   type: 'shrinkStore'
-  /** At most so many pages. */
+  /** The maximum number of pages. */
   limit: number
 }
 
-/** So many pages were given back. */
+/** The number of pages that were returned. */
 export type ShrinkStoreOutcome = { result: 'done'; count: number; more: boolean }

@@ -1,11 +1,11 @@
-/** How much is in a repository, counted at a revision. */
+/** The counts of a repository at a revision. */
 export interface RepositoryCount {
   /** Its id. */
   repository: number
   revision: number
   tags: number
   manifests: number
-  /** Without manifests. */
+  /** Manifests do not count as blobs. */
   blobs: number
   /** Of all blobs and manifests, each once; in bytes. */
   size: number
@@ -17,27 +17,27 @@ export interface RepositoryCount {
 
 /** Repositories that have changed since they were counted. */
 export interface PendingCounts {
-  /** By id, each with the time before which it should not be counted again. */
+  /** By id, with the time before which each should not be counted again. */
   repositories: { repository: number; due: number }[]
   /** The sequence up to which changes were looked at. */
   cursor: number
-  /** Whether the limit ended it. */
+  /** Whether it stopped at the limit. */
   more: boolean
 }
 
-/** Reads for counting what is in repositories. */
+/** Reads for counting the content of repositories. */
 export interface CountReads {
-  /** Looks at the changes behind the last counted, at most `limit`, and at repositories that are due. */
+  /** Reads at most `limit` changes after the last counted one, and the repositories that are due. */
   pending(at: number, limit: number): Promise<PendingCounts>
-  /** Counts a repository by its id, in small steps; undefined if it is not there, or the signal is aborted. */
+  /** Counts a repository by its id, in small steps; undefined if it does not exist, or the signal is aborted. */
   count(repository: number, signal: AbortSignal): Promise<Omit<RepositoryCount, 'at' | 'took'> | undefined>
 }
 
-/** Records how much is in repositories. */
+/** Records the counts of repositories. */
 export interface SaveCounts {
   type: 'saveCounts'
   counted: readonly RepositoryCount[]
-  /** Those that must be counted again, and not before a time. */
+  /** Repositories that must be counted again, each with the earliest time for that. */
   later: readonly { repository: number; due: number }[]
   /** The sequence up to which changes have been looked at. */
   cursor: number

@@ -12,13 +12,13 @@ export interface ManifestRecord {
   size: number
 }
 
-/** What a page of referrers is asked for. */
+/** A query for a page of referrers. */
 export interface ReferrersQuery {
   repository: RepositoryName
   subject: Digest
   /** Only these artifact types; all if empty. */
   artifactTypes: readonly string[]
-  /** The page begins behind this digest. */
+  /** The page begins after this digest. */
   after: string
   /** At most this many descriptors. */
   limit: number
@@ -32,50 +32,50 @@ export interface ReferrersPage {
   next?: Digest
 }
 
-/** The order of a manifest list. `pushed` is the order of first pushes, where what was undeleted comes as if pushed then. */
+/** The order of a manifest list. `pushed` is the order of first pushes; an undelete counts as a push. */
 export type ManifestSort = 'pushed' | 'pulled' | 'size' | 'digest'
 
-/** Where a page of a manifest list ended, in the order of its sort. To be given back as it is. */
+/** Where a page of a manifest list ended, in its sort order. It must be passed back unchanged. */
 export interface ManifestCursor {
   key: number
   digest: string
-  /** The page begins with this manifest again, and with its tags after this one; or goes on looking for one that fits. */
+  /** The page begins with this manifest again, with its tags after this one; or continues to look for a matching tag. */
   tag?: { after: string; isFound: boolean }
 }
 
-/** Which manifests a list holds: those for which all of it is true. */
+/** The filter of a manifest list. A manifest must meet all conditions. */
 export interface ManifestFilters {
-  /** One of its tags is of this pattern, as {@link parseGlob} reads it. */
+  /** One of its tags matches this pattern, as {@link parseGlob} parses it. */
   tag?: string
   /** No tag reaches it, neither through an index nor as a referrer. */
   untagged?: boolean
   /** One of these. */
   artifactTypes?: readonly string[]
   mediaTypes?: readonly string[]
-  /** Each of these is there, with this value if one is given. */
+  /** It has each of these, with this value if one is given. */
   annotations?: readonly { key: string; value?: string }[]
   labels?: readonly LabelRequirement[]
   subject?: Digest
   /** `os/architecture[/variant]`; without a variant, any. */
   platform?: string
-  /** Milliseconds since the epoch. What was never pulled counts as pulled when it was pushed. */
+  /** Milliseconds since the epoch. A manifest that was never pulled counts as pulled when it was pushed. */
   pushedBefore?: number
   pushedAfter?: number
   pulledBefore?: number
 }
 
-/** What a page of a manifest list is asked for. */
+/** A query for a page of a manifest list. */
 export interface ManifestQuery {
   repository: RepositoryName
   sort: ManifestSort
   descending: boolean
   filters: ManifestFilters
-  /** The page begins behind this. */
+  /** The page begins after this position. */
   after?: ManifestCursor
   limit: number
   /** At most about this many bytes of JSON, but at least one manifest with one of its tags. */
   maxBytes: number
-  /** Whether what is sent repeats the manifest for each of its tags. */
+  /** Whether the answer repeats the manifest for each of its tags. */
   isPerTag?: boolean
 }
 
@@ -83,18 +83,18 @@ export interface ManifestQuery {
 export interface ListedManifest extends ManifestRecord {
   artifactType?: string
   annotations?: Readonly<Record<string, string>>
-  /** In byte order; at most 1,000, and then the next page begins with this manifest and the others. */
+  /** In byte order; at most 1,000. If there are more, the next page begins with this manifest and the rest of its tags. */
   tags: Tag[]
   /** Manifests of the repository that name it, in byte order; at most 100. */
   parents: Digest[]
-  /** Manifests that it names and the repository does not have, of the first 1,000 that it names, in byte order; at most 100. */
+  /** Manifests that it names and that the repository does not have. Only the first 1,000 that it names are checked. In byte order; at most 100. */
   missing: Digest[]
   subject?: Digest
   platform?: string
   pushed: number
-  /** A minute late; undefined if it never was. */
+  /** Recorded up to a minute late; undefined if it was never pulled. */
   pulled?: number
-  /** Of all that it reaches, each digest once; in bytes. */
+  /** The size of everything that it reaches, each digest once; in bytes. */
   totalSize: number
 }
 
@@ -109,7 +109,7 @@ export interface UndescribedManifest {
   /** The id of its repository. */
   repository: number
   digest: Digest
-  /** Where the config is, if it has one that is here. */
+  /** Where the config is stored, if the manifest has one and it exists. */
   config?: BlobRecord
 }
 
@@ -122,9 +122,9 @@ export interface ManifestReads {
   ): Promise<(ManifestRecord & { bytes: Uint8Array }) | undefined>
   /** Looks at no more than 10,000 referrers, so a filtered page may be short or empty and still have a next one. */
   referrers(query: ReferrersQuery): Promise<ReferrersPage>
-  /** Looks at no more than 10,000 manifests, so a filtered page may be short or empty; undefined if there is no such repository. */
+  /** Looks at no more than 10,000 manifests, so a filtered page may be short or empty; undefined if the repository does not exist. */
   list(query: ManifestQuery): Promise<ManifestPage | undefined>
-  /** Those that {@link DescribeManifests} is for. */
+  /** The manifests that need {@link DescribeManifests}. */
   undescribed(limit: number): Promise<UndescribedManifest[]>
 }
 
@@ -139,12 +139,12 @@ export interface PutManifest {
   subject?: Digest
   annotations?: Readonly<Record<string, string>>
   edges: readonly Edge[]
-  /** What its image config says, if it has one. */
+  /** From its image config, if it has one. */
   labels?: Labels
   /** `os/architecture[/variant]`, of the image config. */
   platform?: string
   tags: readonly Tag[]
-  /** Must hold for each of the tags. */
+  /** A condition that each of the tags must meet. */
   condition: TagCondition
   at: number
 }
@@ -153,13 +153,13 @@ export interface PutManifest {
 export type PutManifestOutcome =
   | { result: 'stored' | 'precondition-failed' | 'repository-deleting' }
   | { result: 'missing'; digests: Digest[] }
-  /** It is there under this one. */
+  /** The media type under which it exists. */
   | { result: 'other-media-type'; mediaType: string }
 
 /**
- * Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. No answer knows the tags from then
- * on; if they are many, their rows, and the changes that tell of each, follow by {@link DropDoomedTags}, and those of what it names by
- * {@link SettleEdges}.
+ * Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. The tags are invisible from then
+ * on. If there are many, {@link DropDoomedTags} later removes their rows and records their changes, and {@link SettleEdges} handles the
+ * rows of the content that the manifest names.
  */
 export interface DeleteManifest {
   type: 'deleteManifest'
@@ -177,8 +177,8 @@ export type DeleteManifestOutcome =
   | { result: 'needed'; by: Digest }
 
 /**
- * Brings a deleted manifest back, with those that it names and that were deleted as well, and sets tags to it. If those are too many for
- * one step, it only says which of them must be brought back before.
+ * Restores a deleted manifest, with the deleted manifests that it names, and sets tags to it. If those are too many for one step, it only
+ * returns which of them must be restored first.
  */
 export interface UndeleteManifest {
   type: 'undeleteManifest'
@@ -191,14 +191,14 @@ export interface UndeleteManifest {
 /** @see UndeleteManifest */
 export type UndeleteManifestOutcome =
   | { result: 'restored'; previousTags: Tag[] }
-  /** They are too many to come back in one step: these first, then the rest in the same way. */
+  /** There are too many to restore in one step. Restore these first, then the rest in the same way. */
   | { result: 'graves-below'; digests: Digest[] }
   | { result: 'missing'; digests: Digest[] }
   | { result: 'exists' }
   | { result: 'unknown' }
 
 /**
- * Removes a manifest, deleted or not, for good, and takes content out of the repository that only it named. A manifest that another one
+ * Permanently removes a manifest, deleted or not, and removes content from the repository that only it named. A manifest that another one
  * names stays, as with {@link DeleteManifest}.
  */
 export interface PurgeManifest {
@@ -214,17 +214,17 @@ export type PurgeManifestOutcome =
   | { result: 'unknown' }
   | { result: 'needed'; by: Digest }
 
-/** Lets go of manifests that were deleted before a time. */
+/** Expires manifests that were deleted before a time, so that they can no longer be restored. */
 export interface ExpireDeleted {
   type: 'expireDeleted'
   before: number
-  /** Whether blobs that nothing else names count as unused since the manifest was pushed; else since now. */
+  /** Whether blobs that nothing else names count as unused since the manifest was pushed; otherwise they count as unused since now. */
   unusedSincePush?: boolean
   limit: number
   at: number
 }
 
-/** `more` if the limit ended it. `repositories` are those that the manifests were in. */
+/** `more` if it stopped at the limit. `repositories` are those that the manifests were in. */
 export type ExpireDeletedOutcome = {
   result: 'done'
   count: number
@@ -233,8 +233,8 @@ export type ExpireDeletedOutcome = {
 }
 
 /**
- * Moves or removes rows of what a manifest names that was deleted, or let go of, with more of them than one step moves. No answer took
- * them into account any more.
+ * Moves or removes the edge rows of a deleted or expired manifest that had more of them than one step moves. These rows are already
+ * invisible to answers.
  */
 export interface SettleEdges {
   type: 'settleEdges'
@@ -242,7 +242,7 @@ export interface SettleEdges {
   at: number
 }
 
-/** `repositories` are those that the rows were of. */
+/** `repositories` are those that the rows belonged to. */
 export type SettleEdgesOutcome = {
   result: 'done'
   count: number
@@ -250,7 +250,7 @@ export type SettleEdgesOutcome = {
   repositories: RepositoryName[]
 }
 
-/** Records when manifests were last pulled; those that are not there any more are passed over. */
+/** Records when manifests were last pulled. Manifests that no longer exist are skipped. */
 export interface RecordPulls {
   type: 'recordPulls'
   pulls: readonly { repository: RepositoryName; digest: Digest; at: number }[]
@@ -259,7 +259,7 @@ export interface RecordPulls {
 /** @see RecordPulls */
 export type RecordPullsOutcome = { result: 'done' }
 
-/** Records what the image configs of manifests say that were pushed before that was read. */
+/** Records the data of image configs for manifests that were pushed before their configs were read. */
 export interface DescribeManifests {
   type: 'describeManifests'
   manifests: readonly { repository: number; digest: Digest; labels?: Labels; platform?: string }[]

@@ -9,8 +9,8 @@ import type { TagReads } from './tags.ts'
 import type { UploadReads } from './uploads.ts'
 
 /**
- * All naming: what is in which repository under which name. Reads see every commit that was answered before they began. Nothing that a
- * caller passes runs inside of a transaction.
+ * Stores which content is in which repository under which name. Reads see every commit that was answered before they began. No code of a
+ * caller runs inside a transaction.
  */
 export interface MetadataStore {
   readonly repositories: RepositoryReads
@@ -24,12 +24,12 @@ export interface MetadataStore {
   /** A random value of this store, made once, for authenticating what the registry hands out. 32 bytes. */
   readonly secret: Uint8Array
   /**
-   * Does commands in their order, each whole or not at all, and answers when they are durable. It may share a transaction with others;
-   * that one command can't be done harms no other. Rejects if the store failed: then none of them has happened.
+   * Executes commands in order, each of them atomically, and answers when they are durable. It may share a transaction with other calls. A
+   * command that is refused does not affect the others. Rejects if the store failed; then none of the commands took effect.
    */
   commit<const Commands extends readonly Command[]>(
     commands: Commands,
   ): Promise<{ -readonly [Index in keyof Commands]: Outcome<Commands[Index]> }>
-  /** Waits for what was committed, then lets go of everything. */
+  /** Waits for pending commits, then releases everything. */
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** One page of a list: what it holds, and whether anything follows. */
+/** One page of a list: its items, and whether more follow. */
 export interface Page<T> {
   items: T[]
   more: boolean

@@ -2,9 +2,9 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { RepositoryCount } from './counts.ts'
 import type { Page } from './page.ts'
 
-/** What tells two states of a repository apart. */
+/** Identifies a state of a repository. */
 export interface RepositoryState {
-  /** Never used again for another, also not of the same name. */
+  /** Never reused for another repository, not even one of the same name. */
   id: number
   revision: number
   /** Milliseconds since the epoch. */
@@ -12,13 +12,13 @@ export interface RepositoryState {
   updated: number
 }
 
-/** What a page of a list of repositories is asked for. */
+/** A query for a page of a list of repositories. */
 export interface RepositoryQuery {
-  /** Those below this path, which may have no repository itself; all of the registry if empty. */
+  /** Only repositories below this path, which need not be a repository itself; all of the registry if empty. */
   parent: string
-  /** Not only direct children. */
+  /** Whether to include more than direct children. */
   recursive: boolean
-  /** The page begins behind this name. */
+  /** The page begins after this name. */
   after: string
   limit: number
 }
@@ -26,18 +26,18 @@ export interface RepositoryQuery {
 /** A path below another. */
 export interface RepositoryEntry {
   name: RepositoryName
-  /** Undefined if only repositories below it are there. */
+  /** Undefined if only repositories below it exist. */
   state?: RepositoryState
-  /** As it was counted last, some time ago; undefined if it has not been yet. */
+  /** The result of the last count, which may be old; undefined if it was not counted yet. */
   count?: RepositoryCount
 }
 
-/** What has become of a deleted repository, of the last one of its name. */
+/** The progress of the most recent deletion of a repository with a name. */
 export interface RepositoryDeletion {
   id: number
   /** Milliseconds since the epoch. */
   deleted: number
-  /** Undefined while rows are left. */
+  /** Undefined while rows remain. */
   finished?: number
   /** Tags, manifests and blobs when it was deleted, if they had been counted. */
   total?: number
@@ -48,16 +48,16 @@ export interface RepositoryDeletion {
 /** Reads of repositories. */
 export interface RepositoryReads {
   exists(name: RepositoryName): Promise<boolean>
-  /** Names behind `after`, in byte order. */
+  /** Names after `after`, in byte order. */
   list(after: string, limit: number): Promise<Page<RepositoryName>>
   state(name: RepositoryName): Promise<RepositoryState | undefined>
   /** Paths below another, in byte order. */
   children(query: RepositoryQuery): Promise<Page<RepositoryEntry>>
-  /** Undefined if none of this name was deleted, or not since the change log begins. */
+  /** Undefined if none of this name was deleted since the beginning of the change log. */
   deletion(name: RepositoryName): Promise<RepositoryDeletion | undefined>
 }
 
-/** Deletes a repository with all that is in it. From then on no answer knows it; its rows go by {@link DropDeletedRepositories}. */
+/** Deletes a repository with all of its content. It is invisible from then on; {@link DropDeletedRepositories} removes its rows. */
 export interface DeleteRepository {
   type: 'deleteRepository'
   repository: RepositoryName
@@ -67,7 +67,7 @@ export interface DeleteRepository {
 /** @see DeleteRepository */
 export type DeleteRepositoryOutcome = { result: 'deleted' | 'unknown' }
 
-/** Removes rows of deleted repositories, and queues content that nobody else has for deletion. */
+/** Removes rows of deleted repositories, and queues content for deletion that no other repository has. */
 export interface DropDeletedRepositories {
   type: 'dropDeletedRepositories'
   limit: number

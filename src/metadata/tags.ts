@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
 import type { Page } from './page.ts'
 
-/** What a tag must be before a command may change it. @see RFC 9110, section 13.1 */
+/** The condition that a tag must meet before a command may change it. @see RFC 9110, section 13.1 */
 export interface TagCondition {
   /** One of these digests, or with `*` any. */
   ifMatch?: '*' | readonly string[]
@@ -15,7 +15,7 @@ export interface TagChange {
   revision: number
   /** Milliseconds since the epoch. */
   at: number
-  /** Undefined where it was removed. */
+  /** Undefined if the tag was removed. */
   digest?: Digest
   actor?: string
   /** Whether the repository still has the manifest. */
@@ -26,7 +26,7 @@ export interface TagChange {
 export interface PastTag {
   tag: Tag
   digest: Digest
-  /** When it was set so. */
+  /** When it was set to this state. */
   revision: number
   at: number
   available: boolean
@@ -39,9 +39,9 @@ export interface PastTagsPage {
   next?: Tag
 }
 
-/** Reads of tags; undefined if there is no such repository. */
+/** Reads of tags; undefined if the repository does not exist. */
 export interface TagReads {
-  /** Tags behind `after`, in byte order. */
+  /** Tags after `after`, in byte order. */
   list(repository: RepositoryName, after: string, limit: number): Promise<Page<Tag> | undefined>
   /** Changes of one tag before a revision, newest first. */
   history(
@@ -70,7 +70,7 @@ export interface SetTag {
   at: number
 }
 
-/** Set from `old` on, as of a revision; `deleted` if the manifest can be brought back. */
+/** The tag pointed to `old` before, and was set at `revision`. `deleted` if the manifest was deleted and can be restored. */
 export type SetTagOutcome =
   | { result: 'set'; old: Digest | undefined; revision: number }
   | { result: 'precondition-failed' | 'unknown' | 'deleted' }
@@ -87,7 +87,7 @@ export interface DeleteTag {
 /** @see DeleteTag */
 export type DeleteTagOutcome = { result: 'deleted' | 'unknown' | 'precondition-failed' }
 
-/** Removes rows of tags whose manifest was deleted with more tags than one step removes. No answer knew them any more. */
+/** Removes rows of tags whose manifest was deleted with more tags than one step removes. These tags are already invisible. */
 export interface DropDoomedTags {
   type: 'dropDoomedTags'
   limit: number

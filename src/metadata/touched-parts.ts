@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Command, Commands, Outcome } from './command.ts'
 
-/** A part of the store that readers keep in memory: what a repository has, or what is known of a digest in all repositories. */
+/** A part of the store that readers cache in memory: the content of a repository, or the data of a digest in all repositories. */
 export type Part = RepositoryName | Digest
 
 type PartsOf<Type extends keyof Commands> = (
@@ -10,20 +10,23 @@ type PartsOf<Type extends keyof Commands> = (
   outcome: Commands[Type]['outcome'],
 ) => readonly Part[]
 
-/** Readers keep nothing that these change: uploads, the change log, counts, pulls, garbage, and rows that no answer takes into account. */
+/**
+ * Readers cache nothing that these commands change: uploads, the change log, counts, pulls, garbage, and rows that no answer takes into
+ * account.
+ */
 const nothing = (): readonly Part[] => []
 
-/** For a command that either has done its work in one repository, or has changed nothing. */
+/** For a command that has either changed one repository or nothing. */
 function repositoryIf(done: string) {
   return ({ repository }: { repository: RepositoryName }, { result }: { result: string }): readonly Part[] =>
     result === done ? [repository] : []
 }
 
-/** For a sweep, which says where it found something to do. */
+/** For a sweep, whose result names the repositories that it changed. */
 const repositories = (_: unknown, outcome: { repositories: readonly RepositoryName[] }): readonly Part[] =>
   outcome.repositories
 
-/** Its content may lie elsewhere from then on, for every repository that has it. */
+/** The location of its content may have changed, for every repository that has it. */
 function repositoryAndDigestIf(done: string) {
   return (
     { repository, digest }: { repository: RepositoryName; digest: Digest },
@@ -35,7 +38,7 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
   putBlob: repositoryAndDigestIf('stored'),
   mountBlob: repositoryIf('mounted'),
   deleteBlob: repositoryIf('deleted'),
-  // Only since when the blob is unused, which is read together with the blob.
+  // It only changes since when the blob is unused, which is read together with the blob.
   keepBlob: ({ digest }, { result }) => (result === 'kept' ? [digest] : []),
   collectBlobs: repositories,
   putManifest: repositoryAndDigestIf('stored'),
@@ -71,8 +74,8 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
 }
 
 /**
- * The parts of the store in which a command has changed something that readers keep, by what became of it. What they read of any other part
- * before is still so.
+ * The parts of the store in which a command has changed something that readers cache, depending on its outcome. Cached reads of all other
+ * parts are still valid.
  */
 export function touchedParts(command: Command, outcome: Outcome): readonly Part[] {
   const parts = TOUCHED[command.type] as (command: Command, outcome: Outcome) => readonly Part[]

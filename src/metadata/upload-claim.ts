@@ -2,9 +2,9 @@ import type { RepositoryName } from '../oci/reference.ts'
 import type { UploadClaim, UploadRecord } from './uploads.ts'
 
 /**
- * Whether a claim to an upload holds; `changed` if another writer has it or has changed it.
+ * Whether a claim to an upload is valid; `changed` if another writer has the upload or has changed it.
  *
- * @param found what is known of the upload; undefined if it has no row yet
+ * @param found the state of the upload; undefined if it has no row yet
  */
 export function judgeClaim(
   found: Pick<UploadRecord, 'repository' | 'version' | 'lease'> | 'ended' | undefined,

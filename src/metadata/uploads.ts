@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
-/** A request's right to be the only one that writes to an upload. It holds until it is released, or another request seizes the upload. */
+/** A request's right to be the only one that writes to an upload. It is valid until it is released, or another request seizes the upload. */
 export interface Lease {
   token: string
   /** Milliseconds since the epoch. Until then the upload does not expire. */
@@ -9,31 +9,31 @@ export interface Lease {
 }
 
 /**
- * The claim by which a command changes an upload: its lease, or that no writer has changed it since it was read and none holds a lease.
- * An upload without a row has version 0.
+ * The claim with which a command changes an upload: its lease, or the assertion that no writer has changed the upload since it was read and
+ * none holds a lease. An upload without a row has version 0.
  */
 export type UploadClaim = { lease: string; version?: never } | { version: number; lease?: never }
 
-/** What is known of an upload's digest so far: by algorithm, in hexadecimal. Empty where it isn't known. */
+/** The known digests of an upload so far: by algorithm, in hexadecimal. Empty if none is known. */
 export type DigestsSoFar = Readonly<Record<string, string>>
 
-/** What an upload has up to an offset. Small content is kept in the row until it grows; then it has a key. */
+/** The content of an upload up to an offset. Small content is kept in the row until it grows; then it has a key. */
 export interface UploadPosition {
   offset: number
   content: { bytes: Uint8Array; key?: never } | { key: string; state: string; bytes?: never }
   digests: DigestsSoFar
 }
 
-/** An upload as its row has it: all that is durable, and how much of that a client has been told. */
+/** An upload as its row describes it: all durable bytes, and how many of them were acknowledged to a client. */
 export interface UploadRecord extends UploadPosition {
   repository: RepositoryName
-  /** Raised by each writer, so that one that was overtaken finds out. */
+  /** Raised by each writer, so that an overtaken writer finds out. */
   version: number
-  /** The end of what a client was told in a 2xx or a 416; never more than what is durable. */
+  /** The end that a client was told in a 2xx or a 416; never after the durable end. */
   acknowledged: UploadPosition
   /** Who holds the upload; absent if nobody does. */
   lease?: Lease
-  /** Whether an overtaken writer may still be writing to the key, so that what is there must be copied before the upload goes on. */
+  /** Whether an overtaken writer may still be writing to the key, so that the bytes must be copied before the upload continues. */
   mustMove: boolean
 }
 
@@ -54,7 +54,7 @@ interface OfUpload {
 export interface OpenUpload extends OfUpload {
   type: 'openUpload'
   claim: UploadClaim
-  /** Where writing begins. What is held after the acknowledged end is dropped if it begins there. */
+  /** Where writing begins. If it begins at the acknowledged end, bytes after that are dropped. */
   from: 'held' | 'acknowledged'
   key: string
   lease: Lease
@@ -71,9 +71,9 @@ export interface SaveUpload extends OfUpload {
   offset: number
   content: { bytes: Uint8Array; state?: never } | { state: string; bytes?: never }
   digests: DigestsSoFar
-  /** Whether the client is told of it. */
+  /** Whether the client is told about it. */
   acknowledged: boolean
-  /** Goes on holding the upload; without it the upload is released. */
+  /** The lease with which the writer keeps the upload; without it, the upload is released. */
   lease?: Lease
   at: number
 }
@@ -91,7 +91,7 @@ export interface RevertUpload extends OfUpload {
 /** @see RevertUpload */
 export type RevertUploadOutcome = { result: 'reverted' | 'unknown' | 'changed' }
 
-/** Records that a client is told of all that an upload holds, whoever is writing to it. */
+/** Records that a client is told about all bytes of an upload, even while another request is writing to it. */
 export interface AcknowledgeUpload extends OfUpload {
   type: 'acknowledgeUpload'
 }
@@ -100,9 +100,9 @@ export interface AcknowledgeUpload extends OfUpload {
 export type AcknowledgeUploadOutcome = { result: 'acknowledged'; offset: number } | { result: 'unknown' }
 
 /**
- * Takes an upload from a writer that did not confirm that it has stopped: whatever that one commits from now on is refused. What it held
- * after the acknowledged end is dropped. Its key is not written to again: it is garbage at once if nothing acknowledged lies there, else
- * when {@link MoveUpload} has replaced it.
+ * Takes an upload from a writer that did not confirm that it has stopped. Later commits of that writer are refused. Bytes after the
+ * acknowledged end are dropped. Its key is not written to again: it becomes garbage at once if it has no acknowledged bytes, otherwise when
+ * {@link MoveUpload} has replaced it.
  */
 export interface SeizeUpload extends OfUpload {
   type: 'seizeUpload'
@@ -113,7 +113,7 @@ export interface SeizeUpload extends OfUpload {
 /** @see SeizeUpload */
 export type SeizeUploadOutcome = { result: 'seized'; upload: UploadRecord } | { result: 'unknown' }
 
-/** Records a key that the holder of the lease is about to copy to, in place of any that was recorded before. */
+/** Records a key to which the holder of the lease is about to copy. It replaces any key that was recorded before. */
 export interface ReserveKey {
   type: 'reserveKey'
   id: string
@@ -125,12 +125,12 @@ export interface ReserveKey {
 /** @see ReserveKey */
 export type ReserveKeyOutcome = { result: 'reserved' | 'changed' }
 
-/** Puts the reserved key, to which all that is acknowledged was copied, in place of the upload's key. */
+/** Replaces the upload's key with the reserved key, to which all acknowledged bytes were copied. */
 export interface MoveUpload {
   type: 'moveUpload'
   id: string
   lease: string
-  /** Of the append to the reserved key. */
+  /** The state of the append to the reserved key. */
   state: string
   at: number
 }
@@ -138,7 +138,7 @@ export interface MoveUpload {
 /** @see MoveUpload */
 export type MoveUploadOutcome = { result: 'moved' | 'changed' }
 
-/** Gives a lease back and leaves the upload as it was. */
+/** Releases a lease and leaves the upload as it was. */
 export interface ReleaseUpload {
   type: 'releaseUpload'
   id: string
@@ -148,20 +148,20 @@ export interface ReleaseUpload {
 /** @see ReleaseUpload */
 export type ReleaseUploadOutcome = { result: 'released' | 'unknown' }
 
-/** Gives back the leases of a holder that died, so that nobody must wait until they run out. */
+/** Releases the leases of a holder that died, so that no request must wait until they expire. */
 export interface ReleaseLeases {
   type: 'releaseLeases'
-  /** What the tokens of its leases begin with. */
+  /** The prefix of its lease tokens. */
   holder: string
 }
 
 /** @see ReleaseLeases */
 export type ReleaseLeasesOutcome = { result: 'done' }
 
-/** Ends an upload without a blob; its id is not known any more from then on. */
+/** Ends an upload without a blob. Its id is unknown from then on. */
 export interface EndUpload extends OfUpload {
   type: 'endUpload'
-  /** Ends it only if this lease is still held; without it, whoever is writing. */
+  /** Ends it only if this lease is still held; without it, ends it even while another request is writing. */
   lease?: string
   at: number
 }
@@ -169,7 +169,7 @@ export interface EndUpload extends OfUpload {
 /** @see EndUpload */
 export type EndUploadOutcome = { result: 'ended' | 'unknown' | 'changed' }
 
-/** Queues the key of a writer that was overtaken: it may have made a file after the key was forgotten. A key in use is left alone. */
+/** Queues the key of a writer that was overtaken: the writer may have created a file after the key was forgotten. A key in use is left alone. */
 export interface DiscardKey {
   type: 'discardKey'
   id: string
@@ -180,7 +180,7 @@ export interface DiscardKey {
 /** @see DiscardKey */
 export type DiscardKeyOutcome = { result: 'discarded' | 'in-use' }
 
-/** Ends uploads that nobody wrote to since `before`, and forgets those that ended before then and whose id is less than `endedBefore`. */
+/** Ends uploads that were not written to since `before`, and forgets those that ended before then and whose id is less than `endedBefore`. */
 export interface ExpireUploads {
   type: 'expireUploads'
   before: number

@@ -39,7 +39,7 @@ function linkBlob(statements: Statements, repository: number, digest: Digest, at
   )
 }
 
-/** A blob that nothing names any more counts as unused since a time, or since it was pushed again after that. */
+/** Marks a blob that nothing names any more as unused since a time, or since it was pushed again after that. */
 export function releaseLink(statements: Statements, repository: number, digest: Digest, since: number): void {
   if (isNamed(statements, repository, digest)) return
   statements.run(
@@ -50,7 +50,7 @@ export function releaseLink(statements: Statements, repository: number, digest: 
   )
 }
 
-/** Takes a blob that nothing names any more out of the repository, unless it was pushed again since. */
+/** Removes a blob that nothing names any more from the repository, unless it was pushed again since. */
 export function unlinkUnnamed(statements: Statements, repository: number, digest: Digest, at: number): void {
   if (isNamed(statements, repository, digest)) return
   statements.run(
@@ -72,7 +72,7 @@ export function mountBlob(statements: Statements, command: MountBlob): Outcome<M
 
 function isLinked(statements: Statements, { from, digest }: MountBlob): boolean {
   if (from === undefined) {
-    // Rows of a deleted repository may still be there.
+    // Rows of a deleted repository may still exist.
     const row = statements.get(
       'SELECT 1 FROM links l JOIN repositories r ON r.id = l.repository WHERE l.digest = ? LIMIT 1',
       digest,

@@ -4,12 +4,12 @@ import { findLog, lastRevision } from './revisions.ts'
 import { inSnapshot } from './snapshot.ts'
 import type { Row, Statements } from './statements.ts'
 
-/** Repositories that were deleted are still told of. */
+/** Changes of deleted repositories are still returned. */
 const CHANGES = `SELECT c.sequence, coalesce((SELECT name FROM repositories r WHERE r.id = c.repository),
     (SELECT name FROM deleted_repositories d WHERE d.id = c.repository)) AS repository,
   c.revision, c.at, c.kind, c.subject, c.old, c.new, c.actor FROM changes c`
 
-/** Changes behind a sequence number, oldest first. */
+/** Changes after a sequence number, oldest first. */
 export function listChanges(statements: Statements, after: number, limit: number): Change[] {
   const rows = statements.all(`${CHANGES} WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?`, after, limit)
   return rows.map(changeOf)
@@ -22,7 +22,7 @@ export function changeBounds(statements: Statements): { floor: number; last: num
   return { floor, last: Math.max(floor, (row?.last as number | null) ?? 0) }
 }
 
-/** A page of changes, and what is not there any more; undefined if there is no such repository. */
+/** A page of changes, and up to where changes are forgotten; undefined if the repository does not exist. */
 export function readChanges(statements: Statements, query: ChangeQuery): ChangePage | undefined {
   return inSnapshot(statements, () => {
     const { floor, last } = changeBounds(statements)

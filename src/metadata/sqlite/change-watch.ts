@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers'
 
 const POLL_MS = 100
-/** So many who wait are woken in a second at most: each of them reads, and others are to be answered meanwhile. */
+/** The most waiters that are woken in a second: each of them reads, and other requests must be answered in between. */
 const WOKEN_IN_A_SECOND = 1000
 const WOKEN_AT_ONCE = 16
 
 /**
- * Those who wait for changes. While there are any, it looks at the log, once for all of them: ten times a second, and more seldom if
- * very many wait.
+ * The waiters for changes. While there are any, one poll of the log serves all of them: ten times a second, or less often if very many
+ * wait.
  */
 export class ChangeWatch {
   readonly #readLast: () => number
@@ -15,15 +15,15 @@ export class ChangeWatch {
   #timer: NodeJS.Timeout | undefined
   #notBefore = 0
 
-  /** @param readLast gives the last sequence number of the log */
+  /** @param readLast returns the last sequence number of the log */
   constructor(readLast: () => number) {
     this.#readLast = readLast
   }
 
-  /** Resolves when there is something behind a sequence number, or the signal is aborted. */
+  /** Resolves when there is a change after a sequence number, or the signal is aborted. */
   async changed(after: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    // Also what is there by now waits for the next look, so that many writes wake nobody more often.
+    // Changes that already exist also wait for the next poll, so that many writes do not wake a waiter more often.
     await new Promise<void>((resolve) => {
       const done = () => {
         signal.removeEventListener('abort', done)
@@ -37,7 +37,7 @@ export class ChangeWatch {
     })
   }
 
-  /** Lets all go who wait: there is nothing to read any more. */
+  /** Resolves all waiters, since there is nothing to read any more. */
   close(): void {
     for (const done of [...this.#waiting.keys()]) done()
   }
@@ -51,7 +51,7 @@ export class ChangeWatch {
       this.#timer = setTimeout(() => this.#look(), pause)
       wakeInTurn(woken)
     } catch {
-      // Whoever waits reads next, and meets the same error where it can be answered.
+      // The waiters read next and get the same error at a place where it can be answered.
       this.close()
     }
   }
@@ -62,7 +62,7 @@ export class ChangeWatch {
   }
 }
 
-/** Some in each turn of the event loop. */
+/** Wakes some waiters in each turn of the event loop. */
 function wakeInTurn(woken: (() => void)[]): void {
   for (const done of woken.splice(0, WOKEN_AT_ONCE)) done()
   if (woken.length > 0) setImmediate(() => wakeInTurn(woken))

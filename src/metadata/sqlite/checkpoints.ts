@@ -3,20 +3,20 @@ import { pathToFileURL } from 'node:url'
 import { isStoreFailure, primaryCode, SQLITE_FULL } from './sqlite-error.ts'
 import type { Statements } from './statements.ts'
 
-/** So many frames of the log are 16 MiB: a checkpoint costs syncs of its own, and what a crash leaves must be read at the next start. */
+/** This many frames of the log are 16 MiB. A checkpoint costs additional syncs, but a log that a crash leaves must be read at the next start. */
 const MAX_FRAMES = 4096
-/** How long the log is need not be asked after each batch of a few commands. */
+/** The length of the log need not be checked after each batch of a few commands. */
 const COMMANDS_BETWEEN_LOOKS = 16
 
 /**
- * What a database says of the log that belongs to it. `number` rises with each checkpoint, before it and after it; `base` is the number
- * that the database file has at least, as far as the log can tell. In a file and a log of one moment the number in the file alone is between
- * the two that the log has.
+ * What a database records about its log. `number` rises before and after each checkpoint. `base` is the least number that the database file
+ * can have according to the log. If the file and the log are from the same moment, the number in the file without its log is between the
+ * two numbers of the log.
  */
 export interface JournalMarks {
   number: number
   base: number
-  /** Whether a server has it, or had it when it died. */
+  /** Whether a server has the database open, or had it open when it died. */
   running: boolean
 }
 
@@ -35,7 +35,7 @@ export function readJournalMarks(database: DatabaseSync): JournalMarks | undefin
   return { number, base, running: values.get('journal-running') === 1 }
 }
 
-/** The marks in a database file, whatever its log says; undefined if it has none or cannot be read without its log. */
+/** The marks in a database file, ignoring its log; undefined if it has none or cannot be read without its log. */
 export function readMarksOfFile(path: string): JournalMarks | undefined {
   const url = pathToFileURL(path)
   url.searchParams.set('immutable', '1')
@@ -43,7 +43,7 @@ export function readMarksOfFile(path: string): JournalMarks | undefined {
   try {
     return readJournalMarks(database)
   } catch {
-    // A crash in the middle of a checkpoint leaves a file that only its log makes whole.
+    // A crash in the middle of a checkpoint leaves a file that is complete only with its log.
     return undefined
   } finally {
     database.close()
@@ -53,16 +53,16 @@ export function readMarksOfFile(path: string): JournalMarks | undefined {
 const SET = 'INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'
 
 /**
- * Takes the log into the database from time to time, and keeps the marks by which a copy of both that was not made at one moment is
- * known: the number is raised in the last transaction before a checkpoint, and again in the first one after it, with which the log may
- * begin anew.
+ * Makes checkpoints from time to time, which copy the log into the database. It also maintains the marks that reveal a copy of both that
+ * was not made at one moment: the number is raised in the last transaction before a checkpoint, and again in the first one after it, with
+ * which the log may start over.
  */
 export class Checkpoints {
   readonly #database: DatabaseSync
   readonly #statements: Statements
   #number: number
   #base: number
-  /** Whether all of the log is in the database, so that the next transaction may be the first of a new one. */
+  /** Whether all of the log is in the database, so that the next transaction may be the first of a new log. */
   #mayBegin = false
   #commandsSinceLook = 0
 
@@ -79,7 +79,7 @@ export class Checkpoints {
     this.#takeInIfPossible()
   }
 
-  /** For the transaction that is open. {@link Checkpoints.committed} must follow once it was committed. */
+  /** Marks the open transaction. {@link Checkpoints.committed} must be called once it was committed. */
   mark(): void {
     if (this.#mayBegin) this.#write({ number: this.#number + 1, base: this.#number, running: true })
   }
@@ -93,7 +93,7 @@ export class Checkpoints {
     this.#mayBegin = false
   }
 
-  /** Takes the log in if it is long. @returns whether that was so */
+  /** Makes a checkpoint if the log is long. @returns whether it was long */
   takeIfDue(): boolean {
     if (this.#commandsSinceLook < COMMANDS_BETWEEN_LOOKS) return false
     this.#commandsSinceLook = 0
@@ -102,28 +102,28 @@ export class Checkpoints {
     return isDue
   }
 
-  /** Takes in as much of the log as no reader still needs. */
+  /** Copies as much of the log into the database as no reader still needs. */
   take(): void {
     this.#commitMarks(true)
     this.#takeIn()
   }
 
-  /** For the end of the server: the log is taken in when the last connection is closed. */
+  /** Prepares the end of the server. SQLite makes a checkpoint when the last connection is closed. */
   end(): void {
     try {
       this.#commitMarks(false)
     } catch (error) {
-      // The next start looks through the database then, as after a crash.
+      // The next start then checks the database, as after a crash.
       if (!isStoreFailure(error)) throw error
     }
   }
 
-  /** The file itself says from the start on that a server has it, so that a copy of it without its log is known for what it is. */
+  /** From the start on, the file itself records that a server has it open, so that a copy of it without its log is recognized. */
   #takeInIfPossible(): void {
     try {
       this.#takeIn()
     } catch (error) {
-      // On a full disk the log stays as it is.
+      // If the disk is full, the log stays as it is.
       if (!isStoreFailure(error)) throw error
     }
   }
@@ -133,7 +133,7 @@ export class Checkpoints {
     this.#mayBegin = busy === 0 && log === checkpointed
   }
 
-  /** On a full disk it may fail: then a checkpoint may make space all the same, and the marks are only for copies. */
+  /** On a full disk this may fail. A checkpoint may free space all the same, and the marks only matter for copies. */
   #commitMarks(running: boolean): void {
     const marks = {
       number: this.#number + 1,
@@ -161,8 +161,8 @@ export class Checkpoints {
   }
 
   /**
-   * How many frames the log has, and how many of them are in the database. Only SQLite may be asked: to open and close a file of the
-   * database by other means would let go of the locks that this process has on it.
+   * How many frames the log has, and how many of them are in the database. Only SQLite may be asked: opening and closing a file of the
+   * database by other means would release the locks that this process holds on it.
    */
   #log(): { frames: unknown; takenIn: unknown } {
     const { log, checkpointed } = this.#statements.get('PRAGMA wal_checkpoint(NOOP)') ?? {}
@@ -170,7 +170,10 @@ export class Checkpoints {
   }
 }
 
-/** Older ones take the log in where they are only asked about it. Checkpoints are left to them, and copies are known by their content alone. */
+/**
+ * Older versions of SQLite make a checkpoint when they are only asked about the log. With them, SQLite decides when to make checkpoints,
+ * and copies are recognized only by their content.
+ */
 const FIRST_WITH_NOOP = [3, 51]
 
 /** Whether the SQLite of this Node.js can be asked how long the log is. */

@@ -29,7 +29,7 @@ function storedContent({ digest, size, key }: Row): StoredContent {
   return { digest: digest as Digest, size: size as number, key: key as string }
 }
 
-/** Rows of a repository that is being deleted are passed over, so a page may be short. */
+/** Rows of a repository that is being deleted are skipped, so a page may be short. */
 function listHolders(statements: Statements, digest: Digest, after: number, limit: number): HoldersPage {
   const rows = (['blob', 'manifest'] as const).flatMap((as) => {
     const found = statements.all(
@@ -46,7 +46,7 @@ function listHolders(statements: Statements, digest: Digest, after: number, limi
   const holders = ids.flatMap((id): ContentHolder[] => {
     const name = statements.get('SELECT name FROM repositories WHERE id = ?', id)?.name
     if (name === undefined) return []
-    // Where it is both it is served as a manifest, with its media type.
+    // Content that is both is served as a manifest, with its media type.
     const as = rows.some((row) => row.id === id && row.as === 'manifest') ? 'manifest' : 'blob'
     return [{ id, repository: name as RepositoryName, as }]
   })

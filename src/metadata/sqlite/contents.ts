@@ -10,8 +10,8 @@ export function discardKey(statements: Statements, key: string, at: number): voi
 }
 
 /**
- * Stores content or takes its new place: a digest that is uploaded again heals what may be damaged. What is in the database stays
- * there.
+ * Stores content, or records its new location: uploading a digest again repairs damaged bytes. Content whose bytes are in the database
+ * stays there.
  */
 export function storeContent(
   statements: Statements,
@@ -50,7 +50,7 @@ function healBytes(statements: Statements, digest: Digest, bytes: Uint8Array): v
   statements.run('UPDATE contents SET bytes = ? WHERE digest = ? AND bytes <> ?', bytes, digest, bytes)
 }
 
-/** Removes content that is in no repository any more, not even deleted; its key is queued for deletion. */
+/** Removes content that is not in any repository any more, not even deleted. Its key is queued for deletion. */
 export function dropUnheldContent(statements: Statements, digest: Digest, at: number): void {
   const held = statements.get(
     `SELECT 1 FROM links WHERE digest = ?1 UNION ALL SELECT 1 FROM manifests WHERE digest = ?1

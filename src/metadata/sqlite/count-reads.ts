@@ -3,10 +3,10 @@ import { readMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
 
 const ROWS_OF_A_STEP = 2_000
-/** A repository that took long to count is not counted again before so many times that long. */
+/** A repository is not counted again before this many times the duration of its last count have passed. */
 const REST = 20
 
-/** Reads for counting what is in repositories. */
+/** Reads for counting the content of repositories. */
 export function countReads(statements: Statements): CountReads {
   return {
     pending: async (at, limit) => listPending(statements, at, limit),
@@ -68,7 +68,7 @@ const MANIFESTS =
 const BLOBS = `SELECT l.digest AS key, c.size FROM links l CROSS JOIN contents c ON c.digest = l.digest
   WHERE l.repository = ? AND l.digest > ? ORDER BY l.digest LIMIT ?`
 
-/** In small steps: whoever else lives on this thread has its turn between them. */
+/** Counts in small steps. Other work on this thread has its turn between them. */
 async function addUp(
   statements: Statements,
   sql: string,

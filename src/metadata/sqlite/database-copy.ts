@@ -7,9 +7,9 @@ import { schemaVersion } from './migrations.ts'
 import { WITHOUT_TEMPORARY_FILES } from './opening.ts'
 import { refuseUnsound } from './soundness.ts'
 
-/** What a copy of a database is, once it was made ready to be served. */
+/** A copy of a database that is ready to be served. */
 export interface DatabaseCopy {
-  /** The secret of the database, by which its folder of blobs is known. */
+  /** The secret of the database, which identifies its folder of blobs. */
   secret: Uint8Array
   /** How many open uploads were dropped from it. */
   uploads: number
@@ -17,13 +17,13 @@ export interface DatabaseCopy {
 }
 
 const BUSY_TIMEOUT_MS = 10_000
-/** A step holds the connection for some milliseconds. */
+/** A step blocks the connection for some milliseconds. */
 const PAGES_PER_STEP = 2000
 
 /**
- * Copies a database that a server has open, as it is at one moment. The server goes on.
+ * Copies a database that a server has open, as it is at one moment. The server keeps running.
  *
- * @param to the path of a file that is not there yet
+ * @param to the path of a file that does not exist yet
  * @throws NewerDataError, or the error of SQLite
  */
 export async function copyRunning(from: string, to: string): Promise<void> {
@@ -39,9 +39,9 @@ export async function copyRunning(from: string, to: string): Promise<void> {
 }
 
 /**
- * Copies a database that nobody has open, with the write-ahead log that a crash may have left. The original is only read.
+ * Copies a database that no process has open, with the write-ahead log that a crash may have left. The original is only read.
  *
- * @param to the path of a file that is not there yet
+ * @param to the path of a file that does not exist yet
  * @throws DatabaseDamagedError, JournalDamagedError, NewerDataError, or the error of the file system
  */
 export function copyStopped(from: string, to: string): void {
@@ -54,8 +54,8 @@ export function copyStopped(from: string, to: string): void {
 }
 
 /**
- * Makes a fresh copy ready to be served: one file without a log, which says of itself that it was closed in good order. Open uploads
- * are dropped, since their bytes are not whole, and so is the queue of keys to delete, since those are not copied.
+ * Prepares a fresh copy to be served: one file without a log, marked as closed in good order. Open uploads are dropped, since their bytes
+ * are incomplete. The queue of keys to delete is dropped too, since their bytes are not copied.
  */
 export function settleCopy(path: string): DatabaseCopy {
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })

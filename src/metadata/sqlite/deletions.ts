@@ -55,7 +55,7 @@ function contentOf(table: 'manifests' | 'graves' | 'links'): Step {
   }
 }
 
-/** A manifest names many: by parent, so that one step has no more rows than its limit, whatever they are. */
+/** A manifest names many digests. They are removed by parent, so that one step never has more rows than its limit. */
 function edgesOf(table: 'edges' | 'grave_edges'): Step {
   return (statements, repository, limit) =>
     statements.run(
@@ -66,10 +66,10 @@ function edgesOf(table: 'edges' | 'grave_edges'): Step {
     )
 }
 
-/** What a client counts: tags, manifests and blobs. */
+/** The rows that clients know as tags, manifests and blobs. */
 const COUNTED: readonly Step[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
 
-/** No answer knows them since the deletion, and whoever writes to one is told that it ended. */
+/** Uploads are invisible since the deletion. A request that writes to one gets the answer that it has ended. */
 const uploads: Step = (statements, repository, limit, at) => {
   const row = statements.get('SELECT name FROM deleted_repositories WHERE id = ?', repository)
   return endSomeUploadsOf(statements, row?.name as RepositoryName, { limit, at })
@@ -84,7 +84,7 @@ const OTHERS: readonly Step[] = [
   edgesOf('edges'),
   contentOf('graves'),
   edgesOf('grave_edges'),
-  // Rows that say what a tag was where the log begins; all behind that go when it is pruned further.
+  // The rows with the state of tags at the beginning of the log. All later rows are removed when the log is pruned further.
   rowsOf('changes', 'revision', 'AND revision <= (SELECT pruned FROM deleted_repositories WHERE id = ?1)'),
 ]
 
@@ -116,7 +116,7 @@ function finish(statements: Statements, repository: number, at: number): void {
   dropUnnamed(statements, repository)
 }
 
-/** A deleted repository is known as long as the change log tells of it. */
+/** A deleted repository is known as long as the change log contains it. */
 export function dropUnnamed(statements: Statements, repository: number): void {
   statements.run(
     `DELETE FROM deleted_repositories WHERE id = ?1 AND finished IS NOT NULL

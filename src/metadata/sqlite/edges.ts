@@ -6,10 +6,13 @@ import type { SettleEdges } from '../manifests.ts'
 import { releaseLink, unlinkUnnamed } from './blobs.ts'
 import type { Statements } from './statements.ts'
 
-/** The most edges that are moved or removed together with their manifest; of more, none is, and all follow in small steps. */
+/** The most edges that are moved or removed together with their manifest. If there are more, all of them follow in small steps. */
 const MAX_AT_ONCE = 500
 
-/** Stores what a manifest names, by one statement: each row has its own cost otherwise, and one manifest names up to 39,000. */
+/**
+ * Stores the edges of a manifest with one statement. Separate statements would have a cost for each row, and one manifest names up to
+ * 39,000 digests.
+ */
 export function storeEdges(
   statements: Statements,
   repository: number,
@@ -42,7 +45,7 @@ export function missingContent(
   const required = edges.filter((edge) => edge.required)
   if (repository === undefined) return [...new Set(required.map(({ digest }) => digest))]
   if (required.length === 0) return []
-  // Build caches put blobs in an index, so there it may be either; elsewhere a manifest is no blob.
+  // Build caches put blobs in an index, so there it may be either. Elsewhere a manifest does not count as a blob.
   const rows = statements.all(
     `SELECT value ->> 'digest' AS digest FROM json_each(?2)
      WHERE NOT EXISTS (SELECT 1 FROM links WHERE repository = ?1 AND digest = value ->> 'digest')
@@ -55,10 +58,10 @@ export function missingContent(
 }
 
 /**
- * Puts the edges of a manifest where they belong, now that it is live, deleted or gone for good.
+ * Moves the edges of a manifest to where they belong after it became live, was deleted, or was removed permanently.
  *
- * @param unused when blobs that nothing names any more began to be unused; `now` takes them out of the repository
- * @returns how many rows were moved or removed; undefined if they are so many that they follow by {@link settleEdges}
+ * @param unused when blobs that nothing names any more began to be unused; `now` removes them from the repository
+ * @returns how many rows were moved or removed; undefined if there are so many that {@link settleEdges} moves them later
  */
 export function settleEdgesOf(
   statements: Statements,
@@ -82,7 +85,7 @@ export function settleEdgesOf(
   return undefined
 }
 
-/** Whether a manifest has more edges than a number; it counts no further. */
+/** Whether a manifest has more edges than a number. It stops counting there. */
 export function hasMoreEdges(
   statements: Statements,
   {
@@ -103,7 +106,7 @@ export function hasMoreEdges(
 
 /** @see SettleEdges */
 export function settleEdges(statements: Statements, { limit, at }: SettleEdges): Outcome<SettleEdges> {
-  // Those of a deleted repository go with it.
+  // Edges of a deleted repository are removed with it.
   const loose = statements.get(
     `SELECT l.repository, l.parent, l.unused, r.name
      FROM loose_edges l CROSS JOIN repositories r ON r.id = l.repository LIMIT 1`,
@@ -126,7 +129,7 @@ export function settleEdges(statements: Statements, { limit, at }: SettleEdges):
 interface LooseEdges {
   repository: number
   parent: Digest
-  /** Null if blobs that nothing names any more leave the repository. */
+  /** Null if blobs that nothing names any more are removed from the repository. */
   unused: number | null
   limit: number
   at: number
@@ -168,7 +171,10 @@ function takeSome(
   return rows.map(({ child }) => child as Digest)
 }
 
-/** A layer whose bytes lie elsewhere need not be here; what was here must be, to be a whole image again. */
+/**
+ * A layer whose bytes are stored elsewhere need not be in the repository. Content that was in it must be there again, so that the image is
+ * complete.
+ */
 function burySome(statements: Statements, loose: LooseEdges): number {
   statements.run(
     `INSERT OR IGNORE INTO grave_edges (repository, parent, child, kind, size, was_here)
@@ -183,7 +189,7 @@ function burySome(statements: Statements, loose: LooseEdges): number {
   return takeSome(statements, 'edges', loose).length
 }
 
-/** Moves all edges of a deleted manifest to where they belong, of one that is to be live in a moment. */
+/** Moves all edges of a deleted manifest that is about to become live to where they belong. */
 export function finishBurial(statements: Statements, repository: number, parent: Digest, at: number): void {
   const loose = statements.run(
     'DELETE FROM loose_edges WHERE repository = ? AND parent = ?',

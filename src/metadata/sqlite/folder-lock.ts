@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
-/** Another server has the data folder. */
+/** Another server is using the data folder. */
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError'
 }
@@ -8,10 +8,10 @@ export class FolderInUseError extends Error {
 const SQLITE_BUSY = 5
 
 /**
- * Claims a data folder, or a Unix socket, for this process by a transaction that is held open. The operating system lets go of it when the process
- * ends, however it ends.
+ * Claims a data folder, or a Unix socket, for this process by a transaction that stays open. The operating system releases it when the
+ * process ends, however it ends.
  *
- * @param path of the lock's own small database; nothing else may open it
+ * @param path the path of a small database that is only used for the lock; nothing else may open it
  * @throws FolderInUseError if another process holds it
  */
 export function lockFolder(path: string): { release(): void } {

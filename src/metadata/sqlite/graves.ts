@@ -11,7 +11,7 @@ import { hasRow, pointTag } from './tags.ts'
 const COLUMNS =
   'repository, digest, media_type, artifact_type, size, subject, annotations, pushed, total_size, labels, platform'
 const MAX_EDGES_OF_A_STEP = 10_000
-/** The most manifests below another that come back together with it, and the most edges that all of them have. */
+/** The most manifests below another that are restored together with it, and the most edges that all of them may have. */
 const MAX_RESTORED_BELOW = 100
 const MAX_EDGES_BELOW = 1_000
 
@@ -56,7 +56,7 @@ export function undeleteManifest(
   if (missing.length > 0) return { result: 'missing', digests: missing }
   if (first !== undefined) return { result: 'graves-below', digests: first }
 
-  // What is named comes before what names it.
+  // Children come before the manifests that name them.
   for (const found of graves.reverse()) restoreManifest(statements, repository, found, at)
   for (const tag of command.tags) pointTag(statements, repository, tag, { digest, at })
   return { result: 'restored', previousTags: JSON.parse(grave.tags as string) as Tag[] }
@@ -65,9 +65,9 @@ export function undeleteManifest(
 interface GravesOf {
   /** A deleted manifest and all deleted ones below it. */
   graves: Digest[]
-  /** What is not here any more of all that they name. */
+  /** The content that they name and that the repository no longer has. */
   missing: Digest[]
-  /** If those below are too many to come back together with it: some of them that it names itself. */
+  /** If those below are too many to restore together with it: some of its direct children. */
   first?: Digest[]
 }
 
@@ -76,7 +76,7 @@ function gravesOf(statements: Statements, repository: number, top: Digest, at: n
   const missing = new Set<Digest>()
   let first: Digest[] = []
   let edgesLeft = MAX_EDGES_BELOW
-  // A set goes on with what is added to it while it is read.
+  // Iterating over a set includes elements that are added in the meantime.
   for (const parent of graves) {
     if (parent !== top) edgesLeft -= countEdges(statements, repository, parent, edgesLeft + 1)
     if (edgesLeft < 0) return { graves: [], missing: [...missing], first }
@@ -103,7 +103,7 @@ function countEdges(statements: Statements, repository: number, parent: Digest, 
   return rows.length
 }
 
-/** What a deleted manifest named that was here, and is not here now. */
+/** The content that a deleted manifest named, that was in the repository then and is not there now. */
 function listAbsent(
   statements: Statements,
   repository: number,

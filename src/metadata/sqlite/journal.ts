@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The write-ahead log is damaged before its end, so that what was answered would be lost if it were taken in. */
+/** The write-ahead log is damaged before its end, so that acknowledged commits would be lost if it were recovered. */
 export class JournalDamagedError extends Error {
   override readonly name = 'JournalDamagedError'
 }
@@ -14,11 +14,11 @@ const SALTS_OF_FRAME = 8
 type Checksum = readonly [number, number]
 
 /**
- * Refuses to take in a write-ahead log whose middle is damaged. SQLite ends at the first frame that is not whole, since a crash leaves
- * half a transaction there, and drops what follows. But a frame that goes on from a commit was written when that commit had been
- * synced; if it can't be reached, then what is lost was answered.
+ * Refuses to recover a write-ahead log that is damaged in the middle. SQLite stops at the first incomplete frame, since a crash leaves half
+ * a transaction there, and drops the rest. But a frame that follows a commit was written after that commit had been synced. If it can't be
+ * reached, acknowledged commits are lost.
  *
- * @param path of the database; nobody may have it open for writing
+ * @param path the path of the database; no process may have it open for writing
  * @throws JournalDamagedError
  * @see SQLite Database File Format, section 4
  */
@@ -28,7 +28,7 @@ export function refuseDamagedJournal(path: string): void {
   const journal = new Journal(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   const whole = journal.wholeFrames()
   if (whole === undefined) {
-    // A header that was never written is no damage: nothing was answered before it was synced.
+    // A header that was never written is not damage: nothing was acknowledged before it was synced.
     if (bytes.subarray(0, HEADER).every((byte) => byte === 0)) return
     throw new JournalDamagedError('the header of its write-ahead log is damaged')
   }
@@ -51,7 +51,7 @@ class Journal {
   readonly #view: DataView
   readonly #frameSize: number
   readonly #isLittle: boolean
-  /** How many frames there are by the length of the file, also those of before the last checkpoint. */
+  /** How many frames there are according to the length of the file, including those from before the last checkpoint. */
   readonly count: number
 
   constructor(view: DataView) {
@@ -61,7 +61,7 @@ class Journal {
     this.count = Math.floor((view.byteLength - HEADER) / this.#frameSize)
   }
 
-  /** How many frames are whole and follow one another from the beginning on; undefined if the header is damaged. */
+  /** How many frames are intact and follow one another from the beginning on; undefined if the header is damaged. */
   wholeFrames(): number | undefined {
     let checksum: Checksum = [this.#view.getUint32(24), this.#view.getUint32(28)]
     const found = this.#sum(0, HEADER - 8, [0, 0])
@@ -71,7 +71,7 @@ class Journal {
     return frame
   }
 
-  /** Whether a frame belongs to this log, is as it was written, and was written behind a frame of this checksum. */
+  /** Whether a frame belongs to this log, is intact, and was written after a frame with this checksum. */
   isWhole(frame: number, before: Checksum): boolean {
     const at = this.#placeOf(frame)
     for (const offset of [0, 4]) {
@@ -84,7 +84,7 @@ class Journal {
     return found[0] === checksum[0] && found[1] === checksum[1]
   }
 
-  /** Whether a frame is the last of a transaction: then it has the size of the database. */
+  /** Whether a frame is the last one of a transaction, which contains the size of the database. */
   isCommit(frame: number): boolean {
     return this.#view.getUint32(this.#placeOf(frame) + 4) !== 0
   }

@@ -19,20 +19,20 @@ import { inSnapshot } from './snapshot.ts'
 import type { Row, Statements } from './statements.ts'
 import { IS_LIVE } from './tags.ts'
 
-/** A manifest with more tags comes again on the next page. */
+/** A manifest with more tags appears again on the next page. */
 const MAX_TAGS_OF_AN_ENTRY = 1_000
 const MAX_PARENTS_SHOWN = 100
 const MAX_MISSING_SHOWN = 100
 const MAX_CHILDREN_LOOKED_AT = 1_000
-/** How many tags are looked at at once, where one is looked for. */
+/** How many tags are read at once when searching for one. */
 const TAGS_OF_A_LOOK = 1_000
 const LONG_TEXTS = ['annotations', 'labels']
-/** What stands around the fields of an entry, and around one tag. */
+/** The number of bytes around the fields of an entry, and around one tag. */
 const ENTRY_BYTES = 200
 const TAG_BYTES = 3
 const REPEATED_TAG_BYTES = 64
 
-/** One page of the manifests of a repository; undefined if there is no such repository. */
+/** One page of the manifests of a repository; undefined if the repository does not exist. */
 export async function listManifests(
   statements: Statements,
   query: ManifestQuery,
@@ -44,7 +44,7 @@ export async function listManifests(
     const isThere = inSnapshot(statements, () => {
       const repository = findRepository(statements, query.repository)
       if (repository === undefined) return false
-      // One of the same name is another.
+      // A repository of the same name may be a different one.
       if (listing?.repository !== repository) listing = new Listing(statements, repository, query, budget)
       after = listing.readSlice(after, page.manifests)
       return true
@@ -56,14 +56,14 @@ export async function listManifests(
   }
 }
 
-/** A row whose manifest may be taken, and where its tags begin. */
+/** A row whose manifest may be included, and where its tags begin. */
 interface Candidate {
   row: Row
   cursor: ManifestCursor
   tags: NonNullable<ManifestCursor['tag']>
 }
 
-/** Reads the manifests of one page, and says which its filters take. */
+/** Reads the manifests of one page, and decides which of them match its filters. */
 class Listing {
   readonly repository: number
   readonly #statements: Statements
@@ -84,7 +84,7 @@ class Listing {
     this.#reach = new TagReach(statements, repository)
   }
 
-  /** Adds manifests from one state of the store. @returns where the list goes on; undefined at its end */
+  /** Adds manifests from one state of the store. @returns where the list continues; undefined at its end */
   readSlice(after: ManifestCursor | undefined, found: ListedManifest[]): ManifestCursor | undefined {
     let last = after
     for (const candidate of this.#candidates(after)) {
@@ -112,7 +112,7 @@ class Listing {
     }
   }
 
-  /** @returns where the list goes on if it can't go on behind this manifest; `full` if the manifest does not fit */
+  /** @returns where the list continues if it can't continue after this manifest; `full` if the manifest does not fit */
   #take({ row, cursor, tags }: Candidate, found: ListedManifest[]): ManifestCursor | 'full' | undefined {
     this.#budget.countRow(row, LONG_TEXTS)
     if (tags.after === '' && !this.#matches(row)) return undefined
@@ -124,7 +124,7 @@ class Listing {
     return { ...cursor, tag: { after: looked.after, isFound: false } }
   }
 
-  /** What costs least is asked first. */
+  /** The cheapest conditions are checked first. */
   #matches(row: Row): boolean {
     const { filters } = this.#query
     if (!matchesRow(row, filters) || !matchesTexts(row, filters)) return false
@@ -138,7 +138,7 @@ class Listing {
     return isReached !== untagged
   }
 
-  /** Looks for a tag that fits, for as long as one slice may take. */
+  /** Looks for a matching tag, for as long as one slice may take. */
   #lookForTag(digest: Digest, start: string): 'found' | 'none' | { after: string } {
     for (let after = start; ; ) {
       const tags = this.#tagsOf(digest, after, TAGS_OF_A_LOOK)
@@ -164,9 +164,9 @@ class Listing {
       return tagsAfter === '' ? 'full' : { ...cursor, tag: { after: tagsAfter, isFound: true } }
     }
     const tags = this.#tagsOf(digest, tagsAfter, MAX_TAGS_OF_AN_ENTRY + 1)
-    // All of them went while the list was read.
+    // All of them were removed while the list was read.
     if (tags.length === 0 && tagsAfter !== '') return undefined
-    // Where each tag repeats the manifest, nothing but these is sent.
+    // If each tag repeats the manifest, only these tags are sent.
     const [once, each] = this.#query.isPerTag ? [0, bytes + REPEATED_TAG_BYTES] : [bytes, TAG_BYTES]
     const shown = fittingTags(tags, this.#budget.bytesLeft - once, each)
     found.push(listed(row, { tags: shown.tags, parents, missing }))
@@ -201,7 +201,7 @@ class Listing {
     return rows.map((row) => row.parent as Digest)
   }
 
-  /** Where sparse indexes are allowed. Children of a build cache are blobs. */
+  /** Only possible if sparse indexes are allowed. Children of a build cache are blobs. */
   #missingOf(digest: Digest): Digest[] {
     const rows = this.#statements.all(
       `SELECT child,
@@ -218,7 +218,7 @@ class Listing {
   }
 }
 
-/** As many tags as fit into so many bytes, but at least one, and no more than one entry has. */
+/** As many tags as fit into a number of bytes, but at least one and at most as many as one entry may have. */
 function fittingTags(
   tags: readonly Tag[],
   bytesLeft: number,

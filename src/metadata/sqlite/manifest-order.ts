@@ -1,7 +1,7 @@
 import type { ManifestCursor, ManifestQuery } from '../manifests.ts'
 import type { Row, Statements } from './statements.ts'
 
-/** A row of a manifest in its place. */
+/** A row of a manifest with its position in the order. */
 export interface OrderedRow {
   row: Row
   cursor: ManifestCursor
@@ -11,13 +11,13 @@ const COLUMNS = `m.digest, m.media_type AS mediaType, m.artifact_type AS artifac
   m.pushed, m.total_size AS totalSize, m.labels, m.platform, m.position`
 const WITH_PULL = `SELECT ${COLUMNS}, p.pulled FROM manifests m
   LEFT JOIN pulls p ON p.repository = m.repository AND p.digest = m.digest`
-/** By an index that has only these: in a repository of which all is pulled, others would be looked at in vain. */
+/** Uses an index that has only these manifests: in a repository where everything was pulled, reading the others would be useless. */
 const NEVER_PULLED = `SELECT ${COLUMNS}, NULL AS pulled FROM manifests m INDEXED BY manifests_never_pulled
   WHERE m.never_pulled = 1 AND`
 const BY_PULL = `SELECT ${COLUMNS}, p.pulled FROM pulls p
   CROSS JOIN manifests m ON m.repository = p.repository AND m.digest = p.digest`
 
-/** Manifests of a repository in the order of a query, behind its cursor. Each order is that of an index. */
+/** Manifests of a repository in the order of a query, after its cursor. Each order is that of an index. */
 export function manifestRows(
   statements: Statements,
   repository: number,
@@ -31,7 +31,7 @@ export function manifestRows(
   return rowsByPull(order)
 }
 
-/** The row of one manifest, to go on with its tags. */
+/** The row of one manifest, to continue with its tags. */
 export function manifestRow(statements: Statements, repository: number, digest: string): Row | undefined {
   return statements.get(`${WITH_PULL} WHERE m.repository = ? AND m.digest = ?`, repository, digest)
 }
@@ -43,7 +43,7 @@ interface Order {
   from: ManifestCursor
 }
 
-/** Behind all digests: they are ASCII. */
+/** Sorts after all digests, which are ASCII. */
 const LAST_DIGEST = '\u007f'
 
 function firstCursor(descending: boolean): ManifestCursor {
@@ -87,7 +87,7 @@ function* rowsByDigest(
   for (const row of rows) yield { row, cursor: { key: 0, digest: row.digest as string } }
 }
 
-/** What was never pulled comes as pulled at time 0, in the order of digests. */
+/** Manifests that were never pulled count as pulled at time 0, in the order of digests. */
 function* rowsByPull(order: Order): Generator<OrderedRow> {
   const { descending, from } = order
   const never = (start: ManifestCursor) => rowsByDigest({ ...order, from: start }, NEVER_PULLED)

@@ -33,7 +33,7 @@ export function putManifest(statements: Statements, command: PutManifest): Outco
 
   const stored = found === undefined ? undefined : storedMediaType(statements, found, command.digest)
   const isSame = stored !== undefined && isSameMediaType(stored, command.mediaType)
-  // Under a type that no manifest has, it can't have been pushed on purpose.
+  // With a type that a manifest cannot have, it can't have been pushed deliberately.
   if (stored !== undefined && !isSame && isManifestType(stored)) {
     return { result: 'other-media-type', mediaType: stored }
   }
@@ -55,7 +55,7 @@ function storedMediaType(statements: Statements, repository: number, digest: Dig
   return row?.media_type as string | undefined
 }
 
-/** Stores a manifest that is new, or has another media type from now on, which readers see. */
+/** Stores a manifest that is new, or whose media type changes, which readers see. */
 function storeManifest(
   statements: Statements,
   repository: number,
@@ -133,7 +133,7 @@ export function deleteManifest(statements: Statements, command: DeleteManifest):
   return { result: 'deleted', ...((areTagsLeft || areEdgesLeft) && { areRowsLeft: true }) }
 }
 
-/** Removes a manifest and what is known of it, but for its edges. */
+/** Removes a manifest and its data, except for its edges. */
 function removeRows(statements: Statements, repository: number, digest: Digest): void {
   buryEdgesTo(statements, repository, digest)
   statements.run('DELETE FROM manifests WHERE repository = ? AND digest = ?', repository, digest)

@@ -1,6 +1,6 @@
 import type { Statements } from './statements.ts'
 
-/** How far the change log was worked through, as a sequence number: for pruning and for counting. */
+/** How far the change log was processed, as a sequence number: for pruning and for counting. */
 export type Mark = 'pruned-changes' | 'counted-changes'
 
 /** Reads a mark; 0 before anything was done. */

@@ -7,7 +7,7 @@ interface Entry {
 }
 
 /**
- * What was read, for as long as nothing has changed in the part of the store that it is of. Bounded in bytes; what was used last stays.
+ * A cache of reads. An entry is valid until its part of the store changes. The size is bounded in bytes; recently used entries stay.
  */
 export class Memo {
   readonly #versions: Versions
@@ -22,19 +22,19 @@ export class Memo {
   }
 
   /**
-   * What a reading gives, or gave.
+   * The result of a read, new or cached.
    *
-   * @param key of the reading, among all
-   * @param parts of the store that it looks at; see {@link Versions.read}
-   * @param read gives the value; it must look at the store before it first waits
-   * @param sizeOf how many bytes a value takes, about; undefined if it is too large to keep
+   * @param key identifies the read
+   * @param parts the parts of the store that it reads; see {@link Versions.read}
+   * @param read returns the value; it must read the store before its first await
+   * @param sizeOf the approximate size of a value in bytes; undefined if it is too large to keep
    */
   async get<T>(
     key: string,
     parts: readonly string[],
     { read, sizeOf }: { read: () => Promise<T>; sizeOf: (value: T) => number | undefined },
   ): Promise<T> {
-    // Before the store is looked at: what changes after this makes the entry useless, never wrong.
+    // This happens before the store is read: a later change makes the entry useless, never wrong.
     const version = this.#versions.read(parts)
     if (version === undefined) return await read()
     const found = this.#recent.get(key) ?? this.#older.get(key)

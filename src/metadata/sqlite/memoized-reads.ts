@@ -9,7 +9,7 @@ const MAX_BYTES = 32 * 1024 * 1024
 const MAX_ITEMS = 1000
 const ROW_BYTES = 400
 
-/** The reads that clients ask for again and again, looked up only once while nothing has changed. */
+/** Caches the reads that clients repeat often, for as long as nothing has changed. */
 export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): Omit<Reads, 'close'> {
   const memo = new Memo(versions, MAX_BYTES)
   const { repositories, tags, manifests, blobs } = reads
@@ -52,7 +52,7 @@ export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): 
     },
     blobs: {
       ...blobs,
-      // A blob that is pushed to another repository may lie elsewhere from then on.
+      // If a blob is pushed to another repository, its location may change.
       find: (name, digest) =>
         memo.get(`blob ${name} ${digest}`, [name, digest], {
           async read() {
@@ -67,9 +67,9 @@ export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): 
 }
 
 /**
- * Bytes that lie in the database are held against their digest before they are kept, since no checksum of SQLite does that.
+ * Bytes from the database are compared with their digest before they are cached, since SQLite has no checksum for them.
  *
- * @throws if they are damaged; to push them again heals them
+ * @throws if they are damaged; pushing them again repairs them
  */
 function checkBytes(digest: Digest, bytes: Uint8Array): void {
   const algorithm = hashAlgorithmOf(digest)

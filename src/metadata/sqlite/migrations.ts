@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 
-/** The data folder was written by a version of the program that knows more than this one. */
+/** The data folder was written by a newer version of the program. */
 export class NewerDataError extends Error {
   override readonly name = 'NewerDataError'
 }
@@ -256,7 +256,7 @@ export function schemaVersion(database: DatabaseSync, migrations: readonly strin
 /**
  * Brings a database to the newest schema.
  *
- * @throws NewerDataError if it is ahead of this program; nothing is touched then
+ * @throws NewerDataError if it is newer than this program; nothing is changed then
  */
 export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
   for (let next = schemaVersion(database, migrations); next < migrations.length; next++) {

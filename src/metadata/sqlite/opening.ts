@@ -8,18 +8,18 @@ import { isStoreFailure, primaryCode, SQLITE_BUSY, SQLITE_FULL } from './sqlite-
 
 const BUSY_TIMEOUT_MS = 10_000
 /**
- * For every connection. SQLite would keep what it may have to undo, and what it sorts, in files of a temporary folder, and a container whose root
- * cannot be written has none. What is undone are the pages that one command changes; lists come in order from an index.
+ * For every connection. By default SQLite keeps rollback data and sort data in files of a temporary folder, and a container with a
+ * read-only root has none. Both stay small: the rollback data is the pages that one command changes, and lists come in order from an index.
  */
 export const WITHOUT_TEMPORARY_FILES = 'PRAGMA temp_store = MEMORY'
-/** A checkpoint costs syncs of its own, so that there is one for each 16 MiB of log; what a crash leaves must be read at the next start. */
+/** A checkpoint costs additional syncs, so there is one for each 16 MiB of log. A log that a crash leaves must be read at the next start. */
 const WRITING = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
   PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768`
 
 /**
- * Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is gone on close.
+ * Opens a database for writing and brings it to the newest schema; `:memory:` makes one that is lost on close.
  *
- * @throws NewerDataError, JournalDamagedError; nothing is touched then
+ * @throws NewerDataError, JournalDamagedError; nothing is changed then
  */
 export function openForWriting(path: string): DatabaseSync {
   if (path !== ':memory:' && existsSync(path)) {
@@ -40,9 +40,9 @@ export function openForWriting(path: string): DatabaseSync {
 }
 
 /**
- * Opens a database for writing on a disk that may be full: then the reserve gives the space that the opening itself needs.
+ * Opens a database for writing on a disk that may be full. In that case the reserve provides the space that opening needs.
  *
- * @param prepare a first step, for which the same is true
+ * @param prepare a first step, which also gets that space
  * @throws as {@link openForWriting}
  */
 export function openWithReserve(
@@ -68,7 +68,7 @@ export function openWithReserve(
   }
 }
 
-/** Opening for writing changes a file already: it would take in the journal of a crashed server. */
+/** Opening for writing already changes a file, since it would recover the journal of a crashed server. */
 function refuseNewer(path: string): void {
   const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
   try {
@@ -83,12 +83,12 @@ const MAX_REWRITTEN = 64 * 1024 * 1024
 const INCREMENTAL = 2
 
 /**
- * Prepares a database of an older version to give space back: it must be rewritten once, which is done at a start if it is small. A
- * larger one stays as it is, and reuses what it frees; docs/operations/disk-full.md says how to rewrite it.
+ * Prepares a database of an older version to return space. It must be rewritten once, which happens at a start if it is small. A larger one
+ * stays as it is and reuses the space that it frees; docs/operations/disk-full.md explains how to rewrite it.
  */
 function letShrink(database: DatabaseSync): void {
   const { auto_vacuum: mode } = database.prepare('PRAGMA auto_vacuum').get() ?? {}
-  // To say it again would write it again.
+  // Setting it again would write it again.
   if (mode === INCREMENTAL) return
   database.exec('PRAGMA auto_vacuum = INCREMENTAL')
   const size = databaseSize(database)
@@ -96,7 +96,7 @@ function letShrink(database: DatabaseSync): void {
   try {
     database.exec('VACUUM')
   } catch (error) {
-    // It needs as much space again, and whoever else has it open must be gone; the next start tries again.
+    // This needs as much free space as the database has, and no other process may have it open. The next start tries again.
     if (![SQLITE_FULL, SQLITE_BUSY].includes(primaryCode(error) ?? 0)) throw error
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Row } from './statements.ts'
 
-/** What a page may send: so many items, and about so many bytes of JSON. */
+/** The limits of a page: the number of items, and the approximate number of bytes of JSON. */
 export interface PageLimits {
   limit: number
   maxBytes: number
@@ -9,19 +9,19 @@ export interface PageLimits {
 
 /** Rows of the list itself. */
 const MAX_ROWS_LOOKED_AT = 10_000
-/** Rows of other tables that are looked at on the way: tags, and what names a manifest. */
+/** Rows of other tables that are also read: tags, and parents of a manifest. */
 const MAX_STEPS = 100_000
-/** Of texts whose length whoever pushed them has chosen. */
+/** Bytes of texts whose length was chosen by the client that pushed them. */
 const MAX_BYTES_READ = 16 * 1024 * 1024
 
-/** Reading is synchronous, so this is for how long others on the same thread wait: about ten milliseconds. */
+/** Reading is synchronous, so this determines how long other work on the same thread waits: about ten milliseconds. */
 const STEPS_OF_A_SLICE = 2_000
 const BYTES_OF_A_SLICE = 1024 * 1024
 
 /**
- * What one page of a list may cost, in the units in which it is spent: bytes that are sent, rows and bytes that are read. All lists whose
- * rows hold text that a client has chosen count with one of these. What is looked for is read in slices, between which others have
- * their turn; a page that has spent its budget ends, and the next one goes on there.
+ * What one page of a list may cost: bytes that are sent, and rows and bytes that are read. All lists whose rows contain text from clients
+ * use one of these. A search reads in slices, and other work has its turn between them. A page that has spent its budget ends, and the next
+ * one continues there.
  */
 export class PageBudget {
   readonly #limits: PageLimits
@@ -37,7 +37,7 @@ export class PageBudget {
     this.#limits = limits
   }
 
-  /** Counts a row of the list that was read, whether or not it is wanted. @param texts those of its columns that may be long */
+  /** Counts a row of the list that was read, whether or not it is included. @param texts those of its columns that may be long */
   countRow(row: Row, texts: readonly string[]): void {
     let bytes = 0
     for (const column of texts) bytes += textLength(row[column])
@@ -53,7 +53,7 @@ export class PageBudget {
     this.#sliceSteps += steps
   }
 
-  /** Whether an item of so many bytes of JSON fits. The first one always does. */
+  /** Whether an item of a number of bytes of JSON fits. The first one always does. */
   fits(bytes: number): boolean {
     return this.#items === 0 || (this.#items < this.#limits.limit && bytes <= this.bytesLeft)
   }
@@ -69,7 +69,7 @@ export class PageBudget {
     return Math.max(0, this.#limits.maxBytes - this.#bytes)
   }
 
-  /** Whether the page must end before it looks at another row. */
+  /** Whether the page must end before it reads another row. */
   get isSpent(): boolean {
     return (
       this.#items >= this.#limits.limit ||
@@ -79,12 +79,12 @@ export class PageBudget {
     )
   }
 
-  /** Whether others should have their turn before it looks at another row. */
+  /** Whether other work should have its turn before it reads another row. */
   get isSliceOver(): boolean {
     return this.#sliceSteps >= STEPS_OF_A_SLICE || this.#sliceBytes >= BYTES_OF_A_SLICE
   }
 
-  /** Gives others their turn. Nothing may be open on the connection meanwhile. */
+  /** Gives other work its turn. Nothing may be open on the connection in the meantime. */
   async nextSlice(): Promise<void> {
     await setImmediate()
     this.#sliceSteps = 0

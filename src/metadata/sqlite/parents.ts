@@ -2,8 +2,8 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Statements } from './statements.ts'
 
 /**
- * Whether a row of `edges e` counts. What a live manifest names is in `edges`, what a deleted one names in `grave_edges`. Rows of one that
- * was deleted with more of them than one transaction moves stay in `edges` for a while.
+ * Whether a row of `edges e` counts. The edges of a live manifest are in `edges`, those of a deleted one in `grave_edges`. If a deleted
+ * manifest had more edges than one transaction moves, they stay in `edges` for some time.
  */
 export const IS_OF_LIVE =
   'EXISTS (SELECT 1 FROM manifests p WHERE p.repository = e.repository AND p.digest = e.parent)'
@@ -25,7 +25,7 @@ export function manifestThatNeeds(
   return row?.parent as Digest | undefined
 }
 
-/** Whether a manifest of the repository names this digest, also one that was deleted and can be brought back. */
+/** Whether a manifest of the repository names this digest, including a deleted one that can be restored. */
 export function isNamed(statements: Statements, repository: number, digest: Digest): boolean {
   const row = statements.get(
     `SELECT 1 FROM edges e WHERE repository = ?1 AND child = ?2 AND (${IS_OF_LIVE} OR ${IS_OF_GRAVE})
@@ -38,8 +38,8 @@ export function isNamed(statements: Statements, repository: number, digest: Dige
 }
 
 /**
- * Remembers that content was here, which is about to leave the repository: of deleted manifests that name it, and whose edges have not
- * moved yet. No live manifest names it.
+ * Records that content was in the repository before it is removed. This concerns deleted manifests that name it and whose edges have not
+ * been moved yet. No live manifest names it.
  */
 export function buryEdgesTo(statements: Statements, repository: number, child: Digest): void {
   const buried = `edges AS e INDEXED BY edges_by_child WHERE e.repository = ? AND e.child = ?

@@ -24,8 +24,8 @@ export function pruneChanges(statements: Statements, command: PruneChanges): Out
 }
 
 /**
- * How many changes at the beginning are old. What is behind a younger one waits for it; but one of the future was written by a clock
- * that went wrong, and is as old as what follows.
+ * How many changes at the beginning are old. A change after a younger one waits for it. But a change with a time in the future was written
+ * while the clock was wrong, and counts as old as the next one.
  */
 function oldOnes(rows: Row[], { before, at }: PruneChanges): number {
   const young = rows.findIndex((row) => (row.at as number) >= before && (row.at as number) <= at)
@@ -49,7 +49,7 @@ function prune(statements: Statements, row: Row): void {
     ) > 0
   const isOfTag = row.kind === 'tag-set' || row.kind === 'tag-removed'
   if (isLive && isOfTag) forgetEarlier(statements, row)
-  // The last row of a tag says what it is at the horizon; it goes with the next one of that tag.
+  // The last row of a tag defines its state at the horizon. It is removed with the next row of that tag.
   if (isLive && row.kind === 'tag-set') return
   statements.run('DELETE FROM changes WHERE sequence = ?', row.sequence as number)
   if (isLive) return

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { WITHOUT_TEMPORARY_FILES } from './opening.ts'
 
-/** A database cannot be read without leaving a file beside it that its owner could not use. */
+/** A database cannot be read without leaving a file next to it that its owner could not use. */
 export class UnreadableDatabaseError extends Error {
   override readonly name = 'UnreadableDatabaseError'
 }
@@ -13,20 +13,20 @@ const BUSY_TIMEOUT_MS = 10_000
 const MAX_ATTEMPTS = 20
 const PAUSE_MS = 250
 
-/** What tells a database file that was written to since from one that was not. */
+/** Shows whether a database file has been written to since. */
 interface Stamp {
-  /** Whether there is a log, so that a server has the database or has crashed. */
+  /** Whether there is a log, which means that a server has the database open or has crashed. */
   hasLog: boolean
   file: string
 }
 
 /**
- * Reads a database that a server may have open, may open at any moment, or has left for good, and changes nothing.
+ * Reads a database without changing anything. A server may have it open or may open it at any moment.
  *
- * Where there is no write-ahead log, opening it in the usual way would make one. So it is opened as a file that never changes, which
- * needs neither a log nor a lock; if it has changed all the same when everything is read, a server was started, and it is read again.
+ * If there is no write-ahead log, opening it in the usual way would create one. So it is opened as an immutable file, which needs neither a
+ * log nor a lock. If it has changed anyway when everything is read, a server was started, and it is read again.
  *
- * @param read is called once more for each such change, with another connection
+ * @param read called once more for each such change, with another connection
  * @throws UnreadableDatabaseError, the error of SQLite, or what `read` throws
  */
 export async function readQuietly<T>(
@@ -37,9 +37,9 @@ export async function readQuietly<T>(
 }
 
 /**
- * As {@link readQuietly}, for what is too much to be kept without the connection.
+ * Like {@link readQuietly}, for results that are too large to keep without the connection.
  *
- * @param use is called with what was read once it is known to be right, while the connection is still open
+ * @param use called with the result once it is known to be correct, while the connection is still open
  */
 export async function readAndUse<Read, Used>(
   path: string,
@@ -51,7 +51,7 @@ export async function readAndUse<Read, Used>(
     const database = open(path, before)
     try {
       const found = await outcomeOf(() => read(database))
-      // A server that has it keeps what is read right by its log.
+      // If a server has it open, its log keeps the reads consistent.
       if (before.hasLog || before.file === stampOf(path).file) return await use(found())
     } finally {
       database.close()
@@ -61,7 +61,7 @@ export async function readAndUse<Read, Used>(
   throw new UnreadableDatabaseError('it keeps changing')
 }
 
-/** What a step gives, or throws, once it is asked for. */
+/** The result of a step, which is returned or thrown when it is requested. */
 async function outcomeOf<T>(step: () => T | Promise<T>): Promise<() => T> {
   try {
     const value = await step()
@@ -90,7 +90,7 @@ function openAsIs(path: string): DatabaseSync {
   return new DatabaseSync(url, { readOnly: true })
 }
 
-/** The index of a log is made by whoever reads it first. SQLite gives it to the owner of the database only if root makes it. */
+/** The first reader of a log creates its index. SQLite gives the index to the owner of the database only if root creates it. */
 function refuseForeignIndex(path: string): void {
   if (statSync(`${path}-shm`, { throwIfNoEntry: false }) !== undefined) return
   const user = process.geteuid?.()

@@ -6,8 +6,8 @@ import { IS_LIVE } from './tags.ts'
 const MAX_STEPS_OF_A_MANIFEST = 10_000
 
 /**
- * Which manifests of a repository a tag reaches: those that it points to, what they name, and what refers to any of these. It remembers
- * what it found, so one is for one page.
+ * Determines which manifests of a repository a tag reaches: those that it points to, those that they name, and those that refer to any of
+ * these. It remembers its results, so each page needs a new instance.
  */
 export class TagReach {
   readonly #statements: Statements
@@ -20,18 +20,18 @@ export class TagReach {
     this.#repository = repository
   }
 
-  /** How many manifests it has looked at. */
+  /** How many manifests it has read. */
   get steps(): number {
     return this.#steps
   }
 
-  /** Whether a tag reaches a manifest. Where finding out would take too long it says yes: nobody deletes it then. */
+  /** Whether a tag reaches a manifest. If finding out would take too long, the answer is yes, so that nobody deletes the manifest. */
   reaches(digest: Digest): boolean {
     const known = this.#known.get(digest)
     if (known !== undefined) return known
     const seen = new Set([digest])
     let isReached = false
-    // A set goes on with what is added to it while it is read.
+    // Iterating over a set includes elements that are added in the meantime.
     for (const next of seen) {
       this.#steps++
       const reached = this.#known.get(next)
@@ -56,7 +56,7 @@ export class TagReach {
     return row !== undefined
   }
 
-  /** A manifest is reached by what names it, and by what it refers to. */
+  /** A manifest is reached from the manifests that name it, and from the manifest that it refers to. */
   #addAbove(digest: Digest, seen: Set<Digest>): void {
     const parents = this.#statements.all(
       `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} LIMIT ?`,

@@ -2,9 +2,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { primaryCode } from './sqlite-error.ts'
 
 /**
- * Keeps other threads from writing to the memory that all connections of a database share. SQLite notes there up to where the log is being
- * read; whoever reads first after a commit makes a new note, and that memory is a file: on a disk that stands still the reader would stand
- * still as well, before it has read anything. So the writer reads first.
+ * Keeps other threads from writing to the memory that all connections of a database share. SQLite records there up to where the log is
+ * being read. The first reader after a commit makes a new record, and that memory is a file: on a stalled disk the reader would stall as
+ * well, before it has read anything. So the writer reads first.
  */
 export class ReadMark {
   readonly #database: DatabaseSync
@@ -17,7 +17,7 @@ export class ReadMark {
     this.move()
   }
 
-  /** Notes that what is committed by now is read. Where that fails, whoever reads first finds out what is wrong. */
+  /** Records that all commits so far are being read. If this fails, the first reader will get the error. */
   move(): void {
     try {
       this.#read.get()

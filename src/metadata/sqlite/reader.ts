@@ -20,13 +20,13 @@ import { findUpload } from './uploads.ts'
 
 const LONG_TEXTS = ['artifactType', 'annotations']
 
-/** The reads of a metadata store on a connection of their own. */
+/** The reads of a metadata store on a separate connection. */
 export type Reads = Omit<MetadataStore, 'commit' | 'close'> & {
-  /** Lets all go who wait for something. */
+  /** Resolves all waiters. */
   close(): void
 }
 
-/** Makes the reads over a connection that sees what the writer has committed. */
+/** Makes the reads on a connection that sees the commits of the writer. */
 export function sqliteReads(statements: Statements): Reads {
   const watch = new ChangeWatch(() => changeBounds(statements).last)
   return {
@@ -92,7 +92,7 @@ function readManifest(
   return row as unknown as (ManifestRecord & { bytes: Uint8Array }) | undefined
 }
 
-/** SQLite would take the primary key for the order of digests, and look at every manifest of the repository. */
+/** Otherwise SQLite would use the primary key for the order of digests and read every manifest of the repository. */
 const REFERRERS = `SELECT ${MANIFEST_COLUMNS}, m.artifact_type AS artifactType, m.annotations
   FROM manifests m INDEXED BY manifests_by_subject
   WHERE m.repository = ? AND m.subject = ? AND m.digest > ? ORDER BY m.digest`
@@ -113,7 +113,7 @@ async function listReferrers(statements: Statements, query: ReferrersQuery): Pro
   }
 }
 
-/** What one slice of a page has found, and the digest behind which the list goes on; undefined at its end. */
+/** The results of one slice of a page, and the digest after which the list continues; undefined at its end. */
 interface ReferrersSlice {
   descriptors: Descriptor[]
   goesOn?: Digest
@@ -144,7 +144,7 @@ function gatherReferrers(
   return { descriptors }
 }
 
-/** About how many bytes of JSON a descriptor takes; whoever pushed the manifest chose how many. */
+/** About how many bytes of JSON a descriptor takes. The client that pushed the manifest determined its size. */
 function descriptorSize(row: Row): number {
   const texts = [row.annotations as string | null, JSON.stringify(row.artifactType), row.mediaType as string]
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 250)

@@ -3,13 +3,13 @@ import type { RepositoryName } from '../../oci/reference.ts'
 import type { ChangeKind } from '../changes.ts'
 import type { Row, Statements } from './statements.ts'
 
-/** The id of a repository, or undefined if there is none of this name. */
+/** The id of a repository, or undefined if none has this name. */
 export function findRepository(statements: Statements, name: RepositoryName): number | undefined {
   return statements.get('SELECT id FROM repositories WHERE name = ?', name)?.id as number | undefined
 }
 
 /**
- * The id of a repository, which is created if there is none of this name; undefined while one of this name is being deleted.
+ * The id of a repository, which is created if none has this name; undefined while one of this name is being deleted.
  */
 export function ensureRepository(
   statements: Statements,
@@ -21,7 +21,7 @@ export function ensureRepository(
   return isBeingDeleted(statements, name) ? undefined : createRepository(statements, name, at)
 }
 
-/** Creates a repository. There must be none of this name, nor one that is being deleted. @returns its id */
+/** Creates a repository. No repository may have this name, not even one that is being deleted. @returns its id */
 export function createRepository(statements: Statements, name: RepositoryName, at: number): number {
   const row = statements.get(
     'INSERT INTO repositories (name, revision, created, updated) VALUES (?, 0, ?, ?) RETURNING id',
@@ -34,14 +34,14 @@ export function createRepository(statements: Statements, name: RepositoryName, a
   return id
 }
 
-/** The names of the repositories in rows that have them as `name`; a deleted one, whose rows are still to be removed, has none. */
+/** The names of the repositories in rows that have them as `name`; a deleted repository whose rows are not removed yet has no name. */
 export function namesIn(rows: readonly Row[]): RepositoryName[] {
   const names = new Set(rows.map(({ name }) => name))
   names.delete(null)
   return [...names] as RepositoryName[]
 }
 
-/** Whether a deleted repository of this name still has rows. While it has, there is no other one of this name. */
+/** Whether a deleted repository of this name still has rows. While it has, no other repository has this name. */
 export function isBeingDeleted(statements: Statements, name: RepositoryName): boolean {
   const row = statements.get(
     'SELECT finished FROM deleted_repositories WHERE name = ? ORDER BY id DESC LIMIT 1',

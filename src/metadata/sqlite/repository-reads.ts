@@ -58,7 +58,7 @@ function findDeletion(statements: Statements, name: RepositoryName): RepositoryD
 const ENTRIES = `SELECT r.name, r.id, r.revision, r.created, r.updated, c.revision AS countedRevision, c.tags, c.manifests, c.blobs,
     c.size, c.at, c.took FROM repositories r LEFT JOIN counts c ON c.repository = r.id`
 
-/** Behind all names: they are letters, digits and some signs of ASCII. */
+/** Sorts after all names, which consist of letters, digits and some other ASCII characters. */
 const END = '~'
 
 function listBelow(statements: Statements, { parent, after, limit }: RepositoryQuery): Page<RepositoryEntry> {
@@ -97,7 +97,7 @@ function countOf(row: Row): RepositoryCount {
 
 /** All names below a path: from `start` on, and less than `end`. */
 function below(path: string): { start: string; end: string } {
-  // The sign behind "/" in ASCII.
+  // The character after "/" in ASCII.
   return { start: `${path}/`, end: `${path}0` }
 }
 
@@ -117,16 +117,16 @@ function listChildren(
   }
 }
 
-/** The first child behind another, in byte order: a seek for it, and one for each shorter name that it begins with. */
+/** The first child after another, in byte order. This takes one seek, and another for each shorter name that is a prefix of it. */
 function nextChild(statements: Statements, base: string, last: string): string | undefined {
-  // No name goes on with a sign that comes before "-".
+  // No name continues with a character that sorts before "-".
   let start = last === '' ? base : `${base}${last}-`
   for (;;) {
     const name = firstName(statements, start, base === '' ? END : below(base.slice(0, -1)).end)
     if (name === undefined) return undefined
     const child = name.slice(base.length).split('/', 1)[0] ?? ''
     if (child > last) {
-      // "a/x" comes behind "a-b", though "a" comes before.
+      // "a/x" sorts after "a-b", although "a" sorts before it.
       const shorter = beginningsOf(child).find(
         (beginning) => beginning > last && hasBelow(statements, base + beginning),
       )
@@ -136,7 +136,7 @@ function nextChild(statements: Statements, base: string, last: string): string |
   }
 }
 
-/** What a component begins with and would come behind it if it had something below. */
+/** The prefixes of a component that would sort after it if they had repositories below them. */
 function beginningsOf(child: string): string[] {
   return [...child.matchAll(/[a-z0-9](?=[.-])/g)].map((match) => child.slice(0, match.index + 1))
 }

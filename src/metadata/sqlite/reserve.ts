@@ -4,24 +4,24 @@ import { dirname } from 'node:path'
 
 const MIB = 1024 * 1024
 const SIZE = 8 * MIB
-/** Of a very small file system it takes no more than this part. */
+/** On a very small file system it takes at most this fraction. */
 const MAX_PART = 1 / 32
-/** While less than so many times its size is free, it is not made: what is free then is for those who write. */
+/** It is not created while less than this many times its size is free, which is then left for writes. */
 const ROOM = 4
 
 /**
- * A file that only takes space, beside the database. On a full disk it is given up, so that what frees space has what it needs to be
- * written down, and made again of what is left at once, so that nobody else takes it.
+ * A file next to the database that only occupies space. On a full disk it is given up, so that commands that free space have the space to
+ * be recorded. It is then recreated at once from the remaining space, so that nothing else takes it.
  */
 export class Reserve {
   readonly #path: string
 
-  /** @param database the path of the database, beside which it lies */
+  /** @param database the path of the database, next to which it is stored */
   constructor(database: string) {
     this.#path = `${database}-reserve`
   }
 
-  /** Makes it, or makes it whole again, if there is ample space. */
+  /** Creates it, or restores its full size, if there is ample space. */
   make(): void {
     const wanted = this.#wanted()
     if (this.#size() >= wanted) return
@@ -29,7 +29,7 @@ export class Reserve {
     if (bavail * bsize >= ROOM * wanted) this.#fill(wanted)
   }
 
-  /** Gives its space up for the time of a step, and takes back what the step has left of it. */
+  /** Gives up its space for the duration of a step, and takes back the rest afterwards. */
   lend<T>(step: () => T): T {
     rmSync(this.#path, { force: true })
     try {
@@ -48,7 +48,7 @@ export class Reserve {
     return statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
   }
 
-  /** With random bytes, since a file system may keep zeros in less space. */
+  /** Writes random bytes, since a file system may store zeros in less space. */
   #fill(size: number): void {
     const bytes = randomBytes(Math.min(MIB, size))
     const file = openSync(this.#path, 'w', 0o600)

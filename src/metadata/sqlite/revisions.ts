@@ -1,7 +1,7 @@
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Statements } from './statements.ts'
 
-/** What is known of a repository's part of the change log: all behind `pruned`, up to `revision`. */
+/** The known range of a repository's part of the change log: all revisions after `pruned`, up to `revision`. */
 export interface RepositoryLog {
   id: number
   revision: number
@@ -20,7 +20,7 @@ export function findLog(statements: Statements, name: RepositoryName): Repositor
   return row as unknown as RepositoryLog | undefined
 }
 
-/** The last revision whose time or sequence is not behind a value; both rise with the revision, so an index of it does for all three. */
+/** The last revision whose time or sequence is not after a value. Both rise with the revision, so one index on the revision serves all three. */
 export function lastRevision(
   statements: Statements,
   log: RepositoryLog,

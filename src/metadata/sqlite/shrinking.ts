@@ -2,7 +2,7 @@ import type { Outcome } from '../command.ts'
 import type { ShrinkStore } from '../contents.ts'
 import type { Statements } from './statements.ts'
 
-/** So many free pages are kept for what is written next; to give them back and take them again would cost more. */
+/** This many free pages are kept for the next writes. Returning them and allocating them again would cost more. */
 const KEPT_PAGES = 1024
 
 /** @see ShrinkStore */

@@ -9,12 +9,12 @@ import { MIGRATIONS, schemaVersion } from './migrations.ts'
 import { primaryCode, SQLITE_CORRUPT } from './sqlite-error.ts'
 import { prepareStatements, type Row, type Statements } from './statements.ts'
 
-/** The database is damaged, or is put together of copies of different moments. */
+/** The database is damaged, or consists of copies from different moments. */
 export class DatabaseDamagedError extends Error {
   override readonly name = 'DatabaseDamagedError'
 }
 
-/** How much is known of a database: nothing spoke against it, it was looked through, or there was no time for all of it. */
+/** How far a database was checked: there was no reason to check it, it was checked completely, or there was no time for all of it. */
 export type Soundness = 'trusted' | 'checked' | 'in part'
 
 const LOG_MISSING = 'its write-ahead log metadata.sqlite-wal is missing'
@@ -22,21 +22,21 @@ const TORN = 'the database and its write-ahead log were copied at different time
 const BUSY_TIMEOUT_MS = 10_000
 const PAGE = 1000
 const MIB = 1024 * 1024
-/** What SQLite can look through in about a second: all of it, or all but whether indexes fit their tables. */
+/** The size that SQLite can check in about a second: completely, or without comparing indexes with their tables. */
 const MAX_INTEGRITY = 64 * MIB
 const MAX_QUICK = 256 * MIB
 /** A start must not take longer than five seconds in all. */
 const PATIENCE_MS = 3_000
-/** Between two steps of some milliseconds, beside what else the thread does. */
+/** The pause between two steps of some milliseconds, since the thread also does other work. */
 const PAUSE_MS = 20
 
 /**
- * Refuses a database that cannot be what a server left. It is only read: nothing is changed, not even the log taken in.
+ * Refuses a database that cannot be as a server left it. It is only read: nothing is changed, not even the log is recovered.
  *
- * After an orderly end only the marks are looked at. After a crash, or if it may be a copy of a database in use, SQLite checks a small one, and
- * then it is looked through for whatever names something that is not there, for some seconds at most.
+ * After an orderly end only the marks are checked. After a crash, or if it may be a copy of a database in use, SQLite checks it if it is
+ * small. Then it is searched for references to missing rows, for some seconds at most.
  *
- * @returns what there was time for: `trusted` if there was no need to look
+ * @returns how far it was checked: `trusted` if there was no need to check
  * @throws DatabaseDamagedError, NewerDataError
  */
 export function refuseUnsound(path: string, patience = PATIENCE_MS): Soundness {
@@ -65,8 +65,8 @@ function isTorn(ofFile: JournalMarks | undefined, marks: JournalMarks | undefine
 }
 
 /**
- * Looks once for what tells that a database and its log are not of one moment, or that its log is damaged. A server that has it open
- * may change both between two looks, so that only what is found again and again is true.
+ * Checks once whether a database and its log are from different moments, or its log is damaged. A server that has it open may change both
+ * during the check, so only a result that is found repeatedly is reliable.
  *
  * @param database a connection to it
  */
@@ -83,7 +83,7 @@ export function problemOfJournal(path: string, database: DatabaseSync): string |
   }
 }
 
-/** The steps of a check that has time: all that SQLite finds, then whatever names something that is not there. */
+/** The steps of a check without a time limit: the full check of SQLite, then the search for references to missing rows. */
 export function* stepsOfFullCheck(database: DatabaseSync): Generator<string[]> {
   yield* guarded(stepsOfIntegrity(database))
   yield* stepsOfContent(database)
@@ -94,9 +94,9 @@ function* stepsOfIntegrity(database: DatabaseSync): Generator<string[]> {
 }
 
 /**
- * Looks through a database that is in use, step by step, for what its start had no time for.
+ * Checks a database that is in use, step by step, for problems that the start had no time to look for.
  *
- * @returns the first problem; undefined if there is none, or the signal was aborted before
+ * @returns the first problem; undefined if there is none, or the signal was aborted first
  */
 export async function findProblem(path: string, signal: AbortSignal): Promise<string | undefined> {
   const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
@@ -120,7 +120,7 @@ function refuseUnsoundContent(database: DatabaseSync, deadline: number): boolean
   return true
 }
 
-/** The steps of a check, each a part of some milliseconds, except for the first. Each gives the problems that it found. */
+/** The steps of a check. Each except the first takes some milliseconds. Each yields the problems that it found. */
 export function* stepsOfCheck(database: DatabaseSync): Generator<string[]> {
   const bytes = databaseSize(database)
   if (bytes <= MAX_INTEGRITY) yield integrityProblems(database, 'integrity_check(10)')
@@ -128,21 +128,21 @@ export function* stepsOfCheck(database: DatabaseSync): Generator<string[]> {
   yield* stepsOfContent(database)
 }
 
-/** The steps that look for whatever names something that is not there. */
+/** The steps that look for references to missing rows. */
 export function* stepsOfContent(database: DatabaseSync): Generator<string[]> {
-  // What an older version left is brought to this schema later.
+  // A database of an older version is migrated to this schema later.
   if (schemaVersion(database) === MIGRATIONS.length)
     yield* guarded(stepsOfTables(prepareStatements(database)))
 }
 
-/** What SQLite itself finds. @param check such as `integrity_check(10)` */
+/** The problems that SQLite itself finds. @param check such as `integrity_check(10)` */
 export function integrityProblems(database: DatabaseSync, check: string): string[] {
   const rows = database.prepare(`PRAGMA ${check}`).all()
   const texts = rows.map((row) => String(Object.values(row)[0]).replace(/\s+/g, ' '))
   return texts.filter((text) => text !== 'ok')
 }
 
-/** A page of the database that cannot be understood is a problem like any other, and ends the check. */
+/** A malformed page of the database is a problem like any other, and ends the check. */
 function* guarded(steps: Generator<string[]>): Generator<string[]> {
   try {
     yield* steps
@@ -153,11 +153,11 @@ function* guarded(steps: Generator<string[]>): Generator<string[]> {
 }
 
 interface Table {
-  /** The columns by which it is read in pages, each with what comes before all its values. */
+  /** The columns by which it is read in pages, each with a value that sorts before all its values. */
   place: Readonly<Record<string, string | number>>
-  /** Gives `place`, whether a row is `bad`, and what else `describe` needs. */
+  /** Selects `place`, whether a row is `bad`, and the other columns that `describe` needs. */
   sql: string
-  /** @returns undefined if it is right all the same */
+  /** @returns undefined if it is correct after all */
   describe(row: Row, statements: Statements): string | undefined
 }
 
@@ -230,7 +230,7 @@ function* stepsOfTables(statements: Statements): Generator<string[]> {
   }
 }
 
-/** A layer that lies elsewhere need not be here; the manifest itself says so. */
+/** A layer that is stored elsewhere need not be in the repository; the manifest says whether it is. */
 function isRequired(statements: Statements, { repository, parent, child, kind }: Row): boolean {
   if (kind !== 'layer') return true
   const manifest = statements.get(

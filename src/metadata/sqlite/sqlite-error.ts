@@ -11,7 +11,7 @@ export function primaryCode(error: unknown): number | undefined {
   return errcode === undefined ? undefined : errcode & 0xff
 }
 
-/** Whether the disk failed or is full, so that no command could have been done. */
+/** Whether the disk failed or is full, so that no command could have succeeded. */
 export function isStoreFailure(error: unknown): boolean {
   const code = primaryCode(error)
   return code === SQLITE_IOERR || code === SQLITE_FULL

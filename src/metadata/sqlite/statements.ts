@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 
-/** A row as SQLite gives it. */
+/** A row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>
 
 /** Statements of one connection, each prepared once. */
@@ -30,7 +30,7 @@ export function prepareStatements(database: DatabaseSync): Statements {
   }
 }
 
-/** SQLite would take an object in first place for named parameters, and bind nothing. */
+/** SQLite would treat an object in first place as named parameters, and bind nothing. */
 function checkValues(values: SQLInputValue[]): SQLInputValue[] {
   const [first] = values
   if (typeof first === 'object' && first !== null && !ArrayBuffer.isView(first)) {

@@ -12,30 +12,30 @@ import { sqliteWriter } from './writer.ts'
 import { outcomesOf, PortClient, type WriterClient } from './writer-client.ts'
 import { WriterHost } from './writer-host.ts'
 
-/** What another thread needs to use the same store; it must be sent with `writers` in the list of what is transferred. */
+/** What another thread needs to use the same store; it must be sent with `writers` in the transfer list. */
 export interface SharedMetadata {
   path: string
   versions: SharedArrayBuffer
-  /** By this come the ports of the writers. */
+  /** The port that delivers the ports of the writers. */
   writers: MessagePort
 }
 
-/** A metadata store that has the writer, and may be used by other threads as well. */
+/** A metadata store that owns the writer and may also be used by other threads. */
 export interface SqliteMetadata extends MetadataStore {
-  /** For one other thread, which must have closed its store before this one is closed. */
+  /** Gives access to one other thread, which must close its store before this one is closed. */
   share(): SharedMetadata
-  /** How much of it was looked through before it was opened. */
+  /** How far it was checked before it was opened. */
   readonly soundness: Soundness
 }
 
 const BUSY_TIMEOUT_MS = 10_000
 
 /**
- * A metadata store in one SQLite file: one writer on a thread of its own, which gathers what comes while it syncs into the next
- * transaction, and reads on a connection of each thread that reads.
+ * A metadata store in one SQLite file: one writer on its own thread, which gathers commits that arrive during a sync into the next
+ * transaction, and a read connection on each thread that reads.
  *
- * @param path of the file
- * @param onWriterDeath is told if the writer's thread died; another takes over by itself
+ * @param path the path of the file
+ * @param onWriterDeath called if the writer's thread died; another one takes over automatically
  * @throws NewerDataError if the file was written by a newer version, DatabaseDamagedError if it is damaged or torn
  */
 export async function sqliteMetadata({
@@ -46,7 +46,7 @@ export async function sqliteMetadata({
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
   const soundness = refuseUnsound(path)
-  // Only one server has this file, so whoever held an upload is gone.
+  // Only one server has this file open, so all previous holders of uploads are gone.
   const { database } = openWithReserve(path, (opened) =>
     opened.exec('UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease IS NOT NULL'),
   )
@@ -66,13 +66,13 @@ export async function sqliteMetadata({
       },
     }
   } catch (error) {
-    // A damaged database may be found to be so only by the first that reads it.
+    // The damage of a database may only be found by its first read.
     await host.close()
     throw error
   }
 }
 
-/** The store of another thread, or of this one, used from here. */
+/** Uses the store of another thread, or of this one, from this thread. */
 export function sharedMetadata({ path, versions, writers }: SharedMetadata): MetadataStore {
   const client = new PortClient()
   writers.on('message', (port: MessagePort) => client.attach(port))
@@ -86,7 +86,7 @@ export function sharedMetadata({ path, versions, writers }: SharedMetadata): Met
   })
 }
 
-/** A metadata store without a thread or a file, that is gone on close. */
+/** A metadata store without a thread or a file, which is lost on close. */
 export function memoryMetadata(): MetadataStore {
   const path = ':memory:'
   const database = openForWriting(path)
@@ -104,7 +104,7 @@ export function memoryMetadata(): MetadataStore {
   })
 }
 
-/** A page of a list touches some hundred leaves of large trees, which the 2 MiB that SQLite takes do not hold; each worker has this. */
+/** The cache size of each worker. A page of a list touches some hundred leaves of large trees, for which SQLite's default of 2 MiB is too small. */
 const READING = `${WITHOUT_TEMPORARY_FILES}; PRAGMA cache_size = -8192`
 
 function openForReading(path: string): DatabaseSync {

@@ -5,7 +5,7 @@ import type { StoredContent } from '../contents.ts'
 import { schemaVersion } from './migrations.ts'
 import { prepareStatements, type Statements } from './statements.ts'
 
-/** A content of the database: under a key of the blob store, or in the row itself. */
+/** A content of the database. Its bytes are under a key of the blob store, or in the row itself. */
 export interface ListedContent {
   id: number
   digest: Digest
@@ -16,7 +16,7 @@ export interface ListedContent {
 
 const MAX_HOLDERS = 3
 
-/** A page of all contents, in the order of their numbers. @param after the last number of the page before; 0 at first */
+/** A page of all contents, in the order of their numbers. @param after the last number of the previous page; 0 at first */
 export function listContents(database: DatabaseSync, after: number, limit: number): ListedContent[] {
   const rows = database
     .prepare('SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT ?')
@@ -29,13 +29,13 @@ export function listContents(database: DatabaseSync, after: number, limit: numbe
   }))
 }
 
-/** The bytes of a content that lie in its row; undefined if they do not, or no longer. */
+/** The bytes of a content from its row; undefined if they are not in the row, or no longer. */
 export function inlineBytes(database: DatabaseSync, id: number): Uint8Array | undefined {
   const bytes = database.prepare('SELECT bytes FROM contents WHERE id = ?').get(id)?.bytes
   return bytes instanceof Uint8Array ? bytes : undefined
 }
 
-/** Where the bytes of a digest lie now; undefined if nothing names it any more, or they lie in the row. */
+/** Where the bytes of a digest are stored now; undefined if nothing names it any more, or they are in the row. */
 export function placeOf(database: DatabaseSync, digest: Digest): StoredContent | undefined {
   const row = database
     .prepare('SELECT size, key FROM contents WHERE digest = ? AND key IS NOT NULL')
@@ -53,18 +53,18 @@ export function holdersOf(database: DatabaseSync, digest: Digest): string[] {
   return rows.map(({ name }) => String(name))
 }
 
-/** In which columns a key of the blob store can stand. What is in none of them leads to nothing. */
+/** The columns that can contain a key of the blob store. A key that is in none of them is not referenced. */
 const KEYS_OF_FIRST_SCHEMA = `SELECT key FROM contents WHERE key IS NOT NULL UNION ALL
   SELECT key FROM uploads WHERE key IS NOT NULL UNION ALL SELECT key FROM garbage`
 const NEXT_KEYS = 'UNION ALL SELECT next_key FROM uploads WHERE next_key IS NOT NULL'
 const FIRST_WITH_NEXT_KEYS = 3
 
-/** Where SQLite puts temporary files. */
+/** Where SQLite creates temporary files. */
 const TEMPORARY_FOLDERS = [process.env.SQLITE_TMPDIR, process.env.TMPDIR, '/var/tmp', '/usr/tmp', '/tmp']
 
 /**
- * A list of keys beside a database that is only read. SQLite keeps it in a temporary file, so that memory does not grow with it; only in a
- * container that has no folder for that, it is kept in memory.
+ * A list of keys that accompanies a read-only database. SQLite keeps it in a temporary file, so that memory does not grow with it. Only in
+ * a container without a folder for temporary files, it is kept in memory.
  */
 export class KeyList {
   readonly #statements: Statements
@@ -82,12 +82,12 @@ export class KeyList {
     this.#statements.run('INSERT OR IGNORE INTO temp.listed_keys (key) VALUES (?)', key)
   }
 
-  /** Takes from the list all that the database names, as it is at one moment. */
+  /** Removes all keys from the list that the database references, as it is at one moment. */
   dropNamed(): void {
     this.#statements.run(`DELETE FROM temp.listed_keys WHERE key IN (${this.#named})`)
   }
 
-  /** A page of what is left, in order. @param after the last key of the page before; empty at first */
+  /** A page of the remaining keys, in order. @param after the last key of the previous page; empty at first */
   page(after: string, limit: number): string[] {
     const rows = this.#statements.all(
       'SELECT key FROM temp.listed_keys WHERE key > ? ORDER BY key LIMIT ?',

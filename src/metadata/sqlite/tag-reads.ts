@@ -37,7 +37,7 @@ function listTags(
   return pageOf(rows, limit, (row) => row.name as Tag)
 }
 
-/** Must be written as the index has it, or that is not used. */
+/** Must be written exactly as in the index, otherwise SQLite does not use the index. */
 const OF_TAGS = `kind IN ('tag-set', 'tag-removed')`
 
 const AVAILABLE = `EXISTS (SELECT 1 FROM manifests m WHERE m.repository = c.repository AND m.digest = c.new) AS available`
@@ -101,11 +101,11 @@ function revisionAt(
 interface Moment {
   repository: number
   revision: number
-  /** Then tags do not count that went with their manifest, even if the log does not tell of each yet. */
+  /** Tags that were removed with their manifest do not count then, even if the log does not contain each removal yet. */
   isNow: boolean
 }
 
-/** Must be as in {@link IS_LIVE}, of a change in place of a tag. */
+/** Must be the same as {@link IS_LIVE}, for a change instead of a tag. */
 const IS_DOOMED = `EXISTS (SELECT 1 FROM doomed_tags d
   WHERE d.repository = c.repository AND d.digest = c.new AND d.revision >= c.revision) AS isDoomed`
 

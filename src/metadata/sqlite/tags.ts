@@ -7,13 +7,13 @@ import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 
 /**
- * Whether a row of `tags t` is a tag. The manifest of a doomed one was deleted with more tags than one transaction removes; that it was
- * pushed again since brings none of them back.
+ * Whether a row of `tags t` is a tag. The manifest of a doomed tag was deleted with more tags than one transaction removes. Pushing the
+ * manifest again does not restore any of them.
  */
 export const IS_LIVE = `NOT EXISTS (SELECT 1 FROM doomed_tags d
   WHERE d.repository = t.repository AND d.digest = t.digest AND d.revision >= t.revision)`
 
-/** The most tags that are removed together with their manifest; of more, none is, and all follow in small steps. */
+/** The most tags that are removed together with their manifest. If there are more, all of them follow in small steps. */
 const MAX_REMOVED_AT_ONCE = 500
 /** How many tags a deleted manifest is remembered to have had. */
 const MAX_REMEMBERED = 1_000
@@ -51,7 +51,7 @@ export function pointTag(
 ): void {
   const found = findTag(statements, repository, tag)
   if (found?.isLive && found.digest === digest) return
-  // That it went with its manifest comes before what it is from now on.
+  // The removal of the tag with its manifest is recorded before its new state.
   if (found?.isLive === false) removeTag(statements, repository, tag, { digest: found.digest, at })
   const old = found?.isLive ? found.digest : undefined
   const revision = recordChange(statements, repository, {
@@ -118,7 +118,7 @@ function removeTag(
   recordChange(statements, repository, { kind: 'tag-removed', subject: tag, old: digest, at })
 }
 
-/** What became of the tags of a manifest that is being deleted. */
+/** What happened to the tags of a manifest that is being deleted. */
 export interface RemovedTags {
   /** The first thousand of them, in byte order. */
   tags: Tag[]
@@ -145,7 +145,7 @@ export function removeTagsOf(
   return { tags, areLeft: false }
 }
 
-/** Makes the tags that a manifest has up to a revision invisible; their rows go by {@link dropDoomedTags}. */
+/** Makes the tags that a manifest has up to a revision invisible. {@link dropDoomedTags} removes their rows. */
 export function doomTags(
   statements: Statements,
   repository: number,
@@ -165,7 +165,7 @@ export function dropDoomedTags(
   statements: Statements,
   { limit, at }: DropDoomedTags,
 ): Outcome<DropDoomedTags> {
-  // Those of a deleted repository go with it.
+  // Tags of a deleted repository are removed with it.
   const doomed = statements.get(
     `SELECT d.repository, d.digest, d.revision, d.removed_to AS removedTo
      FROM doomed_tags d CROSS JOIN repositories r ON r.id = d.repository LIMIT 1`,
@@ -180,7 +180,7 @@ export function dropDoomedTags(
     limit,
   )
   for (const { name, revision } of rows) {
-    // One that was set after the manifest had been pushed again stays.
+    // A tag that was set after the manifest had been pushed again stays.
     if ((revision as number) > (doomed.revision as number)) continue
     removeTag(statements, repository, name as Tag, { digest, at })
   }

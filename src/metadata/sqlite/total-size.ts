@@ -3,20 +3,20 @@ import type { Edge, EdgeKind } from '../../oci/manifest.ts'
 import { IS_OF_LIVE } from './parents.ts'
 import type { Statements } from './statements.ts'
 
-/** What a manifest names, as far as sizes go. */
+/** The content that a manifest names, with its sizes. */
 type Reached = Pick<Edge, 'digest' | 'kind' | 'size'>
 
 const MAX_EDGES_LOOKED_AT = 20_000
 const MAX_CORRECTED = 16
 
-/** How many edges one push may still look at. */
+/** How many edges one push may still read. */
 interface Budget {
   left: number
 }
 
 /**
- * How many bytes a manifest reaches: its own and each digest below it, once. Of an index that reaches more than 20,000 others, what is
- * shared between those that it names counts for each of them: whoever pushes may not hold up all others.
+ * How many bytes a manifest reaches: its own and those of each digest below it, once. If an index reaches more than 20,000 other digests,
+ * content that its children share counts for each of them, so that one push does not block all other writes.
  */
 export function totalSize(
   statements: Statements,
@@ -32,14 +32,13 @@ export function totalSize(
 }
 
 /**
- * Corrects how many bytes is reached by what names a manifest that came later than its index: directly and from above, in up to 16
- * manifests that together reach up to 20,000 others. Those beyond keep what the descriptors said: whoever pushes may not hold up all
- * others.
+ * Corrects the total size of the ancestors of a manifest that was pushed after its index. It updates up to 16 manifests that together reach
+ * up to 20,000 other digests. All others keep the sizes from the descriptors, so that one push does not block all other writes.
  */
 export function correctParents(statements: Statements, repository: number, child: Digest): void {
   const budget = { left: MAX_EDGES_LOOKED_AT }
   const above = new Set([child])
-  // A set goes on with what is added to it while it is read.
+  // Iterating over a set includes elements that are added in the meantime.
   for (const digest of above) {
     for (const parent of parentsOf(statements, repository, digest)) {
       if (above.size > MAX_CORRECTED) break
@@ -84,7 +83,7 @@ function correct(statements: Statements, repository: number, digest: Digest, bud
   return true
 }
 
-/** Adds what manifests reach. @returns whether that was all */
+/** Adds the content that manifests reach. @returns whether that was everything */
 function addReached(
   statements: Statements,
   repository: number,
@@ -126,7 +125,7 @@ function sumOfChildren(
   return sum(size, sizes.values())
 }
 
-/** Sizes are what a client says, so their sum may be more than a number can hold. */
+/** Sizes come from clients, so their sum may exceed the range of a number. */
 function sum(first: number, others: Iterable<number>): number {
   let total = first
   for (const other of others) total += other

@@ -6,7 +6,7 @@ import { discardKey } from './contents.ts'
 import type { Statements } from './statements.ts'
 import { checkClaim, findUpload } from './uploads.ts'
 
-/** Closes an upload whose content was verified, unless someone else has changed it. */
+/** Closes an upload whose content was verified, unless another writer has changed it. */
 export function closeUpload(
   statements: Statements,
   { id, claim }: { id: string; claim: UploadClaim },
@@ -19,7 +19,7 @@ export function closeUpload(
   return 'closed'
 }
 
-/** As what an upload was closed; undefined if it was not, or that is forgotten. */
+/** The digest of the blob that an upload was closed as; undefined if it was not closed, or that is forgotten. */
 export function findClosed(statements: Statements, id: string): Digest | undefined {
   const row = statements.get('SELECT digest FROM ended_uploads WHERE id = ?', id)
   return (row?.digest ?? undefined) as Digest | undefined
@@ -52,7 +52,7 @@ function removeUpload(
   )
 }
 
-/** Ends up to so many uploads of a repository that is being deleted. @returns how many */
+/** Ends up to a number of uploads of a repository that is being deleted. @returns how many */
 export function endSomeUploadsOf(
   statements: Statements,
   repository: RepositoryName,

@@ -20,7 +20,7 @@ import { discardKey } from './contents.ts'
 import { isBeingDeleted } from './repositories.ts'
 import type { Row, Statements } from './statements.ts'
 
-/** Reads an upload's row. Those of a repository that is being deleted have ended, whether their rows are left or not. */
+/** Reads an upload's row. Uploads of a repository that is being deleted have ended, whether or not their rows still exist. */
 export function findUpload(statements: Statements, id: string): UploadRecord | 'ended' | undefined {
   const row = statements.get('SELECT * FROM uploads WHERE id = ?', id)
   if (row !== undefined) {
@@ -51,7 +51,7 @@ function uploadRecord(row: Row): UploadRecord {
   }
 }
 
-/** What becomes of a row that goes back to where it was acknowledged; `bytes` first, since the others of it are what it reads. */
+/** How a row changes when it goes back to its acknowledged state. `bytes` comes first, since it reads the other columns. */
 const TO_ACKNOWLEDGED = `bytes = CASE acknowledged_state WHEN '' THEN substr(bytes, 1, acknowledged) END,
   position = acknowledged, state = acknowledged_state, digests = acknowledged_digests, version = version + 1`
 
@@ -82,7 +82,7 @@ export function openUpload(statements: Statements, command: OpenUpload): Outcome
 export function saveUpload(statements: Statements, command: SaveUpload): Outcome<SaveUpload> {
   const claimed = checkClaim(statements, command, command.claim)
   if (claimed !== 'held') return { result: claimed }
-  // Small bytes that were acknowledged stay in the row until a client is told of what lies under the key.
+  // Small acknowledged bytes stay in the row until a client is told about the bytes under the key.
   statements.run(
     `INSERT INTO uploads (id, repository, position, key, state, bytes, digests, lease, leased_until, touched)
      VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)
@@ -209,7 +209,7 @@ export function releaseUpload(statements: Statements, command: ReleaseUpload): O
 
 /** @see ReleaseLeases */
 export function releaseLeases(statements: Statements, command: ReleaseLeases): Outcome<ReleaseLeases> {
-  // A range of the index on leases: the end is what no text that begins with the holder comes after.
+  // A range of the index on leases. Its end sorts after every text that begins with the holder.
   statements.run(
     'UPDATE uploads SET lease = NULL, leased_until = NULL WHERE lease >= ? AND lease < ?',
     command.holder,

@@ -1,10 +1,10 @@
 const SLOTS = 4096
-/** Is raised if nobody knows what has changed. */
+/** Raised if it is unknown what has changed. */
 const EVERYTHING = 0
 
 /**
- * Counters that all threads of a server share: each says how often something in its part of the store was changed, and is odd while that
- * is being done. The only writer counts; a reader that finds the same even number again knows that what it read then is still so.
+ * Counters that all threads of a server share: each counts how often its part of the store was changed, and is odd during a change. Only
+ * the writer counts. A reader that finds the same even number again knows that its earlier read is still valid.
  */
 export class Versions {
   readonly #counters: Int32Array
@@ -19,7 +19,7 @@ export class Versions {
   }
 
   /**
-   * The state of parts of the store: all that a repository has, by its name, or that is known of a digest in all of them.
+   * The state of parts of the store: everything in a repository, by its name, or everything about a digest in all repositories.
    *
    * @returns undefined while it is being changed
    */
@@ -34,7 +34,7 @@ export class Versions {
     return count % 2 === 0 ? count >>> 0 : Number.NaN
   }
 
-  /** For the writer: makes changes in some parts of the store visible, by the step that it is given. */
+  /** For the writer: makes changes in some parts of the store visible, by running the given step. */
   whileChanging(parts: Iterable<string>, makeVisible: () => void): void {
     const slots = new Set(Array.from(parts, slotOf))
     for (const slot of slots) Atomics.add(this.#counters, slot, 1)
@@ -54,7 +54,7 @@ export class Versions {
   }
 }
 
-/** FNV-1a. That two parts may share a slot costs a reading, never an error. */
+/** FNV-1a. If two parts share a slot, that costs an additional read, never an error. */
 function slotOf(part: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < part.length; index++) {

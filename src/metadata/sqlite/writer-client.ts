@@ -3,14 +3,14 @@ import type { Command, Outcome } from '../command.ts'
 import { type CommitResult, describe } from './writer.ts'
 import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
 
-/** Sends commits to where the writer is. */
+/** Sends commits to the writer. */
 export interface WriterClient {
   commit(commands: readonly Command[]): Promise<Outcome[]>
-  /** Waits for what was committed, and takes no more. */
+  /** Waits for pending commits, and accepts no more. */
   close(): Promise<void>
 }
 
-/** The store failed while it did commands; none of them has happened. `code` is `ENOSPC` if it is full. */
+/** The store failed while it executed commands, and none of them took effect. `code` is `ENOSPC` if the disk is full. */
 export class CommitError extends Error {
   override readonly name = 'CommitError'
   readonly code: string
@@ -27,14 +27,14 @@ export function outcomesOf(result: CommitResult): Outcome[] {
   return result.outcomes
 }
 
-/** The code of a {@link CommitError} after which nobody knows yet whether the commands have happened. */
+/** The code of a {@link CommitError} after which it is not known yet whether the commands took effect. */
 export const WRITER_STOPPED = 'ERR_WRITER_STOPPED'
 
 const CLOSED = { message: 'the metadata store is closed', code: 'ERR_CLOSED' }
 const STOPPED = { message: 'the metadata writer stopped before it answered', code: WRITER_STOPPED }
 const ABSENT = { message: 'there is no metadata writer now', code: WRITER_STOPPED }
 const MAX_ABSENCE_MS = 5_000
-/** A writer that dies sooner will probably not be the last to. */
+/** If a writer dies sooner than this, the next one will probably die too. */
 const YOUNG_MS = 1_000
 
 interface Waiting {
@@ -43,8 +43,8 @@ interface Waiting {
 }
 
 /**
- * Sends commits through a port that a writer thread listens to. If the thread dies, what it has not answered rejects; what comes after
- * waits some seconds for the port of the next one.
+ * Sends commits through a port that a writer thread listens to. If the thread dies, unanswered commits reject. Later commits wait some
+ * seconds for the port of the next thread.
  */
 export class PortClient implements WriterClient {
   readonly #waiting = new Map<number, Waiting>()
@@ -57,7 +57,7 @@ export class PortClient implements WriterClient {
   #patience: NodeJS.Timeout | undefined
   #whenQuiet: (() => void) | undefined
 
-  /** Goes on through the port of a thread that has just started. */
+  /** Continues through the port of a thread that has just started. */
   attach(port: MessagePort): void {
     this.#port?.close()
     if (this.#port !== undefined) this.#detach(this.#port)
@@ -73,7 +73,7 @@ export class PortClient implements WriterClient {
   async commit(commands: readonly Command[]): Promise<Outcome[]> {
     if (this.#closed) throw new CommitError(CLOSED)
     const request = { id: this.#next++, commands: commands.map(withOwnBytes) }
-    // One message for all that is committed in this turn.
+    // One message for all commits of this turn.
     if (this.#outbox.length === 0) queueMicrotask(() => this.#send())
     this.#outbox.push(request)
     return await new Promise((resolve, reject) => this.#waiting.set(request.id, { resolve, reject }))
@@ -110,7 +110,7 @@ export class PortClient implements WriterClient {
     }, this.#maxAbsence)
   }
 
-  /** What it answered before it died has arrived by now; of the rest nobody knows whether it has happened. */
+  /** All answers that it sent before it died have arrived by now. For the rest it is unknown whether the commands took effect. */
   #detach(port: MessagePort): void {
     if (port !== this.#port) return
     const isYoung = performance.now() - this.#attachedAt < YOUNG_MS
@@ -143,7 +143,7 @@ export class PortClient implements WriterClient {
   }
 }
 
-/** Bytes cross to the thread by transfer; a view of a shared pool must be copied first, or the whole pool would be cloned. */
+/** Bytes are transferred to the thread. A view of a shared pool must be copied first, otherwise the whole pool would be cloned. */
 function withOwnBytes(command: Command): Command {
   const bytes = bytesOf(command)
   if (bytes === undefined) return command

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Versions } from './versions.ts'
 import type { WriterOrder, WriterThreadData } from './writer-thread.ts'
 
-/** Where a client gets the ports of the writers, one after the other. */
+/** Delivers the ports of the writers to a client, one after the other. */
 export interface WriterPorts {
   onPort(take: (port: MessagePort) => void): void
 }
@@ -12,8 +12,8 @@ const MAX_PAUSE_MS = 5_000
 const GOOD_AGE_MS = 60_000
 
 /**
- * Keeps one writer thread alive and connects clients to it, which may be on other threads. If it dies, another takes over: what was
- * committed is durable, and what was not is rolled back.
+ * Keeps one writer thread running and connects clients to it, which may be on other threads. If it dies, another one takes over: commits
+ * that were made are durable, and all others are rolled back.
  */
 export class WriterHost {
   readonly #data: WriterThreadData
@@ -26,14 +26,14 @@ export class WriterHost {
   #ended: Promise<void>
   #restart: NodeJS.Timeout | undefined
 
-  /** @param onDeath is told why a writer died; another is on its way then */
+  /** @param onDeath called with the reason when a writer died; another one is about to start */
   constructor(path: string, versions: Versions, onDeath: (error: unknown) => void) {
     this.#data = { path, versions: versions.memory }
     this.#onDeath = onDeath
     ;({ worker: this.#worker, ended: this.#ended } = this.#start())
   }
 
-  /** @returns a port by which each writer's own port comes, as its first and only kind of message */
+  /** @returns a port whose messages are the ports of the writers, and nothing else */
   connect(): MessagePort {
     const { port1: control, port2: far } = new MessageChannel()
     control.unref()
@@ -43,7 +43,7 @@ export class WriterHost {
     return far
   }
 
-  /** Ends the writer once it has done what it was sent. */
+  /** Ends the writer once it has handled all messages. */
   async close(): Promise<void> {
     this.#closing = true
     clearTimeout(this.#restart)
@@ -60,7 +60,7 @@ export class WriterHost {
 
   #start(): { worker: Worker; ended: Promise<void> } {
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      // Not those of a host program, which may say how its own main file is to be read.
+      // Without the options of the host program, which may only apply to its own main file.
       execArgv: [],
       workerData: this.#data,
     })

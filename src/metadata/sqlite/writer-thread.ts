@@ -11,15 +11,15 @@ export interface WriterThreadData {
   versions: SharedArrayBuffer
 }
 
-/** What the thread is told: of a port by which commits will come, or to end. */
+/** A message to the thread: a port that will deliver commits, or the request to end. */
 export type WriterOrder = { port: MessagePort } | 'close'
 
-/** What comes by a port: calls of `commit`, each with a number to answer to. */
+/** A message through a port: calls of `commit`, each with a number for the answer. */
 export interface WriterRequest {
   commits: { id: number; commands: readonly Command[] }[]
 }
 
-/** What the writer sends back once all of it is durable. */
+/** The answer of the writer once all commits are durable. */
 export interface WriterAnswer {
   results: { id: number; result: CommitResult }[]
 }
@@ -31,13 +31,13 @@ const MAX_COMMITS_OF_A_BATCH = 1000
 const MAX_EDGES_OF_A_BATCH = 10_000
 
 const { path, versions: memory } = workerData as WriterThreadData
-// A database that vanished must not be replaced by an empty one.
+// A database that disappeared must not be replaced by an empty one.
 if (!existsSync(path)) throw new Error(`${path} is gone`)
 const versions = new Versions(memory)
 const { database, reserve } = openWithReserve(path)
 const RESERVE_PAUSE_MS = 60_000
 reserve.make()
-// Nothing but the ports keeps the thread alive.
+// Only the ports keep the thread alive.
 setInterval(() => reserve.make(), RESERVE_PAUSE_MS).unref()
 const writer = sqliteWriter(database, { path, versions, reserve })
 const ports = new Set<MessagePort>()
@@ -58,7 +58,7 @@ function commitsOf({ commits }: WriterRequest, port: MessagePort): Commit[] {
   return commits.map((commit) => ({ ...commit, port }))
 }
 
-/** While a batch is being synced, the requests behind it gather at the ports: that is the whole of group commit. */
+/** While a batch is being synced, later requests gather at the ports. This is the whole mechanism of group commit. */
 function gather(commits: Commit[]): Commit[] {
   let edges = edgesOf(commits)
   for (const port of ports) {
@@ -76,7 +76,7 @@ function gather(commits: Commit[]): Commit[] {
 function edgesOf(commits: readonly Commit[]): number {
   const commands = commits.flatMap((commit) => commit.commands)
   return commands.reduce(
-    // What is malformed is refused by its own commit, and must not stop the writer here.
+    // A malformed commit is refused later by itself, and must not stop the writer here.
     (sum, command) => sum + (command.type === 'putManifest' ? (command.edges?.length ?? 0) : 0),
     0,
   )

@@ -32,24 +32,24 @@ import {
 } from './uploads.ts'
 import type { Versions } from './versions.ts'
 
-/** What became of one call of `commit`: an outcome for each command, or why the store failed. */
+/** The result of one call of `commit`: an outcome for each command, or the reason why the store failed. */
 export type CommitResult = { outcomes: Outcome[] } | { error: { message: string; code: string } }
 
-/** The only writer of a database. Everything it does is synchronous, so it lives on a thread that answers no requests. */
+/** The only writer of a database. Everything it does is synchronous, so it runs on a thread that answers no requests. */
 export interface Writer {
-  /** Does the commands of several callers in one transaction with one sync. */
+  /** Executes the commands of several callers in one transaction with one sync. */
   apply(batch: readonly (readonly Command[])[]): CommitResult[]
-  /** For a moment in which nobody waits: takes the log into the database if it has become long. */
+  /** For a moment in which no request waits: makes a checkpoint if the log has become long. */
   rest(): void
   close(): void
 }
 
-/** What a writer needs beside its database. */
+/** What a writer needs in addition to its database. */
 export interface WriterSurroundings {
   path: string
-  /** They are raised by all that it changes. */
+  /** The versions that the writer raises with each change. */
   versions: Versions
-  /** For what frees space on a full disk; without it that fails there as all else does. */
+  /** For commands that free space on a full disk; without it, they fail there like all others. */
   reserve?: Reserve
 }
 
@@ -75,7 +75,7 @@ class SqliteWriter implements Writer {
       if (!this.#connection.database.isOpen) this.#reopen()
       return applyBatch(this.#connection, batch)
     } catch (error) {
-      // What this connection believes of its files may be wrong from now on.
+      // The state that this connection has of its files may be wrong from now on.
       if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') this.#drop()
       const failed = batch.map(() => ({ error: describe(error) }))
       const isFull = primaryCode(error) === SQLITE_FULL
@@ -89,7 +89,7 @@ class SqliteWriter implements Writer {
       if (!database.isOpen) return
       if (checkpoints?.takeIfDue()) readMark?.move()
     } catch (error) {
-      // Nothing of what was answered depends on it; the next batch finds out what is wrong.
+      // No answer depends on it; the next batch will find the problem.
       if (!isStoreFailure(error)) throw error
       if (primaryCode(error) === SQLITE_IOERR) this.#drop()
     }
@@ -112,12 +112,12 @@ class SqliteWriter implements Writer {
       statements,
       versions,
       checkpoints: isOurs ? new Checkpoints(database, statements) : undefined,
-      // After what the checkpoints commit for themselves.
+      // It is made after the commits of the checkpoints themselves.
       readMark: path === ':memory:' ? undefined : new ReadMark(path),
     }
   }
 
-  /** A new file in its place would take writes that nobody finds again when the old one is back. */
+  /** A new file in its place would receive writes that are lost when the old one is back. */
   #reopen(): void {
     const { path } = this.#surroundings
     if (fileAt(path) !== this.#file)
@@ -139,7 +139,7 @@ class SqliteWriter implements Writer {
     database.close()
   }
 
-  /** Does those of a batch that free space, in the space that the reserve gives; the others have failed. */
+  /** Executes the commands of a batch that free space, in the space that the reserve provides. The others have failed. */
   #freeOnly(
     batch: readonly (readonly Command[])[],
     failed: readonly CommitResult[],
@@ -149,7 +149,7 @@ class SqliteWriter implements Writer {
     if (freeing.length === 0) return [...failed]
     try {
       const results = reserve.lend(() => {
-        // The log begins anew where that succeeds, and needs no space then.
+        // If this succeeds, the log starts over and needs no space.
         this.#connection.checkpoints?.take()
         return applyBatch(this.#connection, freeing)
       })
@@ -162,8 +162,8 @@ class SqliteWriter implements Writer {
 }
 
 /**
- * Takes the log into the database and begins it anew. After a sync that failed, the system may have forgotten parts of the log that it
- * still shows, and no later sync would write them.
+ * Makes a checkpoint and starts the log over. After a failed sync the system may have lost parts of the log that it still shows, and no
+ * later sync would write them.
  */
 function renewLog(database: DatabaseSync): void {
   const { busy } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() ?? {}
@@ -173,7 +173,7 @@ function renewLog(database: DatabaseSync): void {
     )
 }
 
-/** Which file lies under a path; undefined if none does. */
+/** Identifies the file at a path; undefined if there is none. */
 function fileAt(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
   return found && `${found.dev}/${found.ino}`
@@ -207,7 +207,7 @@ function applyBatch(
   }
 }
 
-/** The parts of the store in which a batch has changed something that readers keep. */
+/** The parts of the store in which a batch has changed something that readers cache. */
 function touchedByBatch(
   batch: readonly (readonly Command[])[],
   results: readonly CommitResult[],
@@ -223,7 +223,7 @@ function touchedByBatch(
   return parts
 }
 
-/** One savepoint for each caller: what goes wrong with its commands harms no other's. */
+/** Uses one savepoint for each caller, so that a failure of its commands does not affect those of others. */
 function applyCommands(statements: Statements, commands: readonly Command[]): CommitResult {
   statements.run('SAVEPOINT commands')
   try {
@@ -238,7 +238,7 @@ function applyCommands(statements: Statements, commands: readonly Command[]): Co
   }
 }
 
-/** What may use the last space that there is, since it leads to more. */
+/** Commands that may use the last free space, since they free more. */
 const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
   'deleteBlob',
   'deleteManifest',
@@ -309,7 +309,7 @@ function applyCommand(statements: Statements, command: Command): Outcome {
   return handle(statements, command)
 }
 
-/** An error as it can be sent to another thread; a full disk is ENOSPC and one that became read-only EROFS, as everywhere. */
+/** Converts an error so that it can be sent to another thread. A full disk is ENOSPC and one that became read-only is EROFS, as everywhere. */
 export function describe(error: unknown): { message: string; code: string } {
   const { message, code = 'ERR_METADATA' } = error as NodeJS.ErrnoException
   return { message, code: SYSTEM_CODES.get(primaryCode(error) ?? 0) ?? code }
