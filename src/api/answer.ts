@@ -12,24 +12,25 @@ interface Head {
 /** Parameters that lead to the next page of a list. */
 export type PageParameters = Readonly<Record<string, string | readonly string[]>>
 
-/** What a JSON answer says once it is read. */
+/** The content of a JSON answer after it was read. */
 export interface JsonBody {
   json: unknown
-  /** The parameters of the next page: becomes a `Link` with them and all other parameters of the request. */
+  /** The parameters of the next page. They become a `Link`, together with all other parameters of the request. */
   next?: PageParameters | undefined
 }
 
 /** JSON, of a media type that the client accepts. */
 export interface JsonAnswer extends Head {
   type: 'json'
-  /** Where the endpoint leaves no choice; `application/json` if absent. */
+  /** Used if the endpoint offers no choice; `application/json` if absent. */
   mediaType?: string
   /**
-   * What the body depends on beside the path, the query, the media type and who asks: it must differ where they could. Makes a strong
-   * ETag of it, with all that follows from that. Asked again after the body was read: undefined, or something else then, means no ETag.
+   * The state that the body depends on in addition to the path, the query, the media type and the caller. It must differ whenever bodies
+   * may differ. It becomes a strong ETag, with all of its consequences. It is read again after the body: if it is then undefined or
+   * different, the answer gets no ETag.
    */
   state?(): Promise<string | undefined>
-  /** Not called if the client has this state already, nor for HEAD of what has a state. */
+  /** Not called if the client already has this state, nor for HEAD if there is a state. */
   read(): Promise<JsonBody>
 }
 
@@ -43,7 +44,7 @@ export interface ContentAnswer {
   open(range: ByteRange): Promise<BlobBytes>
 }
 
-/** Bytes without a known end, sent as they come, in the media type that was chosen. */
+/** Bytes without a known end, sent as they arrive, in the media type that was chosen. */
 export interface StreamAnswer extends Head {
   type: 'stream'
   /** Not called for HEAD. */
@@ -55,14 +56,14 @@ export interface EmptyAnswer extends Head {
   type: 'empty'
 }
 
-/** A refusal with headers; one without is thrown. */
+/** A refusal with headers. A refusal without headers is thrown instead. */
 export interface RefusalAnswer {
   type: 'refusal'
   error: RegistryError
   headers: Readonly<Record<string, string>>
 }
 
-/** What an endpoint answers. Conditions, ETags, `Vary`, HEAD and `Link` follow from it. */
+/** What an endpoint answers. Conditions, ETags, `Vary`, HEAD and `Link` are derived from it. */
 export type Answer = JsonAnswer | ContentAnswer | StreamAnswer | EmptyAnswer | RefusalAnswer
 
 /** An answer of JSON that is already known. */

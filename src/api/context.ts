@@ -3,9 +3,9 @@ import type { RouteId } from '../oci/route.ts'
 import type { Action, Caller } from '../registry/caller.ts'
 import type { Registry } from '../registry/registry.ts'
 
-/** An extension as discovery tells of it. */
+/** An extension as discovery lists it. */
 export interface OfferedExtension {
-  /** Without the underscore that it has in paths. */
+  /** Its name without the underscore that it has in paths. */
   name: string
   description: string
   /** Where its endpoints are documented: an absolute URL. */
@@ -13,9 +13,9 @@ export interface OfferedExtension {
   endpoints: readonly { route: RouteId; component: string; module: string }[]
 }
 
-/** What an endpoint works with, and nothing else. */
+/** Everything that an endpoint has access to. */
 export interface Context {
-  /** As the caller may see it: its reads across repositories return only visible ones. */
+  /** The registry as the caller may see it: reads across repositories return only visible ones. */
   readonly registry: Registry
   readonly caller: Caller
   /** Whether the caller may do something in a repository, or in the registry as a whole if there is none. */
@@ -26,6 +26,6 @@ export interface Context {
   readonly requestId: string
   /** All extensions that this registry serves. */
   readonly extensions: readonly OfferedExtension[]
-  /** How many threads answer requests; a bound on the whole server is divided by it. At least one. */
+  /** How many threads answer requests; at least one. Limits of the whole server are divided by it. */
   readonly threads: number
 }

@@ -6,10 +6,10 @@ import type { Operation } from './operation.ts'
 import { type Parameters, type ParameterValues, readQuery } from './parameter.ts'
 import type { PathValues } from './path.ts'
 
-/** A method of an endpoint. HEAD is answered wherever GET is. */
+/** A method of an endpoint. HEAD is answered for every GET. */
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 
-/** A request as a server has it, before an endpoint has read its parameters. */
+/** A request as the server has it, before the parameters of an endpoint are read. */
 export interface ReceivedRequest {
   /** In upper case. */
   readonly method: string
@@ -17,27 +17,27 @@ export interface ReceivedRequest {
   /** The value of a header by its lower-case name; several of one name joined by commas. */
   header(name: string): string | undefined
   readonly origin: { readonly prefix: string; readonly address: string | undefined }
-  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  /** Aborted as soon as nothing waits for the answer any more: the client has disconnected, or the server is closing. */
   readonly signal: AbortSignal
   /** Can be read once. */
   readonly body: AsyncIterable<Uint8Array>
-  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  /** Declares that the whole body will be held in memory, so that the memory of all bodies together stays bounded. */
   keepBody?(): void
 }
 
-/** What an endpoint is asked to answer. */
+/** What an endpoint has to answer. */
 export interface Exchange<Path> {
   request: ReceivedRequest
   path: Path
-  /** What the answer will be sent in: one of the endpoint's media types. */
+  /** The media type of the answer: one of the endpoint's media types. */
   mediaType: string
 }
 
-/** A request as an endpoint gets it: with the parameters of its path and its query parsed. */
+/** A request as an endpoint gets it, with the parameters of its path and its query parsed. */
 export class EndpointRequest<Path, Query> {
   readonly path: Path
   readonly query: Query
-  /** What the answer will be sent in: one of the endpoint's media types. */
+  /** The media type of the answer: one of the endpoint's media types. */
   readonly mediaType: string
   readonly #request: ReceivedRequest
 
@@ -53,7 +53,7 @@ export class EndpointRequest<Path, Query> {
     return this.#request.method === 'HEAD'
   }
 
-  /** The part of the client's URL before `/v2/`, for paths in a body. Paths in headers get it without this. */
+  /** The part of the client's URL before `/v2/`, for paths in a body. Paths in headers get it automatically. */
   get pathPrefix(): string {
     return this.#request.origin.prefix
   }
@@ -68,7 +68,7 @@ export class EndpointRequest<Path, Query> {
     return this.#request.header(name)
   }
 
-  /** Aborted as soon as nobody waits for the answer: the client has gone, or the server is closing. */
+  /** Aborted as soon as nothing waits for the answer any more: the client has disconnected, or the server is closing. */
   get signal(): AbortSignal {
     return this.#request.signal
   }
@@ -78,7 +78,7 @@ export class EndpointRequest<Path, Query> {
     return this.#request.body
   }
 
-  /** Tells that the body will be held in memory whole, so that the memory of all bodies together stays bounded. */
+  /** Declares that the whole body will be held in memory, so that the memory of all bodies together stays bounded. */
   keepBody(): void {
     this.#request.keepBody?.()
   }
@@ -90,25 +90,28 @@ export type RequestAt<Id extends RouteId, Query extends Parameters = Record<neve
   ParameterValues<Query>
 >
 
-/** What an endpoint has, whether it is about to be declared or already is. */
+/** The common fields of an endpoint and its definition. */
 interface EndpointFields<Id extends RouteId> extends Operation {
   method: Method
   route: Id
-  /** What the caller must be allowed to do, in the repository of the path if it has one. */
+  /** The permission that the caller needs, in the repository of the path if it has one. */
   action: Action
-  /** What the answer can be sent in, the best first: the client's `Accept` chooses. If absent, the answer decides. */
+  /** The media types that the answer can have, the best first. The client's `Accept` chooses. If absent, the answer decides. */
   mediaTypes?: readonly [string, ...string[]]
 }
 
-/** An endpoint as it is declared. */
+/** The definition of an endpoint. */
 export interface EndpointDefinition<Id extends RouteId, Query extends Parameters> extends EndpointFields<Id> {
-  /** Parsed before the endpoint is asked; other parameters are ignored. */
+  /** Parsed before the endpoint is called; other parameters are ignored. */
   query?: Query
-  /** Refuses by a RegistryError, as the registry does. */
+  /** Refuses with a RegistryError, as the registry does. */
   handle(context: Context, request: RequestAt<Id, Query>): Promise<Answer>
 }
 
-/** One method at one path: what it takes, answers and refuses, from which `docs/api` is made, and what answers it. */
+/**
+ * One method at one path: the description of what it accepts, answers and refuses, from which `docs/api` is made, and the function that
+ * answers it.
+ */
 export interface Endpoint<Id extends RouteId = RouteId> extends EndpointFields<Id> {
   /**
    * Answers a request.
@@ -118,7 +121,7 @@ export interface Endpoint<Id extends RouteId = RouteId> extends EndpointFields<I
   answer(context: Context, exchange: Exchange<PathValues<Id>>): Promise<Answer>
 }
 
-/** Makes an endpoint of its definition. */
+/** Makes an endpoint from its definition. */
 export function endpoint<Id extends RouteId, Query extends Parameters = Record<never, never>>(
   definition: EndpointDefinition<Id, Query>,
 ): Endpoint<Id> {
@@ -144,7 +147,7 @@ function isGiven(values: Readonly<Record<string, unknown>>, name: string): boole
   return Array.isArray(value) ? value.length > 0 : value !== undefined
 }
 
-/** Names the filters that a list was filtered by. */
+/** Lists the names of the filters that were applied to a list. */
 function withFilters(answer: Answer, filters: readonly string[]): Answer {
   if (filters.length === 0 || answer.type === 'content') return answer
   return { ...answer, headers: { 'OCI-Filters-Applied': filters.join(','), ...answer.headers } }

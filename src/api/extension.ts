@@ -4,7 +4,7 @@ import { type Endpoint, type EndpointDefinition, type EndpointRequest, endpoint 
 import type { Parameters, ParameterValues } from './parameter.ts'
 import type { JsonSchema } from './schema.ts'
 
-/** A module that is any tag. No other endpoint may have the same component. */
+/** A module that can be any tag. No other endpoint may have the same component. */
 export const TAG_MODULE = '<tag>'
 
 /** The levels at which extensions have endpoints: the registry, and a repository. */
@@ -14,7 +14,7 @@ export type ExtensionRouteId = 'registryExtension' | 'repositoryExtension'
 export interface ExtensionPath {
   extension: string
   component: string
-  /** The endpoint's own module, or the text at the place of its {@link TAG_MODULE}. */
+  /** The endpoint's own module, or the text in place of its {@link TAG_MODULE}. */
   module: string
   /** Undefined at the level of the registry. */
   name?: RepositoryName
@@ -31,11 +31,11 @@ interface ExtensionPlace {
   component: string
   /** Or {@link TAG_MODULE}. */
   module: string
-  /** Of a draft of the specification, which may change: served only if drafts are asked for. */
+  /** Whether it belongs to a draft of the specification, which may change. Drafts are served only if they are enabled. */
   draft?: true
   /**
-   * Another path below the repository, for a GET whose `Accept` is this media type and nothing else: a path of a manifest by a tag, which
-   * keeps its meaning for all other requests.
+   * An alternative path below the repository, for a GET whose `Accept` contains only this media type. It is the path of a manifest by a
+   * tag, which keeps its meaning for all other requests.
    */
   alias?: { path: `manifests/${string}`; mediaType: string }
 }
@@ -45,7 +45,7 @@ export type ExtensionEndpoint = {
   [Id in ExtensionRouteId]: Endpoint<Id> & ExtensionPlace
 }[ExtensionRouteId]
 
-/** Makes an endpoint of an extension of its definition. */
+/** Makes an endpoint of an extension from its definition. */
 export function extensionEndpoint<
   Id extends ExtensionRouteId,
   Query extends Parameters = Record<never, never>,
@@ -64,7 +64,7 @@ export interface Extension extends OfferedExtension {
   schemas?: Readonly<Record<string, JsonSchema>>
 }
 
-/** An endpoint's path as discovery gives it: `_<extension>/<component>/<module>`. */
+/** An endpoint's path as discovery lists it: `_<extension>/<component>/<module>`. */
 export function endpointPath(
   extension: { name: string },
   endpoint: { component: string; module: string },
@@ -72,7 +72,7 @@ export function endpointPath(
   return `_${extension.name}/${endpoint.component}/${endpoint.module}`
 }
 
-/** The same extensions as they are where nobody asked for drafts. */
+/** The same extensions without their drafts. */
 export function withoutDrafts(extensions: readonly Extension[]): Extension[] {
   return extensions.map((extension) => ({
     ...extension,

@@ -96,7 +96,7 @@ export const COMMON_HEADERS = [
 
 const ENTITY_TAGS = { type: 'string', examples: ['"sha256:…"', '*'] }
 
-/** Headers of requests that change what is done. */
+/** Headers of requests that affect how a request is handled. */
 export const REQUEST_HEADERS = {
   'Content-Range': {
     description:

@@ -14,43 +14,43 @@ export interface ParameterDescription {
   schema: JsonSchema
   /** Whether it may be given more than once. */
   repeated?: true
-  /** Whether nothing is answered without it. */
+  /** Whether a request without it is refused. */
   required?: true
-  /** Whether it narrows what a list holds: then `OCI-Filters-Applied` names it. */
+  /** Whether it filters a list. `OCI-Filters-Applied` then names it. */
   filter?: true
-  /** What a wrong value is refused with. */
+  /** The errors for an invalid value. */
   errors?: readonly ErrorId[]
 }
 
-/** A header of an answer: always there, or with a question mark only in the cases that the answer's description tells. */
+/** A header of an answer. With a question mark, it is present only in the cases that the answer's description gives; otherwise always. */
 export type AnswerHeader = HeaderName | `${HeaderName}?`
 
 /** A body by its media type, or by a range of media types. */
 export type Content = Readonly<Record<string, JsonSchema>>
 
-/** One way in which an operation can end well. */
+/** One way in which an operation can succeed. */
 export interface AnswerDescription {
   description: string
   headers?: readonly AnswerHeader[]
   /** No body if absent. */
   content?: Content
   /**
-   * Where `Content-Length` is missing: `of-head` if HEAD may not know what GET would read, `always` of a stream. Present if absent, but for
-   * what has no body by its status.
+   * When `Content-Length` is missing: `of-head` if HEAD may not know what GET would read, `always` for a stream. If this field is absent,
+   * the header is present unless the status excludes a body.
    */
   unmeasured?: 'of-head' | 'always'
 }
 
 /**
- * What one method of one endpoint takes, answers and refuses, as data: `docs/api` is made of it. What every operation may answer is not
- * repeated in each: {@link COMMON_ERRORS}, the errors of the parameters in its path, and headers that are always there.
+ * What one method of one endpoint accepts, answers and refuses, as data from which `docs/api` is made. It does not repeat what every
+ * operation may answer: {@link COMMON_ERRORS}, the errors of the parameters in its path, and headers that are always present.
  */
 export interface Operation {
-  /** Of all operations, one word that names this one. */
+  /** One word that names this operation and is unique among all operations. */
   id: string
   summary: string
   description?: string
-  /** Absent where no specification has it. */
+  /** Absent if it is not in any specification. */
   section?: Section
   query?: Readonly<Record<string, ParameterDescription>>
   headers?: readonly RequestHeaderName[]
@@ -59,7 +59,7 @@ export interface Operation {
   errors: readonly ErrorId[]
 }
 
-/** What any request can be refused with, whatever it asks for. */
+/** The errors with which any request can be refused. */
 export const COMMON_ERRORS = [
   'DENIED',
   'REQUEST_INVALID',
@@ -72,10 +72,10 @@ export const COMMON_ERRORS = [
   'UNKNOWN',
 ] as const satisfies ErrorId[]
 
-/** What any request can be refused with that may change something. */
+/** The errors with which any request that may change something can be refused. */
 export const WRITE_ERRORS = ['STORAGE_FULL'] as const satisfies ErrorId[]
 
-/** Headers that an error brings beside those of all answers. */
+/** Headers that an error has in addition to those of all answers. */
 export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName[]>>> = {
   METHOD_UNSUPPORTED: ['Allow'],
   RANGE_UNSATISFIABLE: ['Content-Range'],
@@ -83,7 +83,7 @@ export const ERROR_HEADERS: Readonly<Partial<Record<ErrorId, readonly HeaderName
   UPLOAD_OUT_OF_ORDER: ['Location', 'Docker-Upload-UUID', 'Range'],
 }
 
-/** The same operation without the bodies: HEAD beside GET. Ranges are of bodies, so there are none. */
+/** The same operation without bodies: HEAD for a GET. Ranges apply to bodies, so there are none. */
 export function headOf(operation: Operation): Operation {
   const { id, summary, answers, headers, errors } = operation
   const withoutBodies = Object.entries(answers).map(([status, { content: _, ...answer }]) => [status, answer])
@@ -102,7 +102,7 @@ export function contentIn(mediaTypes: readonly string[], schema: JsonSchema): Co
   return Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, schema]))
 }
 
-/** Errors by the status that they are sent with, in ascending order. */
+/** Errors grouped by their status, in ascending order. */
 export function errorsByStatus(errors: readonly ErrorId[]): [status: number, errors: ErrorId[]][] {
   const byStatus = new Map<number, ErrorId[]>()
   for (const error of new Set(errors)) {

@@ -4,9 +4,9 @@ import type { ParameterDescription } from './operation.ts'
 
 /** A parameter of a query as it is described, and as it is read. */
 export interface Parameter<T> extends ParameterDescription {
-  /** What a wrong value is refused with; only PARAMETER_INVALID if absent. */
+  /** The errors for an invalid value; only PARAMETER_INVALID if absent. */
   errors?: readonly ErrorId[]
-  /** @throws TextError saying what is wrong, which becomes PARAMETER_INVALID; or a RegistryError of {@link Parameter.errors} */
+  /** @throws TextError with the problem, which becomes PARAMETER_INVALID; or a RegistryError of {@link Parameter.errors} */
   parse(text: string): T
   /**
    * Chooses the values that count. If absent, a parameter that is not `repeated` is refused if it is given more than once, and one that is
@@ -23,7 +23,7 @@ export type Parameters = Readonly<Record<string, Parameter<unknown>>>
 /** Each is compared with everything that a list examines. */
 const MAX_REPEATED = 100
 
-/** What a parameter gives: all values if it may be repeated, one if it is required, else one or undefined. */
+/** The value of a parameter: all values if it may be repeated, one if it is required, else one or undefined. */
 type Value<P> = P extends { parse(text: string): infer T }
   ? P extends { repeated: true }
     ? T[]
@@ -32,14 +32,15 @@ type Value<P> = P extends { parse(text: string): infer T }
       : T | undefined
   : never
 
-/** What the parameters of a query give. */
+/** The values of the parameters of a query. */
 export type ParameterValues<P extends Parameters> = { [Name in keyof P]: Value<P[Name]> }
 
 /**
  * Reads the parameters of a query; others are ignored.
  *
- * @param request its query is asked for only if there are parameters
- * @throws RegistryError PARAMETER_INVALID saying which one is wrong, why, and where; or another error that the parameter names
+ * @param request its query is read only if there are parameters
+ * @throws RegistryError PARAMETER_INVALID with the name of the invalid parameter, the reason and the position; or another error that the
+ * parameter declares
  */
 export function readQuery<P extends Parameters>(
   request: { readonly query: URLSearchParams },

@@ -8,7 +8,7 @@ import { requireDigest, requireTag } from './path.ts'
 import { type JsonSchema, schemaNamed } from './schema.ts'
 
 const MAX_SHOWN = 100
-/** All are set in one commit, which others wait for. */
+/** All are set in one commit, for which other writes wait. */
 const MAX_TAGS = 1_000
 
 /** The `n` of a list of an extension: at least 1, and at most a maximum, which is also the value of an empty one. */
@@ -20,7 +20,7 @@ export function limitParameter(maximum: number): Parameter<number> {
   }
 }
 
-/** The `n` of a list of the specification, which may be 0; of several the first counts. */
+/** The `n` of a list of the specification, which may be 0. If there are several, the first one counts. */
 export function specifiedLimitParameter(maximum: number): Parameter<number> {
   return {
     description:
@@ -44,7 +44,7 @@ export const CURSOR: Parameter<string> = {
   parse: (text) => text,
 }
 
-/** A parameter that is never refused, of which the endpoint makes what it can; of several the first counts. */
+/** A parameter that is never refused. The endpoint interprets it as well as it can. If there are several, the first one counts. */
 export function textParameter(
   description: string,
   schema: JsonSchema = { type: 'string' },
@@ -80,7 +80,7 @@ export function flagParameter(description: string): Parameter<boolean> {
   }
 }
 
-/** A parameter that is a time; read in milliseconds since the epoch. */
+/** A parameter that is a time. Its value is in milliseconds since the epoch. */
 export function timeParameter(description: string): Parameter<number> {
   return { description, schema: { type: 'string', format: 'date-time' }, parse: parseTime }
 }
@@ -113,7 +113,7 @@ export function contentDigestParameter(description: string): Parameter<Digest> {
   }
 }
 
-/** A parameter that names an algorithm of digests; of several the first counts. */
+/** A parameter that names a digest algorithm. If there are several, the first one counts. */
 export function hashAlgorithmParameter(description: string): Parameter<HashAlgorithm> {
   return {
     description,
@@ -143,7 +143,7 @@ export function tagParameter(description: string): Parameter<Tag> {
   }
 }
 
-/** The `tag` parameters of a manifest that is pushed: up to 1,000 different ones, each of which counts once. */
+/** The `tag` parameters of a manifest that is pushed: up to 1,000 different tags. Duplicates count once. */
 export function pushedTagsParameter(description: string): Parameter<Tag> & { repeated: true } {
   return {
     description,
@@ -172,7 +172,7 @@ export function mediaTypeParameter(description: string): Parameter<string> {
   }
 }
 
-/** Up to 100 media types, of which empty ones do not count: a filter of the specification. */
+/** Up to 100 media types, a filter of the specification. Empty ones do not count. */
 export function mediaTypesParameter(description: string): Parameter<string> & { repeated: true } {
   return {
     ...mediaTypeParameter(description),

@@ -84,7 +84,7 @@ export type ParsedPath<Id extends RouteId = RouteId> = {
 /**
  * Parses the parameters of a path.
  *
- * @param method of the request: a read of a tag that cannot exist finds nothing, and only a write is told what is wrong
+ * @param method of the request: a read of a tag that cannot exist finds nothing, and only a write gets the reason
  * @throws RegistryError NAME_INVALID, DIGEST_INVALID or TAG_INVALID; MANIFEST_UNKNOWN for reads of a tag that is not one
  */
 export function parsePath({ id, params }: Route, method: string): ParsedPath {

@@ -7,7 +7,7 @@ interface Headers {
   header(name: string): string | undefined
 }
 
-/** Whether `If-None-Match` says that the client has this content already. @see RFC 9110, section 13.1.2 */
+/** Whether `If-None-Match` says that the client already has this content. @see RFC 9110, section 13.1.2 */
 export function isNotModified(request: Headers, digest: string): boolean {
   const header = request.header('if-none-match')
   if (header === undefined) return false
@@ -21,14 +21,14 @@ export function allowsRange(request: Headers, digest: string): boolean {
   return header === undefined || header.trim() === `"${digest}"`
 }
 
-/** Holds `If-Match` against what is named. @throws RegistryError PRECONDITION_FAILED @see RFC 9110, section 13.1.1 */
+/** Compares `If-Match` with the current content. @throws RegistryError PRECONDITION_FAILED @see RFC 9110, section 13.1.1 */
 export function requireMatch(request: Headers, digest: string): void {
   const { ifMatch } = tagCondition(request)
   if (ifMatch === undefined || ifMatch === '*' || ifMatch.includes(digest)) return
   throw new RegistryError('PRECONDITION_FAILED', { message: 'the current content does not match If-Match' })
 }
 
-/** What a write of a tag asks the tag to be. @see RFC 9110, sections 13.1.1 and 13.1.2 */
+/** The condition that a write of a tag sets for the tag. @see RFC 9110, sections 13.1.1 and 13.1.2 */
 export function tagCondition(request: Headers): TagCondition {
   const ifMatch = request.header('if-match')
   const ifNoneMatch = request.header('if-none-match')

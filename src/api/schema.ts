@@ -14,7 +14,7 @@ export function schemaNamed(name: keyof typeof SCHEMAS): JsonSchema {
   return { $ref: `#/components/schemas/${name}` }
 }
 
-/** The form of what the API takes and gives. Grammars say what the parsers of `src/oci` say; a test holds them together. */
+/** The form of the API's input and output. The grammars repeat those of the parsers in `src/oci`; a test keeps them consistent. */
 export const SCHEMAS = {
   RepositoryName: {
     type: 'string',

@@ -7,9 +7,9 @@ import { type AnswerDescription, type AnswerHeader, type Operation, WRITE_ERRORS
 export type DescribedEndpoint = Pick<Endpoint, keyof Operation | 'method' | 'mediaTypes'> & { draft?: true }
 
 /**
- * The whole description of an endpoint: its own, and what follows from how endpoints are answered. An answer that may have an `ETag` is
- * conditional, a parameter `cursor` or `last` brings a `Link`, a filter `OCI-Filters-Applied`, a JSON body its refusals, a parameter its own; a
- * write may find the disk full, and a draft may not be served.
+ * The whole description of an endpoint: its own, and the parts that follow from how endpoints are answered. An answer that may have an
+ * `ETag` is conditional. A parameter `cursor` or `last` adds a `Link`, and a filter adds `OCI-Filters-Applied`. A JSON body and each
+ * parameter add their refusals. A write may find the disk full, and a draft may not be served.
  */
 export function wholeOperation(endpoint: DescribedEndpoint): Operation {
   const { mediaTypes, method, draft, query = {}, headers = [], errors } = endpoint
