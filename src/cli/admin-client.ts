@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { UsageError } from './usage-error.ts'
 
-/** The socket of a server that uses a data folder, unless it was told another. */
+/** The default socket of a server that uses a data folder. */
 export function adminSocketOf(data: string): string {
   return join(data, 'admin.sock')
 }
 
-/** No server listens there. */
+/** No server listens on the socket. */
 export class NoServerError extends UsageError {}
 
-/** What a running server is asked for. */
+/** A request to a running server. */
 export interface AdminQuestion {
   /** Method and path, such as `POST /collect`. */
   route: string
@@ -22,11 +22,11 @@ export interface AdminQuestion {
 }
 
 /**
- * Asks a running server for something.
+ * Sends a request to a running server.
  *
  * @param socket the path of its admin socket
- * @returns the values that it answers with, as they come; usually one
- * @throws NoServerError if none runs, UsageError with its own words if it refuses
+ * @returns the values of the answer, as they arrive; usually one
+ * @throws NoServerError if none is running, UsageError with the server's message if it refuses
  */
 export async function* askServer(socket: string, question: AdminQuestion): AsyncGenerator<unknown> {
   const answer = await send(socket, question)
@@ -45,7 +45,7 @@ function send(socketPath: string, { route, body, signal }: AdminQuestion): Promi
   const [method = '', path = ''] = route.split(' ')
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, method, path, ...(signal && { signal }) }, resolve)
-    // Also after the answer has begun: then whoever reads it sees its end.
+    // This may also happen after the answer has begun. Its reader then sees the end of the answer.
     sent.on('error', (error: NodeJS.ErrnoException) => {
       reject(problemOf(error, socketPath))
     })

@@ -15,7 +15,7 @@ import { requireDataFolder } from './required-folder.ts'
 import { readFolderSettings } from './setting-sources.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
-/** What `stowage backup` is told. */
+/** The options of `stowage backup`. */
 export interface BackupOptions {
   to: string
   data?: string
@@ -23,13 +23,13 @@ export interface BackupOptions {
   json?: boolean
 }
 
-/** Makes a backup, and tells of it. @throws UsageError */
+/** Makes a backup, and reports on it. @throws UsageError */
 export async function runBackup(options: BackupOptions): Promise<void> {
   const { data, adminSocket } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   const to = resolve(options.to)
   await requireDataFolder(data)
   await refuseUnfinished(data)
-  // Only its owner may read what is made.
+  // Only the owner may read the new files.
   process.umask(0o077)
   const started = performance.now()
   const progress = openProgress()

@@ -3,7 +3,7 @@ import type { BackupOptions } from './backup-run.ts'
 import { configOption, settingOption } from './setting-option.ts'
 import { USAGE } from './usage-error.ts'
 
-/** `stowage backup`: copies a data folder, whether a server runs on it or not. */
+/** `stowage backup`: copies a data folder, whether or not a server is using it. */
 export function backupCommand(): Command {
   return new Command('backup')
     .description('copy a data folder, even while a server is using it, to a folder that can be served')

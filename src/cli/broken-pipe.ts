@@ -1,11 +1,11 @@
-/** What shells show of a program that SIGPIPE ended. Node ignores that signal, and has the write fail instead. */
+/** The exit code that shells show for a program that SIGPIPE ended. Node ignores that signal and makes the write fail instead. */
 const BROKEN_PIPE = 141
 
 let onBroken: (() => void) | undefined
 
 /**
- * Ends the program quietly, as others end, once nobody reads what it writes: `stowage … | head -1` shows no stack. A server that has told
- * its greeting goes on instead, since its log may go to the same pipe.
+ * Ends the program quietly, like other programs, once nothing reads its output: `stowage … | head -1` shows no stack. A server that has
+ * printed its greeting continues instead, since its log may go to the same pipe.
  */
 export function endWhereNobodyReads(): void {
   for (const stream of [process.stdout, process.stderr])
@@ -17,7 +17,7 @@ export function endWhereNobodyReads(): void {
     })
 }
 
-/** Has something else done where nobody reads any more: what must be finished before the end. */
+/** Calls `finish` instead of ending at once when nothing reads the output any more, for work that must be done before the end. */
 export function finishWhereNobodyReads(finish: () => void): void {
   onBroken = finish
 }

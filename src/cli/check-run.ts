@@ -9,7 +9,7 @@ import { openProgress, type Progress } from './progress.ts'
 import { requireDataFolder } from './required-folder.ts'
 import { readFolderSettings } from './setting-sources.ts'
 
-/** What `stowage check` is told. */
+/** The options of `stowage check`. */
 export interface CheckOptions {
   data?: string
   full?: boolean
@@ -17,10 +17,10 @@ export interface CheckOptions {
   json?: boolean
 }
 
-/** So many problems are told in JSON; lines have no such limit. */
+/** The most problems that are reported in JSON. Plain lines have no such limit. */
 const MAX_TOLD = 100
 
-/** Checks a data folder, and tells what it found. @throws UsageError, DataFolderError */
+/** Checks a data folder, and reports the result. @throws UsageError, DataFolderError */
 export async function runCheck(options: CheckOptions): Promise<void> {
   const { data } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   await requireDataFolder(data)
@@ -60,12 +60,12 @@ interface Told {
   blobs: LostBlob[]
 }
 
-/** Problems are what one asks for, so they go to the standard output. */
+/** Problems are the result of the command, so they go to the standard output. */
 function sayer({ json }: CheckOptions, progress: Progress): (line: string) => void {
   return (line) => {
     if (json) return
     progress.close()
-    // Of a damaged database it may be anything.
+    // In a damaged database it may be anything.
     process.stdout.write(`${printable(line)}\n`)
   }
 }

@@ -3,7 +3,7 @@ import type { CheckOptions } from './check-run.ts'
 import { configOption, settingOption } from './setting-option.ts'
 import { USAGE } from './usage-error.ts'
 
-/** `stowage check`: looks whether a data folder or a backup is whole. */
+/** `stowage check`: checks whether a data folder or a backup is complete and undamaged. */
 export function checkCommand(): Command {
   return new Command('check')
     .description(

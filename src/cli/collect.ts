@@ -16,7 +16,7 @@ interface CollectOptions {
   json?: boolean
 }
 
-/** What the server answers, as far as it is told here. */
+/** The parts of the server's answer that are shown. */
 interface Collected {
   uploads: number
   manifests: number
@@ -28,7 +28,7 @@ interface Collected {
 
 const MIN_UNUSED_MS = 3_600_000
 
-/** `stowage collect`: lets a running server delete at once what it would delete later. */
+/** `stowage collect`: makes a running server delete content at once that it would delete later. */
 export function collectCommand(): Command {
   return new Command('collect')
     .description('make a running server delete unused data immediately')

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { readSettings } from './setting-sources.ts'
 
-/** `stowage config`: what concerns configuration files. */
+/** `stowage config`: commands for configuration files. */
 export function configCommand(): Command {
   return new Command('config')
     .description('work with configuration files')

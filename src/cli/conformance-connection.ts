@@ -5,17 +5,17 @@ import { problemOf } from '../conformance/problem.ts'
 import { statusesOf } from '../conformance/raw-request.ts'
 import type { RawAnswer, SendRaw } from '../conformance/transport.ts'
 
-/** How long nothing more must come. */
+/** How long a connection must be silent before the answer counts as complete. */
 const QUIET_MS = 500
 const SILENCE_MS = 10_000
-/** How long an answer may take that comes in drops. */
+/** How long an answer that arrives in small pieces may take. */
 const LONGEST_MS = 15_000
 const MAX_BYTES = 1024 * 1024
 
 /**
- * Opens connections of their own to a registry, and to nothing else, for bytes that need not be HTTP. Of an answer at most 1 MiB is read.
+ * Opens separate connections, only to the registry, for bytes that need not be HTTP. At most 1 MiB of an answer is read.
  *
- * @param longest how long an answer may take in all, in milliseconds
+ * @param longest the longest total time of an answer, in milliseconds
  */
 export function rawSender(origin: string, longest = LONGEST_MS): SendRaw {
   return async (bytes, { end = false } = {}) => {
@@ -53,7 +53,7 @@ function talk(
       if (text.length === MAX_BYTES) done(false)
       socket.setTimeout(QUIET_MS)
     })
-    // What fails before, as a handshake, says nothing about what was sent.
+    // An earlier failure, such as a failed handshake, says nothing about the sent bytes.
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
       connected = true
       socket.write(bytes, 'latin1')
@@ -62,7 +62,7 @@ function talk(
     socket.setTimeout(SILENCE_MS, () =>
       giveUp('neither a response nor the end of the connection within 10 seconds'),
     )
-    // A connection that is reset after an answer, or instead of one, is an end.
+    // A connection that is reset after an answer, or instead of one, counts as ended.
     socket.once('error', (error) => (connected ? done(true) : reject(new Undecided(problemOf(error)))))
     socket.once('close', () => {
       clearTimeout(timer)

@@ -4,7 +4,7 @@ import { type RepetitionOptions, repetitionOf } from '../conformance/repetition.
 import type { Result } from '../conformance/run.ts'
 import { openHider } from '../conformance/secret.ts'
 
-/** Where the evidence of one registry lies. */
+/** Where the evidence of one registry is stored. */
 export function evidenceFolder(folder: string, origin: string): string {
   return join(folder, new URL(origin).host.replaceAll(/[^A-Za-z0-9.-]/g, '_'))
 }
@@ -15,8 +15,8 @@ export function evidenceBody(folder: string, id: string, index: number): string 
 }
 
 /**
- * Writes for each case that did not go well, in a folder of its id: `repeat.sh`, the bodies that it sends, and what came, without
- * secrets.
+ * Writes a folder for each case that did not succeed, named by its id. It contains `repeat.sh`, the bodies that it sends, and the answers,
+ * without secrets.
  */
 export async function writeEvidence(
   folder: string,
@@ -37,7 +37,7 @@ export async function writeEvidence(
     await write(join(folder, id, 'repeat.sh'), `${lines.join('\n')}\n`)
     for (const { path, bytes } of files) await write(path, bytes)
     const body = result.exchanges.at(-1)?.answer?.body
-    // Each byte is a character there, so that whatever else is in it stays as it is.
+    // Each byte is one character in this text, so that all other bytes stay as they are.
     if (body !== undefined) {
       const shown = bytesHider.hide(Buffer.from(body).toString('latin1'))
       await write(join(folder, id, 'answer.body'), Buffer.from(shown, 'latin1'))

@@ -30,12 +30,12 @@ import { ConformanceTerminal } from './conformance-terminal.ts'
 import { openTransport } from './conformance-transport.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
-/** What the program ends with if it was told to stop, as shells have it. */
+/** The exit code if the program was told to stop, as in shells. */
 const INTERRUPTED = 130
-/** What it ends with if nothing is broken, and not all could be decided. */
+/** The exit code if nothing failed, but not everything could be decided. */
 const UNDECIDED = 3
 
-/** What was asked for. */
+/** The options of the command. */
 export interface ConformanceOptions {
   spec: '1.1' | 'dev'
   user?: string
@@ -57,7 +57,7 @@ export interface ConformanceOptions {
   html?: string
 }
 
-/** Runs the command. @throws UsageError if it was asked for something that can't be done */
+/** Runs the command. @throws UsageError if the request can't be carried out */
 export async function runConformance(urls: string[], options: ConformanceOptions): Promise<void> {
   const selected = selectCases({
     specification: options.spec,
@@ -78,7 +78,7 @@ export async function runConformance(urls: string[], options: ConformanceOptions
     const { signal } = stopOnInterrupt()
     for (const session of sessions) {
       reports.push(await test(session, { options, selected, terminal, signal }))
-      // Where nobody reads, nothing is told.
+      // If nothing reads the output, nothing is printed.
       if (signal.aborted && process.exitCode !== undefined) return
       if (signal.aborted)
         throw new UsageError('interrupted; the content that was pushed has been deleted again', INTERRUPTED)
@@ -195,7 +195,7 @@ async function test(session: Session, { options, selected, terminal, signal }: T
   const { origin, send, tokenEndpoints, hasCredentials } = session
   const { repository = 'conformance', concurrency } = options
   const existing = existingOf(options)
-  // No two runs meet; two components, as some registries have no more.
+  // The name is different in each run. It has two components, since some registries do not allow more.
   const prefix = `${repository}/${randomBytes(4).toString('hex')}`
   const left: string[] = []
   const repositories = new Set<RepositoryName>()
@@ -224,7 +224,7 @@ async function test(session: Session, { options, selected, terminal, signal }: T
   return report
 }
 
-/** Makes reports of what became of cases that were asked for, and of those that these needed and did not get. */
+/** Makes reports of the requested cases, and of the cases that these needed and that did not pass. */
 function reporter(
   { origin, secrets, tokenEndpoints }: Session,
   { options, selected }: Pick<Test, 'options' | 'selected'>,
@@ -266,7 +266,7 @@ async function keepEvidence(
   })
 }
 
-/** Whatever a case says of itself: nothing is changed where nothing may be. */
+/** Independent of what a case declares: nothing is changed if nothing may be changed. */
 function onlyReading(send: Send): Send {
   return async (request) => {
     if (request.method === 'GET' || request.method === 'HEAD') return await send(request)

@@ -9,7 +9,7 @@ import {
   paintNothing,
 } from '../conformance/terminal-report.ts'
 
-/** Tells a run on standard output: on a terminal a line that moves and then a table, elsewhere a line for each case. */
+/** Reports a run on standard output: on a terminal with a progress line and then a table, elsewhere with a line for each case. */
 export class ConformanceTerminal {
   readonly #isLive = process.stdout.isTTY === true
   readonly #paint = this.#isLive && !process.env.NO_COLOR ? paintAnsi : paintNothing
@@ -31,7 +31,7 @@ export class ConformanceTerminal {
     if (!this.#isLive) this.#write(`${origin}\n`)
   }
 
-  /** A case is done; told of only if it was asked for. */
+  /** A case has finished. It is reported only if it was requested. */
   step({ id }: Case, report: CaseReport | undefined): void {
     this.#done++
     if (report?.verdict === 'failed') this.#failed++

@@ -6,15 +6,15 @@ import type { Fetch } from '../client/transport.ts'
 
 /** How requests are sent. */
 export interface TransportOptions {
-  /** Offers HTTP/2 over https; without it, it is HTTP/1.1 always. */
+  /** Offers HTTP/2 over https; without it, always uses HTTP/1.1. */
   http2?: boolean
   lookup?: LookupFunction
 }
 
 /**
- * Sends requests by undici, the library behind Node's own fetch, which alone lets us choose: Node's offers HTTP/2 over https, where a
- * server may end the one connection of all requests for what one of them did, and all others fail with it. Requests to anything but the
- * tested registry connect to public addresses only, whatever their names resolve to.
+ * Sends requests with undici, the library behind Node's own fetch, since only undici lets us choose the version. Node's fetch offers HTTP/2
+ * over https. A server may then end the only connection because of one request, and all others on it fail. Requests to any host except the
+ * tested registry connect only to public addresses, whatever their names resolve to.
  */
 export function openTransport({ http2 = false, lookup = lookUp }: TransportOptions = {}): Fetch {
   const openAgent = (isHome: boolean) =>
@@ -28,13 +28,13 @@ export function openTransport({ http2 = false, lookup = lookUp }: TransportOptio
     try {
       return await fetchBy(url, { ...init, signal: signal ?? null, dispatcher: agent })
     } finally {
-      // Once the answer is read.
+      // This ends once the answer is read.
       agent.close().catch(() => {})
     }
   }
 }
 
-/** Looks names up and fails if any of their addresses is not public: what is checked is what is connected to. */
+/** Resolves names and fails if any of their addresses is not public. The checked addresses are those that are connected to. */
 function onlyPublic(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) =>
     lookup(hostname, options, (error, found, family) => {

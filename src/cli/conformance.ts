@@ -5,7 +5,7 @@ import { USAGE } from './usage-error.ts'
 
 const GROUPS: readonly Group[] = ['specification', 'clients', 'hostile', 'extensions']
 
-/** `stowage conformance`: holds registries to the specification. */
+/** `stowage conformance`: tests registries against the specification. */
 export function conformanceCommand(): Command {
   return new Command('conformance')
     .description('test whether registries conform to the OCI Distribution Specification')
@@ -55,7 +55,7 @@ async function runLoaded(urls: string[], options: ConformanceOptions): Promise<v
   await runConformance(urls, options)
 }
 
-/** The parser has told by now what is wrong. */
+/** The parser has already reported the problem. */
 function exitAfter({ exitCode }: CommanderError): never {
   process.exit(exitCode === 0 ? 0 : USAGE)
 }

@@ -29,7 +29,7 @@ const MSG_NOSIGNAL = 0x4000
 const MAX_PATH = 107
 
 /**
- * Opens the way to a Unix socket that takes datagrams; Node has none.
+ * Opens a sender to a Unix datagram socket, for which Node has no API.
  *
  * @param address an absolute path, or a name in the abstract namespace with `@` before it
  * @returns undefined if the address is of another kind, or this Node may not call the system

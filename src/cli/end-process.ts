@@ -5,10 +5,10 @@ interface SystemCalls {
 }
 
 /**
- * Ends the process without waiting for any of its threads: one that waits for a disk that stands still would keep an ordinary exit waiting.
- * The system itself lets go of such a thread only when the disk answers, but nothing runs any more then.
+ * Ends the process without waiting for any of its threads: a thread that waits for a stalled disk would block an ordinary exit. The system
+ * itself releases such a thread only when the disk answers, but it runs no more code then.
  *
- * @param code with which it ends; where the system cannot be asked for that it is killed
+ * @param code the exit code; if the system cannot be asked to exit with it, the process is killed
  */
 export async function endProcess(code: number): Promise<void> {
   const calls = await openSystemCalls<SystemCalls>({ _exit: { arguments: ['int32'], return: 'void' } })

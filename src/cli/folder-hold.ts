@@ -4,7 +4,7 @@ import { folderIdentity } from '../stores/data-folder.ts'
 import { askServer, NoServerError } from './admin-client.ts'
 import { UsageError } from './usage-error.ts'
 
-/** A data folder of which no blob is deleted until it is let go of. */
+/** A data folder whose blobs are not deleted until it is released. */
 export interface FolderHold {
   /** Whether a server has the folder open. */
   readonly isServed: boolean
@@ -14,7 +14,8 @@ export interface FolderHold {
 const RETRY_MS = 500
 
 /**
- * Sees to it that no blob of a data folder is deleted: a server that has it is asked to keep them, else no server can start on it.
+ * Ensures that no blob of a data folder is deleted. If a server has it open, the server is asked to keep the blobs; otherwise no server can
+ * start on it.
  *
  * @param socket the admin socket of the server
  * @throws UsageError or DataFolderError if neither is possible
@@ -44,8 +45,8 @@ function pin(socket: string, since: number, signal: AbortSignal): AsyncGenerator
 }
 
 /**
- * If the server ends, nobody deletes anything. The next one is asked as soon as it is there, which is before its first sweep; it must
- * not be kept from starting.
+ * If the server ends, nothing is deleted. The next server is asked as soon as it runs, which is before its first sweep. It must not be kept
+ * from starting.
  */
 async function keepPinned(
   first: AsyncGenerator<unknown>,

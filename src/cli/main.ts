@@ -4,7 +4,7 @@ import { keepCompiledCode } from '../server/compiled-code.ts'
 import { sizeThreadPool } from '../server/thread-pool.ts'
 import { catchSignals } from './signals.ts'
 
-// First of all: whatever else is loaded is loaded below.
+// This must come first: everything else is loaded below.
 catchSignals()
 sizeThreadPool()
 keepCompiledCode(join(import.meta.dirname, '../../.cache/code'))

@@ -24,7 +24,7 @@ const program = new Command('stowage')
   .addCommand(conformanceCommand())
   .addCommand(configCommand())
 
-// A registry that is told to stop has something to finish; no other command has.
+// Only a registry that is told to stop has something to finish; other commands do not.
 program.hook('preAction', (_program, command) => {
   if (command.name() !== 'serve') releaseSignals()
 })

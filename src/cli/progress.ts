@@ -1,11 +1,11 @@
 const INTERVAL_MS = 500
 const CLEAR_LINE = '\r\u001B[K'
 
-/** One line on a terminal that tells how far something is; lines that stay can be written above it. */
+/** A progress line on a terminal. Permanent lines can be written above it. */
 export interface Progress {
-  /** @param text is only made when it is time to show it */
+  /** @param text called only when it is time to show the text */
   show(text: () => string): void
-  /** Writes a line to the standard error that stays, also where that is no terminal. */
+  /** Writes a permanent line to the standard error, even if that is not a terminal. */
   say(line: string): void
   close(): void
 }

@@ -6,10 +6,10 @@ import type { ServiceManager } from './service-manager.ts'
 import type { SignalHandlers, StopSignal } from './signals.ts'
 import { feedWatchdog } from './watchdog.ts'
 
-/** How long the last lines of the log are waited for, in milliseconds. */
+/** How long the end of the program waits for the last lines of the log, in milliseconds. */
 const FLUSH_MS = 1_000
 
-/** What signals do to a server, from before it has started. */
+/** How signals affect a server, from before it has started. */
 export class RunningServer implements SignalHandlers {
   readonly #log: Logger
   readonly #output: LogOutput
@@ -18,14 +18,14 @@ export class RunningServer implements SignalHandlers {
   #running: { server: StowageServer; facts: object } | undefined
   #stopping = false
 
-  /** @param manager is told of each change */
+  /** @param manager receives each change */
   constructor(log: Logger, output: LogOutput, manager: ServiceManager) {
     this.#log = log
     this.#output = output
     this.#manager = manager
   }
 
-  /** @param facts what the log says of it */
+  /** @param facts the fields of the log line */
   started(server: StowageServer, facts: object): void {
     this.#log.info(facts, 'started')
     this.#running = { server, facts }
@@ -37,7 +37,7 @@ export class RunningServer implements SignalHandlers {
     notify('READY=1', `STATUS=Listens on ${server.urls.join(', ')}`)
   }
 
-  /** Finishes what runs and ends the program; a second signal doesn't wait for it. */
+  /** Finishes the running requests and ends the program. A second signal doesn't wait for them. */
   stop(signal: StopSignal): void {
     if (this.#stopping) {
       this.#log.warn({ signal }, 'ends at once, since it was told to stop again')
@@ -59,7 +59,7 @@ export class RunningServer implements SignalHandlers {
   }
 
   async #reload(): Promise<void> {
-    // While it starts there is nothing to read again, and it is not ready before it has started.
+    // During the start there is nothing to reload, and the server is not ready before it has started.
     if (this.#running === undefined) return
     const { notify } = this.#manager
     notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`)
@@ -68,7 +68,7 @@ export class RunningServer implements SignalHandlers {
   }
 
   async #close(): Promise<void> {
-    // While it starts nothing is promised to anybody yet.
+    // During the start nothing has been acknowledged yet.
     const isWhole = (await this.#running?.server.close()) ?? true
     this.#log.info(this.#running?.facts ?? {}, 'stopped')
     await this.#exit(0, isWhole ? process.exit : endProcess)

@@ -15,7 +15,7 @@ import { readVersion } from './version.ts'
 
 const STANDARD_ERROR = 2
 const FLUSH_MS = 1_000
-/** As Node exits after an exception that nobody caught. */
+/** The exit code of Node after an uncaught exception. */
 const UNCAUGHT = 7
 
 /** `stowage serve`: runs a registry until it is told to stop. */
@@ -26,7 +26,7 @@ export function serveCommand(): Command {
   return command.addOption(new Option('--port <port>').hideHelp().argParser(refusePort)).action(serve)
 }
 
-/** Many other servers have it. */
+/** Many other servers have this option. */
 function refusePort(port: string): never {
   throw new UsageError(
     `there is no --port; --listen takes the address and the port together: --listen 127.0.0.1:${port}`,
@@ -38,7 +38,7 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
   const read = await readSettings(sources)
   if ('faults' in read) throw new UsageError(describeFaults(read, configFileOf(sources)))
   const { config, settings } = read
-  // Whatever makes files for the data folder, only its owner may read them.
+  // Only the owner may read the files of the data folder, regardless of which code makes them.
   process.umask(0o077)
   const output = new LogOutput(STANDARD_ERROR)
   const log = createLog(config, output)
@@ -68,7 +68,7 @@ function describeFaults({ faults: [first, ...others] }: SettingFaults, file: str
   return `${first} (and ${others.length} more; see: stowage config check ${file})`
 }
 
-/** The settings that are not as they are by default. */
+/** The settings that differ from their defaults. */
 function changed(settings: Settings): Settings {
   const names = SETTING_NAMES.filter((name) => settings[name] !== DEFAULTS[name])
   return Object.fromEntries(names.map((name) => [name, settings[name]]))
@@ -79,7 +79,7 @@ function listenProblem(error: unknown, { listen }: Config): unknown {
 }
 
 function addressProblem(error: unknown, listen: { host: string; port: number }): unknown {
-  // A name can stand for several addresses; the error tells which it was.
+  // A name can resolve to several addresses; the error contains the one that failed.
   const { code, syscall, address = listen.host, port = listen.port } = error as ListenError
   const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
   if (code === 'ENOTFOUND') return new UsageError(`${listen.host} is not an address of this machine`)
@@ -106,12 +106,12 @@ function greet({ url, urls, threads, hasZeroCopy }: StowageServer, { data }: Con
 function invitation(url: string): string {
   const [, path] = /^unix:(.*)$/.exec(url) ?? []
   if (path !== undefined) return `Ask it:  curl --unix-socket ${path} http://localhost/v2/`
-  // What listens everywhere is pushed to here.
+  // If it listens on all addresses, clients push to this one.
   const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
   return `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`
 }
 
-/** An exception that nobody caught ends the process, after the log has said so. A greeting that cannot be written ends nothing. */
+/** An uncaught exception is logged and then ends the process. A greeting that cannot be written does not end it. */
 function endWithLog(log: Logger, output: LogOutput): void {
   process.on('uncaughtException', (error) => {
     log.fatal({ error }, 'the server is exiting because of an unhandled error')

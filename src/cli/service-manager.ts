@@ -1,17 +1,17 @@
 import { openDatagrams, type SendDatagram } from './datagram.ts'
 
-/** Whoever started this program, such as systemd, and what it wants to know: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). */
+/** The service manager that started this program, such as systemd, with its protocols: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). */
 export interface ServiceManager {
   /** Descriptors of listening sockets that it passed to this process. */
   readonly sockets: readonly number[]
-  /** In milliseconds: it ends the program when it hears nothing of the watchdog for so long. Undefined if it does not watch. */
+  /** The time in milliseconds after which it ends the program if the watchdog is silent. Undefined if it has no watchdog. */
   readonly watchdog: number | undefined
-  /** Tells it of a state, such as `READY=1`; does nothing if it does not listen. */
+  /** Notifies it of a state, such as `READY=1`. Does nothing if it does not listen. */
   notify(...assignments: readonly string[]): void
 }
 
 const FIRST_DESCRIPTOR = 3
-/** More than anybody passes; each takes a place in the table of open files. */
+/** More than any service manager passes. Each takes a place in the table of open files. */
 const MAX_SOCKETS = 64
 const VARIABLES = [
   'LISTEN_FDS',
@@ -24,9 +24,10 @@ const VARIABLES = [
 ]
 
 /**
- * Reads what a service manager said, and removes it from the environment: it is not meant for programs that this one may start.
+ * Reads the variables of a service manager, and removes them from the environment, since they are not meant for programs that this one may
+ * start.
  *
- * @param log is told if the service manager cannot be told anything
+ * @param log receives a message if the service manager cannot be notified
  */
 export async function takeServiceManager(
   environment: NodeJS.ProcessEnv,
@@ -56,7 +57,7 @@ async function openNotifications(
   return send
 }
 
-/** What was passed to another process, such as the parent of this one, is not ours. */
+/** Sockets that were passed to another process, such as the parent of this one, are ignored. */
 function socketsOf({ LISTEN_FDS = '', LISTEN_PID }: NodeJS.ProcessEnv): number[] {
   const count = /^\d{1,2}$/.test(LISTEN_FDS) ? Number(LISTEN_FDS) : 0
   if (count > MAX_SOCKETS || LISTEN_PID !== String(process.pid)) return []

@@ -2,8 +2,8 @@ import { Option } from 'commander'
 import { keyOf, type SettingName, settingOf, variableOf } from '../settings/table.ts'
 
 /**
- * The option of a setting. Its default and its variable are in the help only: the command reads them itself, with {@link readSettings}, since it
- * must know where a value was given.
+ * The option of a setting. Its default and its variable are in the help only: the command reads them itself, with {@link readSettings},
+ * since it must know the source of each value.
  *
  * @param help that of the setting, unless the command uses it for something else
  */

@@ -14,9 +14,9 @@ import { adminSocketOf } from './admin-client.ts'
 import { readSmallFile } from './small-file.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
-/** Where settings are given. */
+/** The sources of settings. */
 export interface SettingSources {
-  /** By the names of the settings, as the parser of options has them, and `config`, the configuration file; others are ignored. */
+  /** The flags by the names of the settings, as the option parser returns them, and `config`, the configuration file. Others are ignored. */
   flags: Readonly<Record<string, unknown>>
   environment: NodeJS.ProcessEnv
 }
@@ -24,44 +24,44 @@ export interface SettingSources {
 /** Settings that were read and checked. */
 export interface ReadSettings {
   config: Config
-  /** As they were given, and otherwise the defaults. */
+  /** The given values, and otherwise the defaults. */
   settings: Settings
 }
 
-/** All that is wrong with the settings, each where it was given; at least one. */
+/** All problems of the settings, each with its source; at least one. */
 export interface SettingFaults {
   faults: readonly string[]
 }
 
-/** A value as it was given. */
+/** A value with its source. */
 interface Given {
   value: string | boolean
-  /** Says where; a message about the value begins with it. */
+  /** The source. A message about the value begins with it. */
   label: string
-  /** In the configuration file. */
+  /** The position in the configuration file. */
   position?: Position
 }
 
-/** What is wrong with a source. */
+/** A problem of a source. */
 interface SourceFault {
-  /** The setting whose value it is about, if it is about one. */
+  /** The setting that the problem concerns, if there is one. */
   name?: SettingName
   message: string
-  /** In the configuration file. */
+  /** The position in the configuration file. */
   position?: Position
 }
 
-/** What a source gives. */
+/** The values of a source. */
 interface Source {
   given: ReadonlyMap<SettingName, Given>
   faults: readonly SourceFault[]
 }
 
 const CONFIG = 'STOWAGE_CONFIG'
-/** More are of no use to anyone. */
+/** More of them would not be useful. */
 const MAX_FAULTS = 100
 
-/** The configuration file that is named by a flag or a variable. @throws UsageError */
+/** The configuration file from a flag or a variable. @throws UsageError */
 export function configFileOf({ flags, environment }: SettingSources): string | undefined {
   if (environment[`${CONFIG}_FILE`] !== undefined)
     throw new UsageError(`there is no ${CONFIG}_FILE; ${CONFIG} names the configuration file itself`)
@@ -69,7 +69,7 @@ export function configFileOf({ flags, environment }: SettingSources): string | u
   return typeof config === 'string' ? config : undefined
 }
 
-/** Reads all settings: a flag is used before a variable, and a variable before the configuration file. */
+/** Reads all settings: a flag has precedence over a variable, and a variable over the configuration file. */
 export async function readSettings(sources: SettingSources): Promise<ReadSettings | SettingFaults> {
   const { given, faults } = await gather(sources)
   const settings = { ...DEFAULTS, ...valuesOf(given) }
@@ -88,13 +88,13 @@ function lineOf({ position }: SourceFault): number {
   return position?.line ?? 0
 }
 
-/** What commands need to know that work on the data folder of a server. */
+/** The settings for commands that work on the data folder of a server. */
 export interface FolderSettings {
   data: string
   adminSocket: string
 }
 
-/** Reads the settings of {@link FolderSettings} as a server does; no others have to be right. @throws UsageError */
+/** Reads the settings of {@link FolderSettings} as a server does; the others need not be valid. @throws UsageError */
 export async function readFolderSettings(sources: SettingSources): Promise<FolderSettings> {
   const { given, faults } = await gather(sources)
   const [fault] = faults.filter(({ name }) => name === undefined || name === 'data' || name === 'adminSocket')
@@ -115,14 +115,14 @@ function parseGiven<T>(form: Form<T>, { value, label }: Given): T {
   }
 }
 
-/** Switches as booleans, however they were written. */
+/** Converts switches to booleans, however they were written. */
 function withSwitches(settings: Settings, config: Config): Settings {
   const isSwitch = (name: SettingName) => typeof DEFAULTS[name] === 'boolean'
   const switches = SETTING_NAMES.filter(isSwitch).map((name) => [name, config[name]])
   return { ...settings, ...Object.fromEntries(switches) }
 }
 
-/** All sources in one. */
+/** Merges all sources into one. */
 async function gather(sources: SettingSources): Promise<Source> {
   const path = configFileOf(sources)
   const parts = [
@@ -147,7 +147,7 @@ function fromFlags(flags: SettingSources['flags']): Source {
   return { given, faults: [] }
 }
 
-/** A variable, or the file that a variable of the same name with `_FILE` names. */
+/** The value of a variable, or of the file that the variable with the suffix `_FILE` names. */
 async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Source> {
   const given = new Map<SettingName, Given>()
   const faults: SourceFault[] = []
@@ -175,7 +175,7 @@ async function fromEnvironment(environment: NodeJS.ProcessEnv): Promise<Source> 
 async function fromFile(path: string, environment: NodeJS.ProcessEnv): Promise<Source> {
   const text = await readSmallFile(path).catch((error: Error) => error)
   if (text instanceof Error) return { given: new Map(), faults: [{ message: `${path} ${text.message}` }] }
-  // Loaded only for this, so that a server without a file starts without it.
+  // Loaded only if there is a file, so that a server without one starts without this module.
   const { parseConfigFile } = await import('../settings/config-file.ts')
   const { values, faults } = parseConfigFile(text, environment)
   const place = ({ line, column }: Position) => `${path}:${line}:${column}:`

@@ -7,14 +7,14 @@ export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 /** What a command does about signals. */
 export interface SignalHandlers {
   stop(signal: StopSignal): void
-  /** Read again what can be read again: SIGHUP of a program that no terminal started. */
+  /** Reloads what can be reloaded: SIGHUP of a program that was not started from a terminal. */
   reload(): void
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const CHECK_PARENT_MS = 250
 const ECHO_MS = 1_000
-/** npm and npx say so to what they start. */
+/** npm and npx set this for the programs that they start. */
 const IS_UNDER_NPM = process.env.npm_lifecycle_event !== undefined
 
 let handlers: SignalHandlers | undefined
@@ -23,18 +23,18 @@ let hadTerminal = false
 let stoppedAt: number | undefined
 
 /**
- * Catches signals from now on, and keeps them for the command. The first process of a container never gets a signal that it has no handler for,
- * and loading the program takes a moment.
+ * Catches signals from now on, and keeps them for the command. The first process of a container never receives a signal for which it has no
+ * handler, and loading the program takes some time.
  */
 export function catchSignals(): void {
-  // Asked now, since a terminal that is closed is gone when its signal comes.
+  // Checked now, since a terminal that is closed no longer exists when its signal arrives.
   hadTerminal = hasTerminal()
   for (const signal of SIGNALS) process.on(signal, take)
-  // Node would open a port for a debugger.
+  // By default Node opens a port for a debugger.
   process.on('SIGUSR1', () => {})
 }
 
-/** Lets a command handle signals, those that came before as well. */
+/** Lets a command handle signals, including those that arrived before. */
 export function handleSignals(commands: SignalHandlers): void {
   handlers = commands
   if (IS_UNDER_NPM) stopWithParent()
@@ -54,7 +54,10 @@ function take(signal: StopSignal): void {
   else if (!isEcho()) handlers.stop(signal)
 }
 
-/** A terminal sends its signal to all that runs in it, and npm passes its own on: that is one signal, not a second one that is in a hurry. */
+/**
+ * A terminal sends its signal to all of its processes, and npm also forwards its own. Both count as one signal, not as a second, more
+ * urgent one.
+ */
 function isEcho(): boolean {
   const now = performance.now()
   if (stoppedAt !== undefined) return IS_UNDER_NPM && now - stoppedAt < ECHO_MS
@@ -62,7 +65,7 @@ function isEcho(): boolean {
   return false
 }
 
-/** npm and npx can have a shell between them and the program, which passes no signal on but ends. */
+/** There may be a shell between npm or npx and the program, which does not forward signals but ends. */
 function stopWithParent(): void {
   const parent = process.ppid
   const timer = setInterval(() => {
@@ -73,7 +76,7 @@ function stopWithParent(): void {
   timer.unref()
 }
 
-/** Whether the program runs in a terminal, wherever its output goes. */
+/** Whether the program runs in a terminal, even if its output is redirected. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'))

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises'
 
 const MAX_BYTES = 256 * 1024
 
-/** A file of settings cannot be read; the message says why, without naming the file. */
+/** A file of settings cannot be read. The message gives the reason without naming the file. */
 export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile'
 }

@@ -1,10 +1,10 @@
-/** What the program ends with if it was asked for something that can't be done: 1 says that a registry failed. */
+/** The exit code for a request that can't be carried out. Exit code 1 means that a registry failed. */
 export const USAGE = 2
 
-/** Something the user can mend; it is told in one line, without a stack. */
+/** A problem that the user can fix. It is shown in one line, without a stack. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
-  /** What the program ends with. */
+  /** The exit code of the program. */
   readonly exitCode: number
 
   constructor(message: string, exitCode = 1) {

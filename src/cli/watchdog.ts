@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What is watched, and who is told. */
+/** What is watched, and who is notified. */
 export interface Watched {
   /** Resolves once everything has answered, and does not while something hangs. May reject. */
   answers(): Promise<void>
-  /** Tells the watchdog that all is well. */
+  /** Notifies the watchdog that everything works. */
   notify(): void
 }
 
 const RETRY_MS = 1_000
-/** A timer that is set to more goes off at once. */
+/** A timer that is set to more fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * Tells a watchdog at half of its time that all is well, for as long as that is so.
+ * Notifies a watchdog at half of its interval for as long as everything works.
  *
- * @param time after how many milliseconds without a word the watchdog acts
- * @returns what ends that
+ * @param time the interval of the watchdog: it acts after this many milliseconds without a notification
+ * @returns a function that ends it
  */
 export function feedWatchdog(time: number, { answers, notify }: Watched): () => void {
   const ending = new AbortController()
@@ -32,7 +32,7 @@ export function feedWatchdog(time: number, { answers, notify }: Watched): () => 
       if (!signal.aborted) notify()
     }
   }
-  // Only its end ends it.
+  // It ends only when it is stopped.
   feed().catch(() => {})
   return () => ending.abort()
 }
