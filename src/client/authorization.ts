@@ -1,20 +1,20 @@
 import { type Challenge, parseChallenge } from './challenge.ts'
 import { DestinationError, TokenError } from './error.ts'
 
-/** A user and what shows that it is they. */
+/** A user name and its password. */
 export interface Credentials {
   user: string
   password: string
 }
 
-/** Asks one URL, without authorization where a redirect leaves its host. */
+/** Requests one URL. Authorization is dropped if a redirect leaves its host. */
 export type Get = (url: string, authorization?: string) => Promise<{ status: number; body: Uint8Array }>
 
-/** What a session shows a registry to be let in. */
+/** How a session authenticates to a registry. */
 export interface Authorization {
-  /** The header that let a request like this in before. */
+  /** The header that was accepted for a request like this before. */
   known(kind: string): Promise<string | undefined>
-  /** Meets a challenge. @returns the header, or undefined if there is nothing to show */
+  /** Answers a challenge. @returns the header, or undefined if there are no credentials for it */
   meet(kind: string, header: string): Promise<string | undefined>
 }
 
@@ -24,15 +24,15 @@ interface Token {
   expires: number
 }
 
-/** How long a token counts that doesn't say. */
+/** How long a token without a lifetime is valid. */
 const DEFAULT_LIFETIME = 60
 const MAX_LIFETIME = 3600
-/** How many challenges and tokens are kept: a registry may name another scope for each request. */
+/** How many challenges and tokens are kept. A registry may name a different scope for each request. */
 const MAX_KEPT = 1000
 
 /**
- * Meets challenges of one registry with a password or with tokens, which are kept for each scope. Credentials go to no token
- * endpoint but the registry's own and those that speak https.
+ * Answers challenges of one registry with a password or with tokens, which are kept for each scope. Credentials are sent only to the
+ * registry's own token endpoint and to those that use https.
  */
 export function openAuthorization(
   origin: string,
@@ -71,7 +71,7 @@ export function openAuthorization(
   }
 }
 
-/** Keeps a value, in place of the oldest one if there are too many. */
+/** Keeps a value, and drops the oldest one if there are too many. */
 function keep<T>(kept: Map<string, T>, key: string, value: T): void {
   kept.delete(key)
   kept.set(key, value)
@@ -79,7 +79,7 @@ function keep<T>(kept: Map<string, T>, key: string, value: T): void {
   if (kept.size > MAX_KEPT && oldest !== undefined) kept.delete(oldest)
 }
 
-/** Where a token is asked for; its own query stays. Throws if credentials would go where they must not. */
+/** The URL from which a token is requested. Its own query is kept. Throws if credentials must not be sent there. */
 function tokenUrl(
   origin: string,
   { realm, service, scope }: Challenge & { scheme: 'bearer' },
@@ -108,7 +108,7 @@ async function askForToken(
   const { origin, pathname } = new URL(url)
   if (status !== 200) throw new TokenError(`the token endpoint ${origin}${pathname} returned ${status}`)
   const { token, lifetime } = readToken(body)
-  // It becomes a header: nothing but what a token is made of.
+  // It becomes a header, so only the characters of a token are allowed.
   if (token === undefined || !/^[\x21-\x7e]{1,16384}$/.test(token))
     throw new TokenError(`the token endpoint ${origin}${pathname} did not return a token`)
   onSecret(token)

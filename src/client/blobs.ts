@@ -7,15 +7,15 @@ import { ask, digestArgument, ignoreBody, lengthIn, type Place } from './request
 /** A blob as it is pulled. */
 export interface PulledBlob {
   digest: Digest
-  /** In bytes; absent if the registry does not tell it. */
+  /** In bytes; absent if the registry does not return it. */
   size?: number
-  /** The bytes. It ends with DigestError if they do not have the digest, so nothing may be made of them before its end. */
+  /** The bytes. The stream fails with DigestError if they do not have the digest, so they must not be used before its end. */
   body: ReadableStream<Uint8Array>
 }
 
 /** How a blob is pulled. */
 export interface GetBlobOptions {
-  /** What a descriptor says, in bytes: more is not read. */
+  /** The size from a descriptor, in bytes. No more bytes than this are read. */
   size?: number
   signal?: AbortSignal
 }
@@ -66,7 +66,7 @@ interface Expected {
   timeout: number
 }
 
-/** Passes bytes on as they are asked for; what differs from what is expected ends it with an error. */
+/** Passes bytes on as they are requested. Fails if they differ from the expected content. */
 function verify(
   bytes: ReadableStream<Uint8Array>,
   { digest, size = Number.POSITIVE_INFINITY, hasher, timeout }: Expected,

@@ -36,7 +36,7 @@ export async function readBody(
   return bytes.slice(0, size)
 }
 
-/** The pieces of a stream as they come; not every browser lets a stream be iterated. An end before the last cancels it. */
+/** The pieces of a stream as they arrive, since streams are not iterable in every browser. Stopping before the end cancels the stream. */
 export async function* piecesOf(
   stream: ReadableStream<Uint8Array> | null,
 ): AsyncGenerator<Uint8Array, void, void> {

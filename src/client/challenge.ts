@@ -1,6 +1,6 @@
 import { QUOTED, scan, TOKEN, unescapeQuoted } from '../oci/field-value.ts'
 
-/** What a registry asks of who isn't let in. */
+/** How a registry asks a client to authenticate. */
 export type Challenge =
   | { scheme: 'basic' }
   | { scheme: 'bearer'; realm: string; service?: string; scope?: string }
@@ -16,7 +16,7 @@ interface AnyChallenge {
 }
 
 /**
- * Reads `WWW-Authenticate`: the first of its challenges that can be met, a token before a password.
+ * Reads `WWW-Authenticate`: the first of its challenges that can be answered, a token before a password.
  *
  * @see RFC 9110, section 11.6.1
  */

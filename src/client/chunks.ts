@@ -1,9 +1,9 @@
 import { piecesOf } from './body.ts'
 
 /**
- * Cuts a stream into chunks of one size, whatever its pieces are; only the last chunk is shorter, and it may be empty.
+ * Cuts a stream into chunks of one size, regardless of its pieces. Only the last chunk is shorter, and it may be empty.
  *
- * @param size in bytes; so many are held at a time
+ * @param size in bytes; this is also how much is held in memory at a time
  */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array>,

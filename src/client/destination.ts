@@ -1,7 +1,7 @@
 import { DestinationError } from './error.ts'
 import { addressOf, isPublicAddress } from './public-address.ts'
 
-/** What a request is for: a token endpoint may be elsewhere without being listed, if it speaks https. */
+/** The purpose of a request. A token endpoint may be on another host without being listed if it uses https. */
 export type Purpose = 'api' | 'token'
 
 /**
@@ -12,10 +12,10 @@ export type Purpose = 'api' | 'token'
 export type CheckDestination = (url: URL, purpose: Purpose) => boolean
 
 /**
- * Decides where requests may go. A registry names URLs in `Location`, in redirects, in `Link`, in descriptors and as token realms, and
- * each of them is a request that it has us send: to its own origin, and else only to hosts that are listed. Loopback, link-local
- * and private addresses get none, listed or not, unless the registry itself is at that host and port. Names are looked up later: what
- * opens connections holds the address that it connects to against `isPublicAddress`, for all but the registry's own host and port.
+ * Decides where requests may go. A registry names URLs in `Location`, in redirects, in `Link`, in descriptors and as token realms, and each
+ * of them makes this client send a request. Requests may go to the registry's own origin, and otherwise only to listed hosts. No requests
+ * go to loopback, link-local and private addresses, listed or not, unless the registry itself is at that host and port. Names are resolved
+ * later: the code that opens connections checks the address with `isPublicAddress`, except for the registry's own host and port.
  *
  * @param origin of the registry
  * @param allowedHosts `host` or `host:port`; without a port, the default one of the scheme
@@ -39,10 +39,10 @@ export function openDestinations(origin: string, allowedHosts: readonly string[]
   }
 }
 
-/** Reads a host that requests may go to as URLs write it. @returns undefined if it is not one */
+/** Reads a host to which requests may go, in the form that URLs use. @returns undefined if it is not one */
 export function parseAllowedHost(text: string): string | undefined {
   if (/[/?#@\\\s]/.test(text)) return undefined
-  // The scheme decides about default ports; this one has none.
+  // The scheme determines the default port; this scheme has none.
   const url = URL.parse(`http://${text}`)
   if (url === null || url.hostname === '') return undefined
   return text.endsWith(':80') ? `${url.hostname}:80` : url.host

@@ -1,12 +1,12 @@
-/** What all errors of this folder have in common. Anything else that a request throws is what the platform's fetch threw. */
+/** The base of all errors of this folder. Any other error of a request comes from the platform's fetch. */
 export class ClientError extends Error {
   override readonly name: string = 'ClientError'
 }
 
-/** A request would have gone where none may go: to a host that is not listed, or to a local address. Nothing was sent there. */
+/** A request would have gone to a forbidden destination: a host that is not listed, or a local address. Nothing was sent there. */
 export class DestinationError extends ClientError {
   override readonly name = 'DestinationError'
-  /** Where its host would have to be listed; undefined if listing it would not help. */
+  /** The list in which its host would have to be; undefined if listing it would not help. */
   readonly unlisted: URL | undefined
 
   constructor(message: string, { unlisted }: { unlisted?: URL } = {}) {
@@ -25,7 +25,7 @@ export class InvalidResponseError extends ClientError {
   override readonly name = 'InvalidResponseError'
 }
 
-/** Content does not have the digest that it was requested or pushed by. */
+/** Content does not have the digest by which it was requested or pushed. */
 export class DigestError extends ClientError {
   override readonly name = 'DigestError'
 }
@@ -37,7 +37,7 @@ export interface ErrorEntry {
   detail?: unknown
 }
 
-/** The registry refused a request, or failed at it. */
+/** The registry refused a request, or failed to handle it. */
 export class ResponseError extends ClientError {
   override readonly name = 'ResponseError'
   readonly status: number

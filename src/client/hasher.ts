@@ -5,7 +5,7 @@ import { DigestError } from './error.ts'
 /** Hashes bytes as they pass. */
 export interface Hasher {
   update(bytes: Uint8Array): void
-  /** The digest of all bytes; to be asked for once. */
+  /** The digest of all bytes. It may be called only once. */
   digest(): Digest
 }
 

@@ -11,9 +11,9 @@ import type { Received, SendInSession } from './session.ts'
 
 /** How a list is read. */
 export interface ListOptions {
-  /** How many entries a page shall have; the registry decides if absent. */
+  /** How many entries a page should have; the registry decides if absent. */
   pageSize?: number
-  /** The entry after which the list shall begin. */
+  /** The entry after which the list begins. */
   last?: string
   signal?: AbortSignal
 }
@@ -58,7 +58,7 @@ export async function* listReferrers(
     yield* descriptorsIn(body).filter(isWanted)
   }
   if (isListed) return
-  // Where there is no such list, clients keep it under a tag.
+  // If the registry has no such list, clients keep it under a tag.
   const tagged = await findManifest(place, fallbackTag(digest), signal)
   if (tagged !== undefined) yield* descriptorsIn(objectOf(tagged.bytes)).filter(isWanted)
 }
@@ -69,7 +69,7 @@ function fallbackTag(digest: string): string {
   return `${algorithm.slice(0, 32)}-${encoded.slice(0, 64)}`.replaceAll(/[^A-Za-z0-9._-]/g, '-')
 }
 
-/** All pages of a list by way of their links; none if the list may be absent, and is. */
+/** All pages of a list, found through their links; none if the list may be absent and is. */
 async function* pagesOf(
   send: SendInSession,
   first: string,

@@ -7,12 +7,12 @@ import { DigestError, InvalidResponseError, ResponseError } from './error.ts'
 import { algorithmOf, digestOf } from './hasher.ts'
 import { ask, digestIn, ignoreBody, lengthIn, type Place, referenceArgument } from './request.ts'
 
-/** What a registry says of a manifest without its bytes. */
+/** What a registry returns about a manifest without its bytes. */
 export interface ManifestInfo {
   mediaType: string
-  /** Absent if the registry does not tell it. */
+  /** Absent if the registry does not return it. */
   digest?: Digest
-  /** In bytes; absent if the registry does not tell it. */
+  /** In bytes; absent if the registry does not return it. */
   size?: number
 }
 
@@ -23,14 +23,14 @@ export interface PulledManifest {
   bytes: Uint8Array
 }
 
-/** What a registry made of a manifest. */
+/** The result of pushing a manifest. */
 export interface PushedManifest {
   digest: Digest
   /** The subject that the registry lists the manifest for; absent if it has none, or the registry has no list of referrers. */
   subject?: Digest
 }
 
-/** Registries hide manifests from clients that don't ask for their type, as the specification lets them. */
+/** Registries hide manifests from clients that don't accept their type, as the specification allows. */
 const ACCEPT = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.ociIndex,
@@ -120,7 +120,7 @@ export async function putManifest(
   return { digest, ...(subject !== undefined && { subject }) }
 }
 
-/** The manifest, or undefined if there is none. */
+/** The manifest, or undefined if it does not exist. */
 export async function findManifest(
   place: Place,
   reference: string,

@@ -1,6 +1,6 @@
 /**
- * Whether an IP address can belong to somebody else's machine on the internet: not a loopback, link-local, private, multicast or reserved
- * one, and not one of those inside of an IPv6 address.
+ * Whether an IP address can belong to another machine on the internet: it is not a loopback, link-local, private, multicast or reserved
+ * address, and not an IPv6 address that contains one of those.
  *
  * @param address IPv4 in four decimal parts, or IPv6 without brackets; a zone after `%` makes it link-local
  * @see RFC 6890 and the special-purpose address registries of IANA
@@ -11,13 +11,13 @@ export function isPublicAddress(address: string): boolean {
   return bytes.length === 4 ? isPublicIpv4(bytes) : isPublicIpv6(bytes)
 }
 
-/** Whether a URL's host is an IP address: then it is connected to without a look-up. */
+/** Whether a URL's host is an IP address, which is connected to without name resolution. */
 export function addressOf(hostname: string): string | undefined {
   if (hostname.startsWith('[')) return hostname.slice(1, -1)
   return parseIpv4(hostname) === undefined ? undefined : hostname
 }
 
-/** Networks of IPv4 that are not public: the first bytes, and how many bits of them count. */
+/** IPv4 networks that are not public: the first bytes, and the length of the prefix in bits. */
 const NOT_PUBLIC: readonly (readonly [bytes: readonly number[], bits: number])[] = [
   [[0], 8],
   [[10], 8],
@@ -39,7 +39,7 @@ function isPublicIpv4(bytes: readonly number[]): boolean {
 }
 
 function isPublicIpv6(bytes: readonly number[]): boolean {
-  // IPv4 addresses inside: mapped, NAT64, 6to4.
+  // Addresses that contain an IPv4 address: mapped, NAT64, 6to4.
   if (isWithin(bytes, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff], 96)) return isPublicIpv4(bytes.slice(12))
   if (isWithin(bytes, [0, 0x64, 0xff, 0x9b], 96)) return isPublicIpv4(bytes.slice(12))
   if (isWithin(bytes, [0x20, 0x02], 16)) return isPublicIpv4(bytes.slice(2, 6))
@@ -64,7 +64,7 @@ function parseIpv4(text: string): number[] | undefined {
   return isAddress ? parts.map(Number) : undefined
 }
 
-/** Reads what URLs take for IPv6, which brings it into one form; a zone is refused by them. */
+/** Parses an IPv6 address by way of a URL, which normalizes it. URLs refuse a zone. */
 function parseIpv6(text: string): number[] | undefined {
   const hostname = URL.parse(`http://[${text}]`)?.hostname
   if (hostname === undefined) return undefined

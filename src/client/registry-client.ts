@@ -26,11 +26,11 @@ import { type BlobContent, mountBlob, type PushBlobOptions, type PushedBlob, pus
 export interface RegistryClient {
   /** Scheme, host and port of the registry. */
   readonly origin: string
-  /** Checks that there is a registry that accepts the credentials. */
+  /** Checks that the server is a registry that accepts the credentials. */
   ping(signal?: AbortSignal): Promise<void>
-  /** All repositories, in the order of the registry; pages are asked for as they are needed. */
+  /** All repositories, in the order of the registry. Pages are requested as they are needed. */
   repositories(options?: ListOptions): AsyncIterable<RepositoryName>
-  /** What one repository has. @throws TypeError if it is not a repository name */
+  /** A client of one repository. @throws TypeError if it is not a repository name */
   repository(name: string): RepositoryClient
 }
 
@@ -38,13 +38,13 @@ export interface RegistryClient {
  * Talks to one repository.
  *
  * All methods throw TypeError for a tag or digest that is malformed, ResponseError if the registry refuses a request, DigestError if
- * content does not have its digest, any other ClientError if a response can't be taken, and what fetch threw if there was none.
+ * content does not have its digest, any other ClientError if a response is not acceptable, and the error of fetch if there was no response.
  */
 export interface RepositoryClient {
   readonly name: RepositoryName
-  /** Looks whether a manifest is there. @returns undefined if it is not */
+  /** Checks whether a manifest exists. @returns undefined if it does not */
   headManifest(reference: string, signal?: AbortSignal): Promise<ManifestInfo | undefined>
-  /** Pulls a manifest of at most 4 MiB by tag or digest. Its bytes have the digest that was asked for, or that the registry names. */
+  /** Pulls a manifest of at most 4 MiB by tag or digest. Its bytes have the requested digest, or the digest that the registry returns. */
   getManifest(reference: string, signal?: AbortSignal): Promise<PulledManifest>
   /** Pushes a manifest under a tag or its digest. */
   putManifest(
@@ -53,18 +53,18 @@ export interface RepositoryClient {
   ): Promise<PushedManifest>
   /** Deletes a tag, or a manifest by its digest. */
   deleteManifest(reference: string, signal?: AbortSignal): Promise<void>
-  /** Looks whether a blob is there. @returns undefined if it is not */
+  /** Checks whether a blob exists. @returns undefined if it does not */
   headBlob(digest: string, signal?: AbortSignal): Promise<{ size?: number } | undefined>
   /** Pulls a blob. Its bytes are verified as they pass. */
   getBlob(digest: string, options?: GetBlobOptions): Promise<PulledBlob>
-  /** Pushes a blob; after a failure of the network it goes on where the registry has got to. */
+  /** Pushes a blob. After a network failure it continues from the bytes that the registry has received. */
   pushBlob(content: BlobContent, options?: PushBlobOptions): Promise<PushedBlob>
-  /** Makes a blob of another repository one of this. @returns false if the registry did not; then it has to be pushed */
+  /** Mounts a blob of another repository into this one. @returns false if the registry did not mount it; it must then be pushed */
   mountBlob(digest: string, options: { from: string; signal?: AbortSignal }): Promise<boolean>
   deleteBlob(digest: string, signal?: AbortSignal): Promise<void>
-  /** All tags, in the order of the registry; pages are asked for as they are needed. */
+  /** All tags, in the order of the registry. Pages are requested as they are needed. */
   tags(options?: ListOptions): AsyncIterable<Tag>
-  /** All manifests whose subject is this digest, from the list or, where the registry has none, the tag that stands in for it. */
+  /** All manifests whose subject is this digest, from the list or, if the registry has none, from the tag that replaces it. */
   referrers(
     digest: string,
     options?: { artifactType?: string; signal?: AbortSignal },
@@ -74,10 +74,10 @@ export interface RepositoryClient {
 const TIMEOUT = 60_000
 
 /**
- * Makes a client of one registry. It sends nothing before it is asked to.
+ * Makes a client of one registry. It sends nothing until one of its methods is called.
  *
- * Requests go to the registry's own origin, to `allowedHosts`, and for tokens to hosts that speak https; credentials never go to any
- * other. A registry that keeps blobs elsewhere needs that host to be listed.
+ * Requests go to the registry's own origin, to `allowedHosts`, and for tokens to hosts that use https. Credentials never go to any other
+ * host. If a registry stores blobs on another host, that host must be listed.
  *
  * @param url scheme, host and port
  * @throws TypeError if it is something else

@@ -9,18 +9,18 @@ import type { Received, SendInSession, SessionRequest } from './session.ts'
 const MAX_ERROR_BODY = 64 * 1024
 const MAX_ERRORS = 100
 
-/** A repository, and what sends requests to its registry. */
+/** A repository, and the session that sends requests to its registry. */
 export interface Place {
   name: RepositoryName
   send: SendInSession
-  /** How long a body may give nothing, in milliseconds. */
+  /** How long a body may deliver no bytes, in milliseconds. */
   timeout: number
 }
 
 /**
  * Sends a request whose response must have one of some statuses.
  *
- * @param read makes something of the body of such a response
+ * @param read reads the body of such a response
  * @throws ResponseError if it has another status
  */
 export async function ask<T>(
@@ -35,12 +35,12 @@ export async function ask<T>(
   )
   const { errors, content } = received.body
   if (errors === undefined) return { ...received, body: content }
-  // What follows the path may be somebody's right to it.
+  // The query may contain credentials.
   const path = request.target.split('?', 1)[0]
   throw new ResponseError(`${request.method} ${path}`, { status: received.status, errors })
 }
 
-/** For responses whose body says nothing. */
+/** For responses whose body has no information. */
 export async function ignoreBody(response: Response): Promise<void> {
   await response.body?.cancel()
 }
@@ -73,7 +73,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The digest that a response names; undefined if it names none. @throws InvalidResponseError if it is malformed */
+/** The digest from the headers of a response; undefined if there is none. @throws InvalidResponseError if it is malformed */
 export function digestIn(
   headers: Headers,
   header: 'Docker-Content-Digest' | 'OCI-Subject' = 'Docker-Content-Digest',
@@ -85,9 +85,9 @@ export function digestIn(
   return digest
 }
 
-/** The length that a response names, in bytes; undefined if it names none. */
+/** The length from the headers of a response, in bytes; undefined if there is none. */
 export function lengthIn(headers: Headers): number | undefined {
-  // Then it is the length of what fetch unpacks.
+  // In that case it is the length of the compressed body, which fetch decompresses.
   if (headers.has('content-encoding')) return undefined
   const text = headers.get('content-length')
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined

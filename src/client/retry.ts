@@ -1,10 +1,10 @@
 import { ClientError, ResponseError } from './error.ts'
 
 const FIRST_DELAY = 200
-/** What a later attempt may meet with another answer. */
+/** Statuses after which a later attempt may succeed. */
 const TEMPORARY = [408, 409, 416, 429, 500, 502, 503, 504]
 
-/** Whether what failed may be tried again: there was no response, or one that says so. */
+/** Whether a failed request may be tried again: there was no response, or one that allows it. */
 export function isTemporary(error: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted) return false
   return error instanceof ResponseError ? TEMPORARY.includes(error.status) : !(error instanceof ClientError)

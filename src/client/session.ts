@@ -10,24 +10,24 @@ const MAX_REDIRECTS = 5
 const TIMEOUT = 60_000
 const CREDENTIAL_HEADERS = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie']
 
-/** What a session may be given. */
+/** The options of a session. */
 export interface SessionOptions {
   credentials?: Credentials
   /** Longest time of one request until its response is read, in milliseconds; a minute if absent. */
   timeout?: number
-  /** Hosts beside the registry's own that requests may go to. See openDestinations. */
+  /** Hosts to which requests may go, in addition to the registry's own. See openDestinations. */
   allowedHosts?: readonly string[]
   fetch?: Fetch
-  /** Called with everything that must never be shown: the password, tokens. */
+  /** Called with every secret that must never be shown: the password, tokens. */
   onSecret?(secret: string): void
   /** Called with each token endpoint of another origin before it is asked: scheme, host and port. */
   onTokenEndpoint?(origin: string): void
 }
 
-/** A request to the registry, or to where it led. */
+/** A request to the registry, or to a URL that the registry named. */
 export interface SessionRequest {
   method: string
-  /** Path and query, or an absolute URL as a registry gave it. */
+  /** Path and query, or an absolute URL as the registry returned it. */
   target: string
   headers?: Readonly<Record<string, string>>
   body?: Uint8Array
@@ -36,25 +36,24 @@ export interface SessionRequest {
   signal?: AbortSignal
 }
 
-/** What became of a request. */
+/** The outcome of a request. */
 export interface Received<T> {
   status: number
   headers: Headers
-  /** What the reader made of the body. */
+  /** The result of reading the body. */
   body: T
   /** The URL that responded, after all redirects. */
   url: string
-  /** The last request of those that redirects asked for. */
+  /** The last request after all redirects. */
   redirected?: { method: string; url: string }
-  /** Whether a password or token was sent along. */
+  /** Whether a password or token was sent with it. */
   isAuthorized: boolean
 }
 
 /**
  * Sends one request and reads its response.
  *
- * @param read makes something of a final response, within the time limit; it is called again if the connection broke and the request is
- *   repeated
+ * @param read reads a final response within the time limit; it is called again if the connection broke and the request is repeated
  */
 export type SendInSession = <T>(
   request: SessionRequest,
@@ -62,11 +61,11 @@ export type SendInSession = <T>(
 ) => Promise<Received<T>>
 
 /**
- * Sends requests to one registry and meets its challenges. Redirects are followed, as the specification lets a registry answer with
- * them; where each request may go is for openDestinations to say, and credentials never go to another origin. A request that changes
- * nothing and has no response is sent once more, on a fresh connection.
+ * Sends requests to one registry and answers its challenges. It follows redirects, which the specification allows. openDestinations decides
+ * where each request may go, and credentials never go to another origin. If a request that changes nothing gets no response, it is sent
+ * once more on a new connection.
  *
- * Rejects with ClientError if a response can't be taken, and with whatever fetch threw if there is none.
+ * Rejects with ClientError if a response is not acceptable, and with the error of fetch if there is none.
  *
  * @param origin scheme, host and port
  */
@@ -116,12 +115,12 @@ export function openSession(origin: string, options: SessionOptions = {}): SendI
   }
 }
 
-/** The URL of a target as it is sent: without dot segments, and with all that a URL can't hold encoded. */
+/** The URL of a target as it is sent: without dot segments, and with all characters encoded that a URL can't contain. */
 export function urlOf(target: string, origin: string): string {
   return new URL(target.startsWith('/') ? origin + target : target, origin).href
 }
 
-/** Whether a header of this name lets somebody in. */
+/** Whether a header of this name contains credentials. */
 export function isCredential(name: string): boolean {
   return CREDENTIAL_HEADERS.includes(name.toLowerCase())
 }
@@ -131,7 +130,7 @@ function withoutCredentials({ headers = {}, ...request }: SessionRequest): Sessi
   return { ...request, headers: Object.fromEntries(kept) }
 }
 
-/** Requests of one kind are let in by the same token: what is done, and in which repository. */
+/** The kind of a request: its action and its repository. Requests of one kind can use the same token. */
 function kindOf({ method, target }: SessionRequest): string {
   const path = target.split('?', 1)[0] ?? ''
   const repository = path.replace(/\/(?:blobs|manifests|tags|referrers)(?:\/.*)?$/, '')
@@ -150,7 +149,7 @@ interface Line {
 
 type Read<T> = (response: Response, at: URL) => Promise<T>
 
-/** One request and those that its redirects ask for. */
+/** Sends one request and follows its redirects. */
 async function exchange<T>(request: SessionRequest, line: Line, read: Read<T>): Promise<Received<T>> {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(new DOMException('timed out', 'TimeoutError')), line.timeout)
@@ -169,7 +168,7 @@ async function followed<T>(
 ): Promise<Received<T>> {
   const home = new URL(line.url).origin
   const headers = new Headers(request.headers)
-  // Without it fetch would ask for packed answers and unpack them: digests are of the bytes as they are sent.
+  // Without it, fetch would accept compressed answers and decompress them. Digests are those of the bytes as they are sent.
   if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
   if (line.authorization !== undefined) headers.set('authorization', line.authorization)
   let { method, body } = request
@@ -204,7 +203,7 @@ interface Hop {
 
 type Outcome<T> = { status: number; headers: Headers; body: T } | { status: number; next: URL }
 
-/** Sends one request to where it may go; again on a fresh connection if there was no answer and that changes nothing. */
+/** Sends one request if its destination is allowed. Sends it again on a new connection if there was no answer and the request changes nothing. */
 async function hop<T>(request: Hop, line: Line, read: Read<T>): Promise<Outcome<T>> {
   const isHome = line.check(request.at, line.purposeAt(request.at))
   try {

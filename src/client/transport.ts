@@ -1,16 +1,16 @@
 /** How one request is sent. */
 export interface Route {
-  /** Whether it goes to the registry's own host and port; to any other, only public addresses may be connected to. */
+  /** Whether it goes to the registry's own host and port. For any other, only connections to public addresses are allowed. */
   isHome: boolean
   /** Whether it needs a connection that no earlier request has used. */
   isFresh: boolean
 }
 
 /**
- * Sends one request, without following redirects. This folder runs on web standards alone, so whoever has it run may say how: which
- * version of HTTP, and how addresses are checked.
+ * Sends one request, without following redirects. This folder uses only web standards, so the program that uses it can choose how requests
+ * are sent: the version of HTTP, and how addresses are checked.
  */
 export type Fetch = (url: string, init: RequestInit, route: Route) => Promise<Response>
 
-/** What the platform has: it chooses the version of HTTP, and neither checks addresses nor tells connections apart. */
+/** The transport of the platform. It chooses the version of HTTP, does not check addresses, and gives no control over connections. */
 export const platformFetch: Fetch = (url, init) => fetch(url, init)

@@ -7,16 +7,16 @@ import { algorithmOf, digestOf, openHasher } from './hasher.ts'
 import { ask, digestArgument, ignoreBody, type Place, repositoryArgument } from './request.ts'
 import { isTemporary, wait } from './retry.ts'
 
-/** What is pushed as a blob. A stream is read once, and a chunk of it at a time is held. */
+/** The content of a blob to push. A stream is read once, and one chunk of it is held in memory at a time. */
 export type BlobContent = Uint8Array | Blob | ReadableStream<Uint8Array>
 
 /** How a blob is pushed. */
 export interface PushBlobOptions {
-  /** What the content must have as its digest; if absent, it is computed. */
+  /** The digest that the content must have; if absent, it is computed. */
   digest?: string
-  /** By which the digest is computed if there is none; sha256 if absent. */
+  /** The algorithm for the digest if none is given; sha256 if absent. */
   algorithm?: HashAlgorithm
-  /** In bytes, 8 MiB if absent. Content that is no longer is sent by POST and PUT, and longer content in chunks of this length. */
+  /** In bytes, 8 MiB if absent. Content up to this length is sent by POST and PUT, and longer content in chunks of this length. */
   chunkSize?: number
   signal?: AbortSignal
 }
@@ -31,7 +31,7 @@ export interface PushedBlob {
 const CHUNK_SIZE = 8 * 1024 * 1024
 /** A registry may want longer chunks, and each is held in memory. */
 const MAX_CHUNK_SIZE = 64 * 1024 * 1024
-/** How often in a row a step is tried without any progress. */
+/** How many times in a row a step is tried without any progress. */
 const MAX_ATTEMPTS = 4
 
 /** An upload in progress. */
@@ -130,7 +130,7 @@ function checkDigest(digest: Digest, wanted: Digest | undefined): void {
     throw new DigestError(`the content has the digest ${digest} in place of ${wanted}`)
 }
 
-/** Sends a chunk from wherever the registry has got to, until it has all of it. */
+/** Sends a chunk from the position that the registry has reached, until the registry has all of it. */
 async function sendChunk(push: Push, { location, held }: Upload, chunk: Uint8Array): Promise<Upload> {
   const [first, end] = [held, held + chunk.length]
   let upload: Upload = { location, held }
@@ -169,7 +169,7 @@ async function sendRest({ place, signal }: Push, upload: Upload, bytes: Uint8Arr
   return { location: locationIn(headers, url), held: heldIn(headers) ?? last + 1 }
 }
 
-/** Asks where an upload is after a step whose outcome isn't known. */
+/** Asks for the state of an upload after a step whose outcome isn't known. */
 async function resume(push: Push, upload: Upload): Promise<Upload> {
   const { place, signal } = push
   try {
@@ -229,7 +229,7 @@ async function close(
     place.send,
     {
       method: 'PUT',
-      // It may have parameters of its own.
+      // The URL may have its own parameters.
       target: `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`,
       headers: { 'Content-Type': 'application/octet-stream' },
       body,
@@ -239,7 +239,7 @@ async function close(
   )
 }
 
-/** Tells the registry that nobody goes on with an upload; it expires by itself where that fails. */
+/** Tells the registry that an upload will not be continued. If this fails, the upload expires by itself. */
 async function cancel({ send }: Pick<Place, 'name' | 'send'>, location: string): Promise<void> {
   await send({ method: 'DELETE', target: location }, ignoreBody).catch(() => {})
 }
@@ -251,7 +251,7 @@ function locationIn(headers: Headers, base: string): string {
   return url.href
 }
 
-/** How many bytes a `Range` says that the registry has; undefined without one. */
+/** How many bytes the registry has according to `Range`; undefined without that header. */
 function heldIn(headers: Headers): number | undefined {
   const text = headers.get('range')
   if (text === null) return undefined
