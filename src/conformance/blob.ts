@@ -10,18 +10,18 @@ export function blobPath(repository: string, digest: string): string {
   return `/v2/${repository}/blobs/${digest}`
 }
 
-/** Has a blob deleted afterwards. */
+/** Registers a blob to be deleted afterwards. */
 export function cleanUpBlob(probe: Probe, digest: string): void {
   probe.cleanUp({ method: 'DELETE', target: blobPath(probe.repository, digest) })
 }
 
-/** Fails unless a blob was refused for its digest; has it deleted if it was taken. */
+/** Fails unless a blob was refused because of its digest. If it was accepted, it will be deleted. */
 export function wantRefused(probe: Probe, pushed: ProbeAnswer, digest: string): void {
   if (pushed.status === 201) cleanUpBlob(probe, digest)
   wantStatus(pushed, 400)
 }
 
-/** Asks for a blob of the case's repository, whatever the answer. */
+/** Requests a blob of the case's repository. Accepts any answer. */
 export async function askForBlob(
   probe: Probe,
   digest: string,
@@ -30,14 +30,14 @@ export async function askForBlob(
   return await probe.send({ method, target: blobPath(probe.repository, digest), headers })
 }
 
-/** Fails unless the blob is there, byte for byte. */
+/** Fails unless the blob exists, byte for byte. */
 export async function wantBlob(probe: Probe, digest: string, bytes: Uint8Array): Promise<void> {
   const pulled = await askForBlob(probe, digest)
   wantStatus(pulled, 200)
   wantBody(pulled, bytes)
 }
 
-/** Fails unless an answer says that a blob was made, and where it can be pulled. */
+/** Fails unless an answer says that a blob was created, and where it can be pulled. */
 export async function wantCreated(
   probe: Probe,
   created: ProbeAnswer,
@@ -49,7 +49,7 @@ export async function wantCreated(
   wantBody(pulled, bytes)
 }
 
-/** Fails unless `Docker-Content-Digest` is a digest of these bytes, by whichever algorithm; one that isn't known here passes. */
+/** Fails unless `Docker-Content-Digest` is a digest of these bytes, in any algorithm. Unknown algorithms pass. */
 export async function wantDigestOf(answer: ProbeAnswer, bytes: Uint8Array): Promise<void> {
   const name = 'Docker-Content-Digest'
   const found = requireHeader(answer, name)

@@ -3,16 +3,16 @@ import type { Probe } from './probe.ts'
 /** How binding a case is, in the words of RFC 2119. */
 export type Level = 'MUST' | 'SHOULD' | 'MAY'
 
-/** The version of the specification that a case came with; `dev` is what is merged and not released. */
+/** The version of the specification that introduced a case; `dev` means merged but not released. */
 export type Version = '1.0' | '1.1' | 'dev'
 
 /**
- * Whose cases they are: the specification's own, what breaks real clients, what attackers try, and extensions of the API. Only the first
- * count as the specification's.
+ * The group of a case: cases of the specification, problems of real clients, attacks, and extensions of the API. Only the first group
+ * counts as the specification's.
  */
 export type Group = 'specification' | 'clients' | 'hostile' | 'extensions'
 
-/** One thing that a registry is asked. */
+/** One test of a registry. */
 export interface Case {
   /** Lower-case words and dashes; never changed once released. */
   id: string
@@ -21,21 +21,21 @@ export interface Case {
   group: Group
   level: Level
   version: Version
-  /** The heading of the specification that it comes from, or where the trouble was seen. */
+  /** The heading in the specification that it comes from, or where the problem was observed. */
   section: string
-  /** The specification's own sentence, or what goes wrong for clients where it isn't so. */
+  /** The sentence of the specification, or what goes wrong for clients if a registry behaves differently. */
   sentence: string
-  /** Ids of cases that must have passed before, or this one would fail for their reason. */
+  /** Ids of cases that must have passed before; otherwise this one would fail for the same reason. */
   needs?: readonly string[]
-  /** What the case is about, where a registry may not have it: then it is not supported, not failed. */
+  /** The optional feature that the case tests. If a registry does not have it, the case is not supported, rather than failed. */
   feature?: Feature
   /** Whether it changes nothing in the registry. */
   readOnly?: true
-  /** Asks the registry. Throws Failure, NotSupported, or nothing. */
+  /** Runs the test. May throw Failure or NotSupported. */
   run(probe: Probe): Promise<void>
 }
 
-/** What a registry may leave out and still conform, or does not declare to have. */
+/** Features that a registry may omit and still conform, or that it does not declare. */
 export type Feature =
   | 'push'
   | 'delete blobs'

@@ -32,27 +32,27 @@ export const CASES: readonly Case[] = [
   ...stowageCases,
 ]
 
-/** Cases that read what somebody else pushed; only for registries where nothing may be pushed. */
+/** Cases that read existing content; only for registries to which nothing may be pushed. */
 export const READING_CASES: readonly Case[] = readingCases
 
-/** Which cases are wanted. */
+/** The selection of cases. */
 export interface Selection {
-  /** `1.1` leaves out what isn't released. */
+  /** `1.1` leaves out unreleased cases. */
   specification: '1.1' | 'dev'
   /** Ids, or patterns of them with `*` and `?`. */
   only?: readonly string[]
   groups?: readonly Group[]
-  /** Only what changes nothing. */
+  /** Only cases that change nothing. */
   readOnly?: boolean
 }
 
-/** Cases to run, and which of them were asked for: others are only needed by them. */
+/** Cases to run, and which of them were requested. The others are only needed by those. */
 export interface Selected {
   cases: readonly Case[]
   asked: ReadonlySet<string>
 }
 
-/** Chooses cases, and with them what they need. */
+/** Chooses cases, together with the cases that they need. */
 export function selectCases(selection: Selection): Selected {
   const { specification, only, groups, readOnly = false } = selection
   const versions: readonly Version[] = specification === 'dev' ? ['1.0', '1.1', 'dev'] : ['1.0', '1.1']

@@ -5,16 +5,16 @@ import { ACCEPT } from './manifest.ts'
 import type { Send } from './probe.ts'
 
 const DELETION = '_stowage/repository/self'
-/** Tags that are looked at in one repository: more are not pushed to one. */
+/** The most tags that are checked in one repository. The cases never push more to one. */
 const MAX_TAGS = 2_000
 const LONGEST_MS = 300_000
 
 /**
- * Deletes what a run left in its repositories: each of them as a whole where the registry offers that, else their tags and manifests.
- * Names in answers are checked before they are sent back.
+ * Deletes the content that a run left in its repositories: each repository as a whole if the registry supports that, otherwise their tags
+ * and manifests. Names in answers are checked before they are sent back.
  *
  * @param names repositories that only this run has pushed to
- * @param longest how long it may go on sending requests, in milliseconds: a registry may take its time for each
+ * @param longest how long it may continue to send requests, in milliseconds, since a registry may be slow to answer each
  * @returns how many the registry may keep, since it offers no way to delete a repository
  */
 export async function removeRepositories(
@@ -27,7 +27,7 @@ export async function removeRepositories(
   const attempt = async (request: ProbeRequest) =>
     performance.now() < deadline ? await send(request).catch(() => undefined) : undefined
   for (const name of names) {
-    // Where there is nothing, there is nothing to ask for.
+    // If nothing exists, there is nothing to request.
     const tags = await attempt({ method: 'GET', target: `/v2/${name}/tags/list` })
     if (tags === undefined || tags.status === 404) continue
     if (await offersDeletion(name, attempt)) {

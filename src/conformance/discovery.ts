@@ -2,16 +2,16 @@ import { isObject } from '../client/request.ts'
 import { Failure, NotSupported } from './outcome.ts'
 import { type Probe, requireJson, wantStatus } from './probe.ts'
 
-/** An extension as a registry tells of it. */
+/** An extension as a registry lists it. */
 export interface Discovered {
   name: string
   endpoints: readonly unknown[]
 }
 
 /**
- * What is offered at a level of the API: `/v2`, or `/v2/<name>`.
+ * The extensions at a level of the API: `/v2`, or `/v2/<name>`.
  *
- * @throws NotSupported if nothing is told, since a registry need not have extensions
+ * @throws NotSupported if there is no list, since a registry need not have extensions
  */
 export async function discover(probe: Probe, level: string): Promise<Discovered[]> {
   const answer = await probe.send({ method: 'GET', target: `${level}/_oci/ext/discover` })

@@ -1,34 +1,34 @@
 /** A request as a case makes it. */
 export interface ProbeRequest {
   method: string
-  /** Path and query, or an absolute URL as a registry gave it. */
+  /** Path and query, or an absolute URL as the registry returned it. */
   target: string
   headers?: Readonly<Record<string, string>>
   body?: Uint8Array
   /** Sends the body with `Transfer-Encoding: chunked` and no length. */
   streamed?: boolean
-  /** Ends the reading of the answer once this text is in its body: for answers without an end. */
+  /** Stops reading the answer once its body contains this text, for answers without an end. */
   until?: string
 }
 
-/** An answer, read whole up to a bound. */
+/** An answer, read completely up to a limit. */
 export interface ProbeAnswer {
   status: number
   headers: Headers
   body: Uint8Array
-  /** How long the body was, where only its beginning is kept. */
+  /** The length of the body, if only its beginning is kept. */
   size?: number
-  /** The last request of those that redirects asked for. */
+  /** The last request after all redirects. */
   redirected?: { method: string; url: string }
-  /** Whether a password or token was shown. */
+  /** Whether a password or token was sent. */
   isAuthorized?: boolean
 }
 
-/** What was sent and what came. */
+/** A request and its answer. */
 export interface Exchange {
   request: ProbeRequest & {
     url: string
-    /** All bytes that were sent, each character one, where no fetch would send them. */
+    /** All bytes that were sent, one per character, if fetch could not send them. */
     raw?: string
   }
   answer?: ProbeAnswer

@@ -1,8 +1,8 @@
 import { VERDICTS, type VerdictName } from './summary.ts'
 
 /**
- * Has the page show only cases of a verdict, or whose title or id has some text. All controls are in the page and hidden until this runs,
- * so that without scripts nothing is there that does nothing. It reads no text as markup.
+ * Makes the page show only cases with a verdict, or whose title or id contains some text. All controls are in the page but hidden until
+ * this runs, so that without scripts no useless controls are visible. It never interprets text as markup.
  */
 export const FILTER_SCRIPT = `
 'use strict'
@@ -42,7 +42,7 @@ addEventListener('hashchange', open)
 open()
 `
 
-/** The controls of the filter, for the verdicts that there are. */
+/** The controls of the filter, for the verdicts that occur. */
 export function filterControls(found: ReadonlySet<VerdictName>): string {
   const boxes = VERDICTS.filter((verdict) => found.has(verdict)).map(
     (verdict) =>

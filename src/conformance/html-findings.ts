@@ -15,7 +15,7 @@ const HEADINGS = {
   ],
 } as const
 
-/** All findings of one verdict, with what was wanted beside what came; each leads to its case. Empty if there are none. */
+/** All findings with one verdict, with the expected and the actual result next to each other. Each links to its case. Empty if there are none. */
 export function findingList(verdict: keyof typeof HEADINGS, reports: readonly Report[]): string {
   const findings = reports.flatMap(({ registry, cases }) =>
     cases.filter((each) => each.verdict === verdict).map((found) => ({ registry, found })),
@@ -32,7 +32,7 @@ function findingItem({ registry, found }: Finding, hasOthers: boolean): string {
   return `<li><p>${host}${title} <code>${escapeMarkup(found.id)}</code></p>${differenceOf(found)}</li>`
 }
 
-/** What was wanted beside what came, or the one line that there is. */
+/** The expected and the actual result next to each other, or the only line that exists. */
 export function differenceOf(found: CaseReport): string {
   if (found.wanted === undefined || found.got === undefined)
     return `<p class="reason">${escapeMarkup(reasonOf(found))}</p>`

@@ -38,8 +38,8 @@ const MEANINGS: Readonly<Record<VerdictName, string>> = {
 
 /**
  * Reports as one page of HTML that needs nothing else: no external resources, and a policy that allows one style sheet and one script by
- * their hashes, and nothing more. The script only filters; without it, everything can be read. Several registries stand side by side.
- * What a registry answered stands there only as text.
+ * their hashes, and nothing more. The script only filters; without it, everything can be read. Several registries are shown side by side.
+ * Answers of a registry appear only as text.
  */
 export async function formatHtmlReport(reports: readonly Report[]): Promise<string> {
   const style = `:root { --columns: ${reports.length}; }${STYLE}`
@@ -215,7 +215,7 @@ function caseRow(each: CaseReport, reports: readonly Report[]): string {
 <div class="inside" id="${escapeMarkup(each.id)}">${source}<blockquote>${withCode(each.sentence)}</blockquote>${answers.join('')}</div></details>`
 }
 
-/** What the specification has between backticks is code here too. */
+/** Text that the specification puts between backticks is shown as code here too. */
 function withCode(text: string): string {
   return text
     .split('`')

@@ -1,6 +1,6 @@
 import type { Report } from './summary.ts'
 
-/** The number of this shape: raised when something in it changes its meaning or goes, not when something comes. */
+/** The version of this format. It is raised when a field changes its meaning or is removed, not when one is added. */
 const FORMAT = 2
 
 /** Reports as JSON: `{ format, registries }`, each registry a Report. */

@@ -4,8 +4,8 @@ import { type CaseReport, GROUP_NAMES, type Report, reasonOf } from './summary.t
 import { formatDetails } from './terminal-report.ts'
 
 /**
- * Reports as JUnit XML, one suite for each registry and group. What could not be decided is an error there; what warned, was skipped or
- * isn't supported is skipped there, and says which in its message and in the property `verdict`.
+ * Reports as JUnit XML, one suite for each registry and group. An undecided case is an error in JUnit. A case that warned, was skipped or
+ * isn't supported is skipped in JUnit; its message and the property `verdict` say which.
  */
 export function formatJunitReport(reports: readonly Report[]): string {
   const suites = reports.flatMap((report) =>

@@ -2,17 +2,17 @@ import type { Exchange } from './exchange.ts'
 
 /** How many bytes of responses are kept for the report of a run, in all. */
 const MAX_KEPT = 128 * 1024 * 1024
-/** How much of a response is kept beyond that: as much as is shown, and more. */
+/** How much of a response is kept after that limit: more than is shown. */
 const MAX_BEYOND = 64 * 1024
 
 /**
- * What a run keeps of the exchanges of cases that did not pass, until its report is written: the body of the last response of each, since
- * a report shows no other, and of that only the beginning once many have been kept.
+ * Reduces the exchanges of cases that did not pass, which a run keeps until its report is written. It keeps only the body of the last
+ * response of each case, since a report shows no other, and only its beginning once many have been kept.
  */
 export class KeptAnswers {
   #left = MAX_KEPT
 
-  /** What of some exchanges is kept; requests and headers are. */
+  /** The part of some exchanges that is kept, which includes requests and headers. */
   keep(exchanges: readonly Exchange[]): Exchange[] {
     return exchanges.map((exchange, index) =>
       cut(exchange, index === exchanges.length - 1 ? this.#allow(exchange) : 0),

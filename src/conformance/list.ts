@@ -31,7 +31,7 @@ export function tagsOf(answer: ProbeAnswer): string[] {
   return tags
 }
 
-/** Where the referrers of a digest are listed. */
+/** The URL of the list of referrers of a digest. */
 export function referrersTarget(probe: Probe, digest: string, artifactType?: string): string {
   const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`
   return `/v2/${probe.repository}/referrers/${digest}${query}`
@@ -58,7 +58,7 @@ export function referrersOf(answer: ProbeAnswer): ProbeDescriptor[] {
   return list
 }
 
-/** All pages of a list by way of their links. @throws Failure if they don't end */
+/** All pages of a list, found through their links. @throws Failure if they don't end */
 export async function readPages<T>(
   probe: Probe,
   target: string,
@@ -88,7 +88,7 @@ async function readPage<T>(
 /**
  * The target of a `Link` to the next page, as it is written; undefined if there is none.
  *
- * @throws Failure if it is not in the form of RFC 8288, which took the place of RFC 5988
+ * @throws Failure if it does not have the form of RFC 8288, which replaced RFC 5988
  */
 export function parseLink(answer: ProbeAnswer): string | undefined {
   const header = answer.headers.get('link')

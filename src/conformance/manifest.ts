@@ -13,7 +13,7 @@ export interface ProbeManifest {
   bytes: Uint8Array
 }
 
-/** What a manifest or a list says of content. */
+/** How a manifest or a list describes content. */
 export interface ProbeDescriptor {
   mediaType: string
   digest: string
@@ -25,7 +25,7 @@ export interface ProbeDescriptor {
 /** The content of an empty config, which has a media type of its own. */
 const EMPTY = new TextEncoder().encode('{}')
 
-/** Makes a manifest of its fields. */
+/** Makes a manifest from its fields. */
 export async function makeManifest(
   fields: object,
   mediaType: string = MEDIA_TYPES.ociManifest,
@@ -33,7 +33,7 @@ export async function makeManifest(
   return await manifestOf(JSON.stringify({ schemaVersion: 2, mediaType, ...fields }), mediaType)
 }
 
-/** Makes a manifest of its text or bytes, whatever they are. */
+/** Makes a manifest from any text or bytes. */
 export async function manifestOf(
   content: string | Uint8Array,
   mediaType: string = MEDIA_TYPES.ociManifest,
@@ -42,7 +42,7 @@ export async function manifestOf(
   return { mediaType, bytes, size: bytes.length, digest: await digestOf(bytes) }
 }
 
-/** Makes an index of descriptors. */
+/** Makes an index from descriptors. */
 export async function makeIndex(
   manifests: readonly ProbeDescriptor[],
   fields: object = {},
@@ -50,7 +50,7 @@ export async function makeIndex(
   return await makeManifest({ manifests, ...fields }, MEDIA_TYPES.ociIndex)
 }
 
-/** How another manifest names this one. */
+/** The descriptor by which another manifest names this one. */
 export function descriptorOf({ mediaType, digest, size }: ProbeManifest): ProbeDescriptor {
   return { mediaType, digest, size }
 }
@@ -89,7 +89,7 @@ export async function pushEmpty(probe: Probe, repository = probe.repository): Pr
   return { mediaType: MEDIA_TYPES.ociEmpty, digest, size: EMPTY.length }
 }
 
-/** The smallest manifest that names something: an artifact of a type of its own. Not pushed yet, but what it names is. */
+/** The smallest manifest that names content: an artifact with its own type. It is not pushed yet, but its content is. */
 export async function makeArtifact(probe: Probe, fields: object = {}): Promise<ProbeManifest> {
   const empty = await pushEmpty(probe)
   return await makeManifest({
@@ -112,12 +112,15 @@ export async function pushArtifact(
   return artifact
 }
 
-/** Where a manifest is. */
+/** The path of a manifest. */
 export function manifestTarget(probe: Probe, reference: string, repository = probe.repository): string {
   return `/v2/${repository}/manifests/${reference}`
 }
 
-/** Asks for a manifest to be taken under a tag or its digest, and has it deleted afterwards. Whether it is taken is for the case to say. */
+/**
+ * Tries to push a manifest under a tag or its digest, and registers it to be deleted afterwards. The case decides whether the push must
+ * succeed.
+ */
 export async function offerManifest(
   probe: Probe,
   manifest: ProbeManifest,
@@ -133,7 +136,7 @@ export async function offerManifest(
   })
 }
 
-/** Pushes a manifest under a tag or its digest, and has it deleted afterwards. */
+/** Pushes a manifest under a tag or its digest, and registers it to be deleted afterwards. */
 export async function pushManifest(
   probe: Probe,
   manifest: ProbeManifest,
@@ -145,7 +148,7 @@ export async function pushManifest(
   return pushed
 }
 
-/** Registries hide manifests from clients that don't ask for their type, as the specification lets them. */
+/** Registries hide manifests from clients that don't accept their type, as the specification allows. */
 export const ACCEPT = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.ociIndex,
@@ -154,7 +157,7 @@ export const ACCEPT = [
   '*/*',
 ].join(', ')
 
-/** Asks for a manifest, of any type unless the headers say which. */
+/** Requests a manifest, of any type unless the headers specify it. */
 export async function pullManifest(
   probe: Probe,
   reference: string,

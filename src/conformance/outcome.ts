@@ -1,7 +1,7 @@
-/** The registry answered otherwise than it must. */
+/** The registry did not answer as it must. */
 export class Failure extends Error {
   override readonly name = 'Failure'
-  /** What would have been right. */
+  /** The expected result. */
   readonly wanted: string
   readonly got: string
 
@@ -17,7 +17,7 @@ export class NotSupported extends Error {
   override readonly name = 'NotSupported'
 }
 
-/** What the registry does could not be found out: the network failed, or finding out would have sent a request where none may go. */
+/** The behavior of the registry could not be determined: the network failed, or a request would have gone to a forbidden destination. */
 export class Undecided extends Error {
   override readonly name = 'Undecided'
 }

@@ -1,7 +1,7 @@
 /**
- * Text with a mark in place of each character that would do something to a terminal, can't be seen, or turns the order of others around:
- * controls but tabs and line feeds, line and paragraph separators, direction marks, zero-width and other format characters, all that
- * Unicode wants ignored where it can't be shown, noncharacters, and halves of surrogate pairs.
+ * Text with a mark in place of each character that would control a terminal, is invisible, or reverses the order of others: controls except
+ * tabs and line feeds, line and paragraph separators, direction marks, zero-width and other format characters, all characters that are
+ * ignorable by default in Unicode, noncharacters, and halves of surrogate pairs.
  */
 export function printable(text: string): string {
   return text

@@ -2,10 +2,10 @@ import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
 import { Failure } from './outcome.ts'
 import type { SendRaw } from './transport.ts'
 
-/** What sends requests; the runner gives one that authenticates and keeps to the registry's host. */
+/** Sends requests. The one of the runner authenticates and only uses the registry's host. */
 export type Send = (request: ProbeRequest) => Promise<ProbeAnswer>
 
-/** What a registry is known to have, for cases that only read. */
+/** Known content of a registry, for cases that only read. */
 export interface Existing {
   repository: string
   tag?: string
@@ -15,23 +15,23 @@ export interface Existing {
   blob?: string
 }
 
-/** A case's hold on the registry: it sends, keeps what went over the line, and remembers what to take away afterwards. */
+/** The access of a case to the registry. It sends requests, keeps all exchanges, and remembers what to clean up afterwards. */
 export interface Probe {
-  /** A repository of this case alone. */
+  /** A repository that only this case uses. */
   readonly repository: string
   /** Another one, to mount from. */
   readonly otherRepository: string
-  /** What is there already; only where nothing may be pushed. */
+  /** Existing content; only if nothing may be pushed. */
   readonly existing?: Existing
   /** Where the registry is: scheme, host and port. */
   readonly origin: string
-  /** All exchanges so far, the one that a failure is about last. */
+  /** All exchanges so far. The one that a failure concerns is the last. */
   readonly exchanges: readonly Exchange[]
-  /** Sends one request and reads the answer whole, up to 32 MiB. */
+  /** Sends one request and reads the whole answer, up to 32 MiB. */
   send(request: ProbeRequest): Promise<ProbeAnswer>
-  /** Sends bytes on a connection of their own. Throws NotSupported where there are none. */
+  /** Sends bytes on a separate connection. Throws NotSupported if such connections are not available. */
   readonly sendRaw: SendRaw
-  /** Has a request sent when all cases that need this one are done. */
+  /** Registers a request to be sent when all cases that need this one have finished. */
   cleanUp(request: ProbeRequest): void
 }
 
@@ -42,7 +42,7 @@ export function randomContent(size: number): Uint8Array {
   return bytes
 }
 
-/** Fails unless the status is one of those wanted. */
+/** Fails unless the status is one of the expected ones. */
 export function wantStatus(answer: ProbeAnswer, ...statuses: number[]): void {
   if (!statuses.includes(answer.status))
     throw new Failure(`status ${statuses.join(' or ')}`, `${answer.status}`)
@@ -55,7 +55,7 @@ export function wantHeader(answer: ProbeAnswer, name: string, value: string): vo
     throw new Failure(`${name}: ${value}`, found === null ? `no ${name}` : `${name}: ${found}`)
 }
 
-/** The value of a header that must be there. */
+/** The value of a required header. */
 export function requireHeader(answer: ProbeAnswer, name: string): string {
   const found = answer.headers.get(name)
   if (found === null) throw new Failure(`a ${name} header`, 'none')

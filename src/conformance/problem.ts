@@ -33,7 +33,7 @@ export function problemOf(error: unknown): string {
   return (last instanceof Error ? last.message : String(last)).split('\n', 1)[0] || 'no answer'
 }
 
-/** An error, what caused it, and so on; fetch hides what happened there. */
+/** An error, its cause, and so on. fetch hides the actual problem in the causes. */
 function causesOf(error: unknown): unknown[] {
   const chain: unknown[] = []
   for (let at = error; at !== undefined && chain.length < 8; at = nextOf(at)) chain.push(at)

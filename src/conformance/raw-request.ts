@@ -3,7 +3,7 @@ import type { RawAnswer } from './transport.ts'
 
 const CRLF = '\r\n'
 
-/** The bytes of a request, as they are: nothing is added but the version and the ends of lines. */
+/** The bytes of a request. Only the version and the line ends are added. */
 export function rawRequest(line: string, headers: readonly string[] = [], body = ''): string {
   return [`${line} HTTP/1.1`, ...headers, '', body].join(CRLF)
 }
@@ -13,20 +13,20 @@ export function hostHeader(origin: string): string {
   return `Host: ${new URL(origin).host}`
 }
 
-/** The statuses of all final answers in what came on a connection. */
+/** The statuses of all final answers in the received bytes of a connection. */
 export function statusesOf(text: string): number[] {
   const found = Array.from(text.matchAll(/^HTTP\/1\.[01] (\d{3})\b/gm), ([, status]) => Number(status))
   return found.filter((status) => status >= 200)
 }
 
-/** What is sent on a connection of its own, as an exchange without an answer yet. */
+/** Bytes for a separate connection, as an exchange without an answer yet. */
 export function rawExchange(origin: string, bytes: string): Exchange {
   const [method = '', target = ''] = bytes.split(' ', 2)
   const url = URL.parse(target, origin)?.href ?? origin
   return { request: { method, target, url, raw: bytes } }
 }
 
-/** What came on a connection of its own, as an exchange has it: the first final answer decides about the status. */
+/** The received bytes of a separate connection as the answer of an exchange. The first final answer determines the status. */
 export function answerOf({ statuses, text }: RawAnswer): Pick<Exchange, 'answer' | 'problem'> {
   const [status] = statuses
   if (status === undefined) return { problem: 'the connection ended without an answer' }

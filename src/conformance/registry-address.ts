@@ -2,13 +2,13 @@ import { TokenError } from '../client/error.ts'
 import type { Send } from './probe.ts'
 import { problemOf } from './problem.ts'
 
-/** What was given is no address of a registry, or no registry answers there; told in one line. */
+/** The given text is not an address of a registry, or no registry answers there. The message has one line. */
 export class RegistryAddressError extends Error {
   override readonly name = 'RegistryAddressError'
 }
 
 /**
- * Reads where a registry is: a URL, or host and port, which are http on this machine and https elsewhere.
+ * Reads the address of a registry: a URL, or host and port, which mean http on this machine and https elsewhere.
  *
  * @returns scheme, host and port
  */
@@ -34,9 +34,9 @@ function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Throws unless a registry answers there that lets these credentials in.
+ * Throws unless a registry answers there that accepts these credentials.
  *
- * @param needsRight false if it may refuse here and yet let read elsewhere, as public registries do
+ * @param needsRight false if the registry may refuse this request and still allow reads, as public registries do
  */
 export async function assertRegistry(origin: string, send: Send, { needsRight = true } = {}): Promise<void> {
   const answer = await send({ method: 'GET', target: '/v2/' }).catch((error: Error) => {

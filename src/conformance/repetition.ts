@@ -9,11 +9,11 @@ import { formatPrintf, quote } from './shell.ts'
 export interface RepetitionOptions {
   origin: string
   hider: Hider
-  /** Whether requests were sent by HTTP/2 where it was offered. */
+  /** Whether requests were sent by HTTP/2 if the registry offered it. */
   http2?: boolean
-  /** Whether NODE_EXTRA_CA_CERTS names authorities that are trusted too. */
+  /** Whether NODE_EXTRA_CA_CERTS names additional trusted authorities. */
   hasOwnAuthorities?: boolean
-  /** Where the body of a request is written; without it, long bodies can't be repeated. @param index of the request in its case */
+  /** The file for the body of a request; without it, long bodies can't be repeated. @param index of the request in its case */
   bodyFile?(index: number): string
 }
 
@@ -23,13 +23,13 @@ export interface Repetition {
   files: readonly { path: string; bytes: Uint8Array }[]
 }
 
-/** A URL that came in one answer, and that a later request went to. */
+/** A URL from one answer to which a later request was sent. */
 interface Capture {
   from: number
   header: 'location' | 'link'
-  /** What came, as an absolute URL. */
+  /** The text from the answer, as an absolute URL. */
   url: URL
-  /** What the URL has before the text that came; empty if that was absolute itself. */
+  /** The part of the URL before the text from the answer; empty if that text was absolute. */
   lead: string
 }
 
@@ -40,9 +40,9 @@ const MAX_LINES = 30
 const TIME = /[?&=]\d{4}-\d\d-\d\dT\d\d(?::|%3a)/i
 
 /**
- * How to repeat the last request of a case by real curl: what was pushed before it is pushed again, and URLs that the registry chose
- * are taken from its new answers. Such a URL is only ever asked at the origin that it had in the run: nothing that a registry answers
- * can lead a pasted line elsewhere, or be run by the shell.
+ * How to repeat the last request of a case with curl. Earlier pushes are repeated, and URLs that the registry chose are taken from its new
+ * answers. Such a URL is only requested at the origin that it had in the run: no answer of a registry can lead a pasted line elsewhere, or
+ * be run by the shell.
  */
 export function repetitionOf(exchanges: readonly Exchange[], options: RepetitionOptions): Repetition {
   const captures = exchanges.map((_, index) => captureOf(exchanges, index))
@@ -78,7 +78,7 @@ function needsEvidence({ request: { body, raw } }: Exchange): string {
   return `# a body of ${body?.length ?? raw?.length ?? 0} bytes belongs to it: give --evidence <folder> and it is written there, with all that repeats this`
 }
 
-/** Indexes of what changed something, of what a later one took its URL from, and of the last. */
+/** Indexes of the requests that changed something, of those whose answers contain the URL of a later one, and of the last. */
 function neededOf(exchanges: readonly Exchange[], captures: readonly (Capture | undefined)[]): number[] {
   const needed = new Set<number>()
   for (let index = exchanges.length - 1; index >= 0; index--) {
@@ -93,7 +93,7 @@ function neededOf(exchanges: readonly Exchange[], captures: readonly (Capture | 
   return [...needed].sort((one, other) => one - other)
 }
 
-/** Which earlier answer a request took its URL from: the latest that names it, or what it begins with. */
+/** The earlier answer from which a request took its URL: the latest one that contains it or a prefix of it. */
 function captureOf(exchanges: readonly Exchange[], index: number): Capture | undefined {
   const request = exchanges[index]?.request
   if (request === undefined || request.raw !== undefined) return undefined
@@ -112,7 +112,7 @@ function captureOf(exchanges: readonly Exchange[], index: number): Capture | und
   return undefined
 }
 
-/** What stands before a text in the URL that it means. @returns undefined if that can't be told, or is less than an origin */
+/** The part before a text in the URL to which it resolves. @returns undefined if that is unknown, or is shorter than an origin */
 function leadOf({ href, origin }: URL, text: string): string | undefined {
   if (/^https?:\/\//i.test(text)) return href.startsWith(`${origin}/`) ? '' : undefined
   const lead = href.slice(0, -text.length)
@@ -130,20 +130,20 @@ function variableOf({ from, header }: Capture): string {
   return `${header}${from + 1}`
 }
 
-/** A line that keeps what came in a header: of `Link`, what is between the brackets. */
+/** A line that keeps the value of a header; for `Link`, the text between the angle brackets. */
 function assignmentOf(capture: Capture, line: string): string {
   const name = variableOf(capture)
   const trimmed = `; ${name}=\${${name}#*<}; ${name}=\${${name}%%>*}`
   return `${name}=$(${line})${capture.header === 'link' ? trimmed : ''}`
 }
 
-/** What comes before the command, and its arguments for the body. */
+/** The lines before the command, and its arguments for the body. */
 interface Input {
   before: string
   args: readonly string[]
 }
 
-/** How the body, or all bytes, get into a command. @returns undefined if they are too long and may not be written */
+/** How the body, or all bytes, are passed to a command. @returns undefined if they are too long and may not be written */
 function inputOf(
   { request: { body, raw } }: Exchange,
   index: number,
@@ -168,7 +168,7 @@ function inputOf(
   return { before: `printf %s ${quote(encoded)} | base64 -d | `, args: ['--data-binary', '@-'] }
 }
 
-/** Whether text can stand in one line, and curl would not take it for the name of a file. */
+/** Whether text fits in one line, and curl would not interpret it as a file name. */
 function isPlain(text: string): boolean {
   return printable(text) === text && !/[\n\t]/.test(text) && !text.startsWith('@')
 }
@@ -204,7 +204,7 @@ function lineOf(
   return input.before + parts.join(' ')
 }
 
-/** Headers as curl has to be told: those of the case, and those in which curl would differ from fetch. */
+/** The headers for curl: those of the case, and those in which curl would differ from fetch. */
 function headersOf({
   request,
   answer,
@@ -223,21 +223,21 @@ function headersOf({
     ...own.map(([name, value]) => `${name}: ${value}`),
     ...(hasBody && !names.includes('content-type') ? ['Content-Type:'] : []),
     ...(hasBody && streamed ? ['Transfer-Encoding: chunked'] : []),
-    // Curl would wait to be told to go on.
+    // Curl would wait for `100 Continue`.
     ...(hasBody ? ['Expect:'] : []),
     ...(lacksLength ? ['Content-Length: 0'] : []),
   ]
 }
 
-/** A URL from an earlier answer, at the origin that it had, and what the request added to it. */
+/** A URL from an earlier answer, at the origin that it had, with the text that the request added to it. */
 function capturedUrl(capture: Capture, url: string, show: (text: string) => string): string {
   const { lead, url: named } = capture
   const name = variableOf(capture)
   const rest = url.slice(named.href.length)
-  // Whatever comes, it is a path of this origin: what follows the slash can't be a part of the host.
+  // Any value is a path of this origin: text after the slash can't be a part of the host.
   const start = lead === '' || lead === named.origin ? `${named.origin}/` : lead
   const prefix = lead === '' ? `${named.origin}/` : '/'
-  // The brackets of IPv6 are a pattern unless they are quoted.
+  // The shell treats the brackets of IPv6 as a pattern unless they are quoted.
   return `"${start}\${${name}#"${prefix}"}"${rest === '' ? '' : show(rest)}`
 }
 

@@ -8,21 +8,21 @@ import type { Existing, Probe, Send } from './probe.ts'
 import { answerOf, rawExchange } from './raw-request.ts'
 import type { SendRaw } from './transport.ts'
 
-/** What would have been right, and what came instead. */
+/** The expected and the actual result. */
 export interface Difference {
   wanted: string
   got: string
 }
 
-/** What became of a case. */
+/** The outcome of a case. */
 export type Verdict =
   | { verdict: 'passed' }
   /** A MUST is a failure of the registry, a SHOULD a warning. */
   | ({ verdict: 'failed' | 'warned'; message: string; exchanges: readonly Exchange[] } & Partial<Difference>)
-  /** The network failed, or finding out would have sent a request where none may go: it says nothing about the registry. */
+  /** The network failed, or a request would have gone to a forbidden destination. This says nothing about the registry. */
   | { verdict: 'undecided'; message: string; exchanges: readonly Exchange[] }
   | { verdict: 'unsupported'; message: string }
-  /** Not run, as a case that it needs failed before: the id of that one. */
+  /** Not run, since a case that it needs failed before: the id of that case. */
   | { verdict: 'skipped'; because: string }
 
 /** A case with its verdict. */
@@ -32,22 +32,22 @@ export type Result = Verdict & { case: Case; milliseconds: number }
 export interface RunOptions {
   origin: string
   send: Send
-  /** Without it, cases that need more than requests of fetch are not supported. */
+  /** Without it, cases that need more than fetch are not supported. */
   sendRaw?: SendRaw
-  /** Each case gets a repository of its own, whose name begins with this. */
+  /** Each case gets its own repository, whose name begins with this. */
   repository: string
-  /** How many cases at once. */
+  /** How many cases run at once. */
   concurrency: number
-  /** What is there to be read: then all cases read in its repository. */
+  /** Existing content. If it is given, all cases read in its repository. */
   existing?: Existing
-  /** Once aborted, no case is begun any more; those that run finish and clean up. */
+  /** Once aborted, no more cases are started. Running cases finish and clean up. */
   signal?: AbortSignal
-  /** How long a case may go on taking away what it pushed, in milliseconds; a minute if absent. */
+  /** How long a case may continue to delete what it pushed, in milliseconds; a minute if absent. */
   longestCleanUp?: number
   onResult?(result: Result): void
-  /** Told of repositories of this run that there may be now, possibly more than once. */
+  /** Called with repositories of this run that may exist now, possibly more than once. */
   onRepository?(name: RepositoryName): void
-  /** Told of what could not be taken away afterwards. */
+  /** Called with content that could not be deleted afterwards. */
   onLeftBehind?(request: ProbeRequest): void
 }
 
@@ -76,7 +76,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
   return await Promise.all(cases.map(start))
 }
 
-/** What becomes of a case without one that it needs. */
+/** The outcome of a case if one that it needs did not pass. */
 function verdictWithout(missing: Result): Verdict {
   if (missing.verdict === 'unsupported') return { verdict: 'unsupported', message: missing.message }
   return {
@@ -85,7 +85,7 @@ function verdictWithout(missing: Result): Verdict {
   }
 }
 
-/** So many at once, the others in their order. */
+/** Runs a limited number at once, the others in their order. */
 class Slots {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -107,11 +107,11 @@ class Slots {
   }
 }
 
-/** How long a case may go on sending requests: a registry may lead it from one slow answer to the next. */
+/** How long a case may continue to send requests, since a registry may lead it from one slow answer to the next. */
 const LONGEST_CASE_MS = 300_000
-/** How long it may then go on taking away what it pushed. */
+/** How long it may then continue to delete what it pushed. */
 const LONGEST_CLEAN_UP_MS = 60_000
-/** How many bytes a case may be answered with in all. */
+/** The total number of bytes of all answers to a case. */
 const MAX_ANSWERS = 128 * 1024 * 1024
 
 async function runCase(each: Case, options: RunOptions, answers: KeptAnswers): Promise<Result> {
@@ -137,7 +137,7 @@ async function runCase(each: Case, options: RunOptions, answers: KeptAnswers): P
     sendRaw: (bytes, how) => sendRawAndKeep(options, { bytes, how, exchanges }),
     cleanUp(request) {
       const key = `${request.method} ${request.target}`
-      // What was pushed first goes last: what came after may need it.
+      // The first push is deleted last, since later pushes may need it.
       if (!afterwards.has(key)) afterwards.set(key, request)
     },
   }
@@ -151,7 +151,7 @@ function sizeOf(exchanges: readonly Exchange[]): number {
   return exchanges.reduce((sum, { answer }) => sum + (answer?.body.length ?? 0), 0)
 }
 
-/** Sends what takes away again what a case has pushed, for a bounded time. */
+/** Deletes what a case has pushed, for a bounded time. */
 async function takeAway(
   requests: readonly ProbeRequest[],
   { send, onLeftBehind, longestCleanUp = LONGEST_CLEAN_UP_MS }: RunOptions,
@@ -163,7 +163,7 @@ async function takeAway(
   }
 }
 
-/** @returns whether it is gone: what isn't there any more, or never could be, is as good as deleted */
+/** @returns whether it is gone; content that no longer exists, or never could, counts as deleted */
 async function remove(request: ProbeRequest, send: Send): Promise<boolean> {
   const status = await send(request).then(
     (answer) => answer.status,
@@ -207,7 +207,7 @@ async function sendRawAndKeep({ origin, sendRaw, ...options }: RunOptions, { byt
   }
 }
 
-/** Tells of a repository of this run that a request may make. */
+/** Reports a repository of this run that a request may create. */
 function noteRepository(
   { method, url }: Exchange['request'],
   { repository, existing, onRepository }: Pick<RunOptions, 'repository' | 'existing' | 'onRepository'>,

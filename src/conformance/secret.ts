@@ -1,20 +1,20 @@
-/** Takes secrets out of text. */
+/** Removes secrets from text. */
 export interface Hider {
-  /** The text with a mark in place of each secret, as it is, as URLs write it, and as JSON does. */
+  /** The text with a mark in place of each secret, in its plain form and as encoded in URLs and JSON. */
   hide(text: string): string
-  /** The same for text that may have been cut in the middle of a secret: its end, if a secret begins so, goes too. */
+  /** The same for text that may have been cut in the middle of a secret: if its end is the beginning of a secret, that is removed too. */
   hideInCut(text: string): string
   /** The length of the longest secret. */
   longest: number
 }
 
-/** What is shorter would be found in every other word. */
+/** A shorter text would occur in every other word. */
 const SHORTEST = 4
 const MARK = '(secret)'
 
 /**
- * Hides passwords and tokens. A registry chooses its tokens, so what is hidden may be any text: nothing may be hidden in text that was
- * quoted or escaped before.
+ * Hides passwords and tokens. A registry chooses its tokens, so a secret may be any text. Secrets must therefore be hidden before text is
+ * quoted or escaped.
  */
 export function openHider(secrets: readonly string[]): Hider {
   const forms = secrets
@@ -35,7 +35,7 @@ export function openHider(secrets: readonly string[]): Hider {
   }
 }
 
-/** Where text ends with the beginning of a secret. */
+/** The position at which text ends with the beginning of a secret. */
 function cutAt(text: string, secret: string): number | undefined {
   const start = secret.slice(0, SHORTEST)
   const first = Math.max(0, text.length - secret.length)

@@ -8,8 +8,8 @@ import { problemOf } from './problem.ts'
 const MAX_BODY = 32 * 1024 * 1024
 
 /**
- * Sends requests to the tested registry as {@link openClientSession} does, and reads each answer whole. Rejects with Undecided, and one
- * line, if there is no whole answer.
+ * Sends requests to the tested registry as {@link openClientSession} does, and reads each answer completely. Rejects with Undecided and a
+ * message of one line if there is no complete answer.
  */
 export function openSession(origin: string, options: SessionOptions = {}): Send {
   const send = openClientSession(origin, options)

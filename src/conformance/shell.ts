@@ -1,11 +1,11 @@
-/** Text as one word of a POSIX shell that stands for nothing but itself. */
+/** Quotes text as one literal word of a POSIX shell. */
 export function quote(text: string): string {
   return /^[A-Za-z0-9_.,:/@%+=-]+$/.test(text) && !text.startsWith('-')
     ? text
     : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
-/** Bytes, each character one, as the quoted format of `printf` that makes them. */
+/** The quoted `printf` format that produces the given bytes, one per character. */
 export function formatPrintf(bytes: string): string {
   const text = bytes.replaceAll(/[^\x20-\x7e]|[%\\']/g, (character) => {
     if (character === '\r') return '\\r'

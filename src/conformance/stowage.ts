@@ -11,15 +11,15 @@ import { pushBlob } from './upload.ts'
 /** A JSON object as a registry sent it. */
 export type Entry = Readonly<Record<string, unknown>>
 
-/** How an endpoint of the namespace `_stowage` is asked. */
+/** A request to an endpoint of the namespace `_stowage`. */
 export interface Asking {
   method?: 'GET' | 'HEAD' | 'POST' | 'DELETE'
-  /** With its question mark. */
+  /** The query with its question mark. */
   query?: string
   headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   json?: object
-  /** The endpoint of the registry, not of a repository. */
+  /** Whether to use the endpoint of the registry instead of a repository. */
   scope?: 'registry'
   /** Another repository than that of the case. */
   repository?: string
@@ -27,12 +27,12 @@ export interface Asking {
   until?: string
 }
 
-/** Throws NotSupported unless the case's repository, which must be there, offers an endpoint. */
+/** Throws NotSupported unless the case's repository, which must exist, offers an endpoint. */
 export async function needStowage(probe: Probe, path: string): Promise<void> {
   await needEndpoint(probe, `/v2/${probe.repository}`, `_stowage/${path}`)
 }
 
-/** Where an endpoint is. */
+/** The path of an endpoint. */
 export function stowageTarget(
   probe: Probe,
   path: string,
@@ -41,7 +41,7 @@ export function stowageTarget(
   return `/v2/${scope === 'registry' ? '' : `${repository}/`}_stowage/${path}${query}`
 }
 
-/** Asks an endpoint, whatever the answer. @param path component and module, as `tags/history` */
+/** Sends a request to an endpoint. Accepts any answer. @param path component and module, as `tags/history` */
 export async function ask(probe: Probe, path: string, asking: Asking = {}): Promise<ProbeAnswer> {
   const { method = 'GET', headers = {}, json, until } = asking
   return await probe.send({
@@ -53,7 +53,7 @@ export async function ask(probe: Probe, path: string, asking: Asking = {}): Prom
   })
 }
 
-/** Asks an endpoint that must answer with a JSON object. */
+/** Sends a request to an endpoint that must answer with a JSON object. */
 export async function askForJson(probe: Probe, path: string, asking: Asking = {}): Promise<Entry> {
   return jsonOf(await ask(probe, path, asking))
 }
@@ -73,7 +73,7 @@ export function entriesOf(body: Entry, field: string): Entry[] {
   throw new Failure(`a list of objects in "${field}"`, shown(body))
 }
 
-/** All entries of a list by way of its links. */
+/** All entries of a list, found through its links. */
 export async function listEntries(
   probe: Probe,
   path: string,
@@ -97,7 +97,7 @@ export function wantField(entry: Entry | undefined, field: string, value: unknow
   throw new Failure(`"${field}" ${shown(value)}`, entry === undefined ? 'no such entry' : shown(found))
 }
 
-/** JSON in which the order of fields makes no difference. */
+/** JSON with sorted fields, so that their order makes no difference. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     isObject(inner) ? Object.fromEntries(Object.entries(inner).sort()) : inner,
@@ -112,7 +112,7 @@ export function wantTime(entry: Entry | undefined, field: string): number {
   return Date.parse(found)
 }
 
-/** Fails unless a request was refused in the registry's words: with one of the statuses, and with an entry of this code if it is given. */
+/** Fails unless a request was refused with an error body: with one of the statuses, and with an entry of this code if it is given. */
 export function wantRefusal(answer: ProbeAnswer, status: number, code?: string): Entry {
   wantStatus(answer, status)
   const body = requireJson(answer)
@@ -122,7 +122,7 @@ export function wantRefusal(answer: ProbeAnswer, status: number, code?: string):
   return error
 }
 
-/** Fails unless each of some queries is refused with 400 and the name of the parameter that is wrong. */
+/** Fails unless each of some queries is refused with 400 and the name of the invalid parameter. */
 export async function wantBadParameters(
   probe: Probe,
   path: string,
@@ -136,7 +136,7 @@ export async function wantBadParameters(
   }
 }
 
-/** Fails unless a list keeps its ETag while nothing happens, tells it to HEAD, and answers 304 to who has it. @returns the ETag */
+/** Fails unless a list keeps its ETag while nothing changes, returns it to HEAD, and answers 304 to a client that has it. @returns the ETag */
 export async function wantState(probe: Probe, path: string, query = ''): Promise<string> {
   const listed = await ask(probe, path, { query })
   wantStatus(listed, 200)
@@ -188,7 +188,7 @@ export function shown(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, 200)
 }
 
-/** Fails unless each of some bodies is refused with 400 and the name of the field that is wrong. */
+/** Fails unless each of some bodies is refused with 400 and the name of the invalid field. */
 export async function wantBadFields(
   probe: Probe,
   path: string,
@@ -201,7 +201,7 @@ export async function wantBadFields(
   }
 }
 
-/** The digests of what an image manifest names: of its config, and of its first layer. */
+/** The digests of the config and the first layer of an image manifest. */
 export function partsOf({ bytes }: ProbeManifest): { config: string; layer: string } {
   const { config, layers } = JSON.parse(new TextDecoder().decode(bytes)) as {
     config: { digest: string }
@@ -210,7 +210,7 @@ export function partsOf({ bytes }: ProbeManifest): { config: string; layer: stri
   return { config: config.digest, layer: layers[0]?.digest ?? '' }
 }
 
-/** Deletes what is at a path of the repository, such as `manifests/<digest>`. */
+/** Deletes the content at a path of the repository, such as `manifests/<digest>`. */
 export async function deleteAt(probe: Probe, path: string): Promise<void> {
   wantStatus(await probe.send({ method: 'DELETE', target: `/v2/${probe.repository}/${path}` }), 202)
 }

@@ -6,33 +6,33 @@ import { type RepetitionOptions, repetitionOf } from './repetition.ts'
 import type { Result, Verdict } from './run.ts'
 import { type Hider, openHider } from './secret.ts'
 
-/** What can become of a case, the good first. */
+/** The possible verdicts of a case, the good ones first. */
 export const VERDICTS = ['passed', 'warned', 'failed', 'undecided', 'skipped', 'unsupported'] as const
 
 export type VerdictName = Verdict['verdict']
 
-/** How many cases of each verdict. */
+/** The number of cases for each verdict. */
 export type Counts = Record<VerdictName, number>
 
-/** What became of all cases at one registry: plain data, safe to print, and the shape of the JSON report. */
+/** The outcome of all cases at one registry: plain data, safe to print, and the format of the JSON report. */
 export interface Report {
   /** Where the registry is: scheme, host and port. */
   registry: string
-  /** `dev` where unreleased cases were run too. */
+  /** `dev` if unreleased cases were run too. */
   specification: '1.1' | 'dev'
   /** RFC 3339. */
   started: string
   milliseconds: number
   /** Whether no MUST of the group `specification` failed or is undecided. */
   conforms: boolean
-  /** Other origins that gave tokens: scheme, host and port. They got the credentials, if there were any. */
+  /** Other origins that issued tokens: scheme, host and port. They received the credentials, if there were any. */
   tokenEndpoints: string[]
-  /** Groups that cases were run of. */
+  /** Groups whose cases were run. */
   groups: Partial<Record<Group, Counts>>
   cases: CaseReport[]
 }
 
-/** A case and what became of it. */
+/** A case and its outcome. */
 export interface CaseReport {
   id: string
   title: string
@@ -43,35 +43,35 @@ export interface CaseReport {
   sentence: string
   verdict: VerdictName
   milliseconds: number
-  /** Where it failed, warned, or isn't supported: why. */
+  /** The reason if it failed, warned, or isn't supported. */
   message?: string
-  /** What would have been right. */
+  /** The expected result. */
   wanted?: string
-  /** What came instead. */
+  /** The actual result. */
   got?: string
-  /** Where it was skipped: the id of the case that failed before. */
+  /** If it was skipped: the id of the case that failed before. */
   because?: string
   exchange?: ExchangeReport
 }
 
-/** What went over the line, for people. */
+/** An exchange in readable form. */
 export interface ExchangeReport {
   request: { method: string; url: string; headers: Record<string, string>; body?: string }
   response?: { status: number; headers: Record<string, string>; body?: string }
   /** Why there is no response. */
   problem?: string
-  /** Lines of a shell that repeat it: what is pushed first, then the request itself; comments where that is not possible. */
+  /** Shell lines that repeat it: first the pushes, then the request itself; comments if that is not possible. */
   repeat: readonly string[]
 }
 
-/** One run, as it is told. */
+/** One run, as it is reported. */
 export interface Run {
   registry: string
   specification: '1.1' | 'dev'
   started: Date
   milliseconds: number
   results: readonly Result[]
-  /** What must not be told: a registry may send back what it was sent. */
+  /** Secrets that must not be shown: a registry may send back what it received. */
   secrets: readonly string[]
   tokenEndpoints?: readonly string[]
   /** How requests are repeated. @param id of the case */
@@ -105,12 +105,12 @@ export function makeReport({ started, results, secrets, tokenEndpoints = [], ...
   }
 }
 
-/** Whether a case says that a MUST is broken, or could be. */
+/** Whether a case shows that a MUST is or may be violated. */
 function isOpen({ level, verdict }: CaseReport): boolean {
   return verdict === 'failed' || (verdict === 'undecided' && level === 'MUST')
 }
 
-/** Whether nothing of a group is offered, as extensions are that a registry need not have. */
+/** Whether a registry offers nothing of a group, for example of extensions, which are optional. */
 export function offersNone(counts: Counts): boolean {
   return (
     counts.unsupported > 0 && VERDICTS.every((verdict) => verdict === 'unsupported' || counts[verdict] === 0)
@@ -139,19 +139,19 @@ export function reasonOf({ message, because }: CaseReport): string {
   return because === undefined ? (message ?? '') : `needs ${because}, which did not pass`
 }
 
-/** The specification's in the order of their first cases, then the other groups. */
+/** Sections of the specification in the order of their first cases, then the other groups. */
 export function sectionsOf(reports: readonly Report[]): string[] {
   const cases = reports.flatMap((report) => report.cases)
   const isOurs = ({ group }: CaseReport) => group === 'specification'
   return [...new Set([...cases.filter(isOurs), ...cases.filter((each) => !isOurs(each))].map(sectionOf))]
 }
 
-/** Under which heading a case is shown; groups other than the specification's have no sections of it. */
+/** The heading under which a case is shown. Groups other than the specification's have no sections. */
 export function sectionOf({ group, section }: CaseReport): string {
   return group === 'specification' ? section : GROUP_NAMES[group]
 }
 
-/** How groups are called to people. */
+/** The displayed names of groups. */
 export const GROUP_NAMES: Readonly<Record<Group, string>> = {
   specification: 'Specification',
   clients: 'Real clients',
@@ -221,7 +221,7 @@ function bodyOf(body: Uint8Array | undefined, hider: Hider, size = body?.length)
   return body === undefined || size === undefined || size === 0 ? {} : { body: textOf(body, size, hider) }
 }
 
-/** A body as text for people. Secrets go before it is cut, or half of one could be left. */
+/** A body as text for people. Secrets are removed before it is cut, otherwise half of one could remain. */
 function textOf(body: Uint8Array, size: number, { hide, longest }: Hider): string {
   const text = decodeText(body.subarray(0, MAX_BODY + 4 * longest))
   if (text === undefined) return `(${size} bytes that are not text)`

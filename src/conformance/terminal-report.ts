@@ -30,7 +30,7 @@ const CODES: Readonly<Record<VerdictName | 'dim' | 'bold', number>> = {
 /** For terminals. */
 export const paintAnsi: Paint = (text, colour) => `\u001b[${CODES[colour]}m${text}\u001b[0m`
 
-/** For files, pipes, and who wants no colour. */
+/** For files, pipes, and users who do not want colour. */
 export const paintNothing: Paint = (text) => text
 
 /** One case in one line. */
@@ -39,7 +39,7 @@ export function formatLine(each: CaseReport, paint: Paint = paintNothing): strin
   return `${paint(each.verdict.padEnd(11), each.verdict)} ${each.id}: ${each.title}${why}`
 }
 
-/** How many cases of each section came to what. */
+/** The number of cases for each section and verdict. */
 export function formatTable(report: Report, paint: Paint = paintNothing): string {
   const sections = sectionsOf([report])
   const width = Math.max(...sections.map(({ length }) => length), 'section'.length)
@@ -56,7 +56,7 @@ function formatCell(count: number, verdict: VerdictName, paint: Paint): string {
   return count === 0 ? paint('·'.padStart(11), 'dim') : paint(String(count).padStart(11), verdict)
 }
 
-/** Everything that helps to find out why a case did not pass. */
+/** All information about why a case did not pass. */
 export function formatDetails(each: CaseReport, paint: Paint = paintNothing): string {
   const level = `${each.level}, ${GROUP_NAMES[each.group]}: ${each.section}`
   return [
@@ -90,7 +90,7 @@ function block(
   return [`  ${paint(name, 'dim')} ${first}`, ...lines, ...text]
 }
 
-/** What it comes to, in a line for each group. */
+/** The summary, in a line for each group. */
 export function formatSummary(report: Report, paint: Paint = paintNothing): string {
   const groups = Object.entries(report.groups).map(
     ([group, counts]) =>

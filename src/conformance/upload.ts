@@ -6,18 +6,18 @@ import { type Probe, requireHeader, wantStatus } from './probe.ts'
 /** A chunk as it is sent. */
 export interface Chunk {
   bytes: Uint8Array
-  /** Where in the blob it begins; left out, it is sent without `Content-Range`. */
+  /** Where in the blob it begins; if absent, it is sent without `Content-Range`. */
   start?: number
   /** Sends it without its length. */
   streamed?: boolean
 }
 
-/** An upload by chunks, begun. */
+/** An upload in chunks that was begun. */
 export interface ChunkedUpload {
   location: string
-  /** How long each chunk but the last is. */
+  /** The length of each chunk except the last. */
   chunkSize: number
-  /** How long the registry says that it must be. */
+  /** The minimum length that the registry requires. */
   minLength: string | undefined
 }
 
@@ -32,12 +32,12 @@ export async function startUpload(probe: Probe, repository = probe.repository): 
   return locationOf(probe, target, begun)
 }
 
-/** Asks for an upload, whatever the answer. */
+/** Requests a new upload. Accepts any answer. */
 export async function postUpload(probe: Probe, target: string): Promise<ProbeAnswer> {
   return await probe.send({ method: 'POST', target, headers: { 'Content-Length': '0' } })
 }
 
-/** Takes the answer that begins an upload, and has it cancelled afterwards. @returns its location */
+/** Handles the answer that begins an upload, and registers the upload to be cancelled afterwards. @returns its location */
 export function acceptUpload(probe: Probe, target: string, begun: ProbeAnswer): string {
   wantStatus(begun, 202)
   const location = locationOf(probe, target, begun)
@@ -45,12 +45,12 @@ export function acceptUpload(probe: Probe, target: string, begun: ProbeAnswer): 
   return location
 }
 
-/** Has an upload cancelled afterwards that is left open. */
+/** Registers an open upload to be cancelled afterwards. */
 export function leaveUpload(probe: Probe, location: string): void {
   probe.cleanUp({ method: 'DELETE', target: location })
 }
 
-/** Where an answer leads, whichever form of URL it has. */
+/** The location in an answer, in any form of URL. */
 export function locationOf(probe: Probe, target: string, answer: ProbeAnswer): string {
   const location = requireHeader(answer, 'Location')
   const url = URL.parse(location, new URL(target, probe.origin))
@@ -58,12 +58,12 @@ export function locationOf(probe: Probe, target: string, answer: ProbeAnswer): s
   return url.href
 }
 
-/** A location with one more query parameter; it may have critical ones of its own. */
+/** A location with one more query parameter; it may already have essential ones. */
 export function withParameter(location: string, name: string, value: string): string {
   return `${location}${location.includes('?') ? '&' : '?'}${name}=${encodeURIComponent(value)}`
 }
 
-/** Closes an upload with a body that is the whole of it or its last chunk. */
+/** Closes an upload with a body that is the whole content or its last chunk. */
 export async function closeUpload(
   probe: Probe,
   location: string,
@@ -89,7 +89,7 @@ export async function pushBlob(
   return digest
 }
 
-/** Begins an upload by chunks as long as wanted, or as long as the registry wants them. */
+/** Begins an upload in chunks of the given length, or of the length that the registry requires. */
 export async function startChunks(
   probe: Probe,
   { query = '', chunkSize = CHUNK_SIZE }: { query?: string; chunkSize?: number } = {},
@@ -104,12 +104,12 @@ export async function startChunks(
   return { location, chunkSize: Math.max(chunkSize, minimum), minLength }
 }
 
-/** Whether a registry refuses what it was asked, rather than failing at it. */
+/** Whether a registry refuses a request, rather than failing to handle it. */
 export function isRefused({ status }: ProbeAnswer): boolean {
   return status === 501 || (status >= 400 && status < 500)
 }
 
-/** Throws NotSupported if a method is one that the registry declares not to have here. */
+/** Throws NotSupported if the registry declares that it does not have a method here. */
 export function needMethod({ status }: ProbeAnswer, method: string): void {
   if (status === 405 || status === 501) throw new NotSupported(`${method} is answered with ${status}`)
 }
@@ -119,7 +119,7 @@ export function isLength(text = ''): boolean {
   return /^\d+$/.test(text)
 }
 
-/** Sends a chunk, whatever the answer. */
+/** Sends a chunk. Accepts any answer. */
 export async function sendChunk(probe: Probe, location: string, chunk: Chunk): Promise<ProbeAnswer> {
   return await probe.send({
     method: 'PATCH',
