@@ -15,7 +15,7 @@ export const readBlob = endpoint({
   section: specification('Pulling blobs'),
   headers: CONTENT_CONDITIONS,
   answers: contentAnswers(MEDIA_TYPES.blob),
-  // A blob that is asked for is kept, which is a write.
+  // A request for a blob extends how long it is kept, which is a write.
   errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS, 'STORAGE_FULL', 'UNAVAILABLE'],
   async handle({ registry }, { path: { name, digest } }) {
     const blob = await registry.blobs.find(name, digest)

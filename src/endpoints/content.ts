@@ -2,16 +2,16 @@ import type { AnswerDescription } from '../api/operation.ts'
 import type { JsonSchema } from '../api/schema.ts'
 import type { ErrorId } from '../oci/error.ts'
 
-/** Bytes whose form the description does not tell. */
+/** Bytes whose form is not described. */
 export const BYTES: JsonSchema = {}
 
-/** The Cache-Control of content that is asked for by digest. */
+/** The Cache-Control of content that is requested by digest. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable, no-transform'
 
-/** Headers of requests that decide what of some content is sent. */
+/** Headers of requests that decide which part of some content is sent. */
 export const CONTENT_CONDITIONS = ['If-Match', 'If-None-Match', 'Range', 'If-Range'] as const
 
-/** What reading content of a repository is refused with, whatever the content is. */
+/** The errors with which reading any content of a repository can be refused. */
 export const CONTENT_ERRORS = [
   'NAME_UNKNOWN',
   'PRECONDITION_FAILED',
@@ -20,7 +20,7 @@ export const CONTENT_ERRORS = [
 
 const CONTENT_HEADERS = ['Docker-Content-Digest', 'ETag', 'Accept-Ranges', 'Content-Security-Policy'] as const
 
-/** What reading content answers: all of it, a part, or nothing. */
+/** The answers to reading content: all of it, a part, or nothing. */
 export function contentAnswers(mediaType: string): Readonly<Record<number, AnswerDescription>> {
   return {
     200: {

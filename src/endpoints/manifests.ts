@@ -105,7 +105,7 @@ interface ManifestBody {
   keepBody(): void
 }
 
-/** Reads a manifest's bytes. @throws RegistryError MANIFEST_TOO_LARGE as soon as that is known */
+/** Reads a manifest's bytes. @throws RegistryError MANIFEST_TOO_LARGE as soon as the size is known to be too large */
 async function readManifestBody(request: ManifestBody): Promise<Uint8Array> {
   if (Number(request.header('content-length') ?? 0) > MAX_MANIFEST_SIZE)
     throw new RegistryError('MANIFEST_TOO_LARGE')

@@ -78,7 +78,7 @@ export const startUpload = endpoint({
   },
 })
 
-/** Whatever prevents a mount, the client can always upload instead, so it is never refused. @returns the digest of a mounted blob */
+/** A mount is never refused, since the client can always upload instead. @returns the digest of a mounted blob */
 async function mountBlob(
   registry: Registry,
   name: RepositoryName,
@@ -169,12 +169,12 @@ export const cancelUpload = endpoint({
   },
 })
 
-/** Headers that tell how to continue an upload. Without a query, since some clients overwrite it. */
+/** Headers that describe how to continue an upload. The URL has no query, since some clients overwrite it. */
 function uploadHeaders(name: RepositoryName, upload: string, offset: number): Record<string, string> {
   return {
     Location: formatRoute('upload', { name, upload }),
     'Docker-Upload-UUID': upload,
-    // The protocol can't say "nothing"; every client takes this for it.
+    // The protocol can't express "nothing"; every client interprets this as nothing.
     Range: `0-${Math.max(0, offset - 1)}`,
   }
 }
