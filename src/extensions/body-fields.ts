@@ -6,7 +6,7 @@ import { TextError } from '../oci/text-error.ts'
 import type { BodyField } from './body.ts'
 
 const MAX_SHOWN = 100
-/** Each is a write of its own within one transaction. */
+/** Each is a separate write within one transaction. */
 const MAX_TAGS = 1_000
 
 const digestText = digestParameter('')
@@ -25,7 +25,7 @@ export function tagField(description: string): BodyField<Tag> {
   return { schema: { ...tagText.schema, description }, parse: parseTagValue }
 }
 
-/** A field that is an array of tags; each is read once. */
+/** A field that is an array of tags. Duplicates count once. */
 export function tagsField(description: string): BodyField<Tag[]> {
   return {
     schema: { type: 'array', items: schemaNamed('Tag'), maxItems: MAX_TAGS, description },

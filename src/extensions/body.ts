@@ -8,11 +8,11 @@ import { TextError } from '../oci/text-error.ts'
 const MAX_BYTES = 64 * 1024
 const MAX_SHOWN = 100
 
-/** A field of a JSON body as it is described, and as it is read. */
+/** A field of a JSON body: its description and its parser. */
 export interface BodyField<T> {
   schema: JsonSchema
   required?: true
-  /** @throws TextError saying what is wrong */
+  /** @throws TextError with the problem */
   parse(value: unknown): T
 }
 
@@ -25,13 +25,13 @@ type Value<F> = F extends { parse(value: unknown): infer T }
     : T | undefined
   : never
 
-/** What the fields of a body give. */
+/** The values of the fields of a body. */
 export type BodyValues<F extends BodyFields> = { [Name in keyof F]: Value<F[Name]> }
 
 /**
  * Reads a request's body: one JSON object of at most 64 KiB that has no other fields than these.
  *
- * @throws RegistryError BODY_TYPE_UNSUPPORTED, BODY_TOO_LARGE, or BODY_INVALID saying what is wrong, and of which field
+ * @throws RegistryError BODY_TYPE_UNSUPPORTED, BODY_TOO_LARGE, or BODY_INVALID with the problem and the field that has it
  */
 export async function readBody<F extends BodyFields>(
   request: Pick<ReceivedRequest, 'header' | 'body'>,

@@ -11,10 +11,10 @@ const VERSION = 1
 const MAX_LENGTH = 2048
 
 /**
- * Where a list goes on, as text that means nothing to a client.
+ * Where a list continues, as text that is opaque to clients.
  *
- * @param list which list it is of, and in which order: a cursor of one is refused by another
- * @param values what the last entry of the page stood at in that order
+ * @param list identifies the list and its order: a list refuses the cursors of another
+ * @param values the position of the last entry of the page in that order
  */
 export function formatCursor(list: string, values: readonly Scalar[]): string {
   return Buffer.from(JSON.stringify([VERSION, list, ...values])).toString('base64url')
@@ -24,7 +24,7 @@ export function formatCursor(list: string, values: readonly Scalar[]): string {
  * Reads the parameter `cursor`.
  *
  * @param kinds of its values, in their order
- * @throws RegistryError PARAMETER_INVALID if it is none of this list
+ * @throws RegistryError PARAMETER_INVALID if it is not a cursor of this list
  */
 export function parseCursor<const Kinds extends readonly Kind[]>(
   text: string,
@@ -38,7 +38,7 @@ export function parseCursor<const Kinds extends readonly Kind[]>(
     throw parameterError('cursor', problem)
   }
   const fits = values.length === kinds.length && values.every((value, index) => isOf(value, kinds[index]))
-  // Text that was changed may still decode to the same.
+  // Altered text may still decode to the same bytes.
   if (!known || !fits || formatCursor(list, values as Scalar[]) !== text) throw malformed()
   return values as Scalars<Kinds>
 }

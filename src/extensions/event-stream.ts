@@ -1,6 +1,6 @@
 /** One server-sent event. @see WHATWG HTML, section 9.2 */
 export interface ServerSentEvent {
-  /** What a client that comes back sends as `Last-Event-ID`; without line breaks. */
+  /** The text that a client that reconnects sends as `Last-Event-ID`; without line breaks. */
   id?: string
   /** Without line breaks. */
   event: string
@@ -10,16 +10,16 @@ export interface ServerSentEvent {
 /** The media type of a stream of events. */
 export const EVENT_STREAM = 'text/event-stream'
 
-/** What keeps caches and proxies from holding events back. */
+/** Headers that keep caches and proxies from holding events back. */
 export const EVENT_STREAM_HEADERS = { 'Cache-Control': 'no-store, no-transform' }
 
-/** Proxies and our own watch over idle connections wait for no less than a minute. */
+/** Proxies, and this server's own watch over idle connections, wait at least one minute. */
 const HEARTBEAT_MS = 15_000
 const HEARTBEAT = Buffer.from(':\n\n')
 
 /**
- * Writes events as they come, and something that clients pass over at the beginning, so that they see that the stream is open, and
- * whenever nothing has come for a while.
+ * Writes events as they arrive. It also writes a comment, which clients ignore, at the beginning, so that clients see that the stream is
+ * open, and whenever no event has arrived for some time.
  *
  * @param heartbeat after how many milliseconds without an event; 15 seconds if absent
  */
@@ -44,11 +44,11 @@ export async function* eventStream(
 
 interface Upcoming {
   result: Promise<IteratorResult<ServerSentEvent>>
-  /** Whether it comes within so many milliseconds. */
+  /** Whether it arrives within a number of milliseconds. */
   comes(milliseconds: number): Promise<boolean>
 }
 
-/** Asks for the next event. Waiting for it again and again leaves nothing behind, however long it takes to come. */
+/** Asks for the next event. Waiting for it repeatedly does not leak memory, however long it takes to arrive. */
 function upcoming(iterator: AsyncIterator<ServerSentEvent>): Upcoming {
   let isThere = false
   let wake = () => {}

@@ -22,7 +22,7 @@ function draftSection(title: string, pullRequest: number): Section {
   return { title: `${title}, a draft`, url: `${PULL_REQUESTS}/${pullRequest}` }
 }
 
-/** The forms of what drafts answer. */
+/** The forms of the answers of drafts. */
 export const DRAFT_SCHEMAS = {
   DraftTagHistory: {
     type: 'object',
@@ -77,7 +77,7 @@ const repositoryList = {
   handle: listRepositories,
 } as const
 
-/** What drafts of the specification would add to its own namespace, in their shape. */
+/** The endpoints that drafts of the specification would add to its own namespace, in the form of the drafts. */
 export const draftEndpoints: readonly ExtensionEndpoint[] = [
   extensionEndpoint({
     method: 'GET',

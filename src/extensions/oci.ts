@@ -30,7 +30,7 @@ const discovery = {
   handle: discover,
 } as const
 
-/** The specification's own namespace, of which only discovery is settled. @see OCI Distribution Specification, extensions/_oci.md */
+/** The specification's own namespace. Only its discovery is final. @see OCI Distribution Specification, extensions/_oci.md */
 export const ociExtension: Extension = {
   name: 'oci',
   description: 'Discovery of the extensions that this registry offers',

@@ -92,7 +92,7 @@ interface Wait {
   request: ExtensionRequest<typeof QUERY>
 }
 
-/** Waits for changes behind a page that the caller may see; the last page that was read, if none come in time. */
+/** Waits for changes after a page that the caller may see. Returns the last page that was read if no changes arrive in time. */
 async function waitForPage(first: FeedPage, { level, n, wait, threads, request }: Wait): Promise<FeedPage> {
   const late = new AbortController()
   const signal = AbortSignal.any([request.signal, late.signal])

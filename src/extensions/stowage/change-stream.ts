@@ -19,12 +19,12 @@ import {
 import { takePlace } from './followers.ts'
 import type { Level } from './level.ts'
 
-/** Whoever reads slowly has no more than this waiting for it. */
+/** The most changes that wait for a client that reads slowly. */
 const PAGE_SIZE = 100
 const RESUME_HEADER = 'Last-Event-ID'
 const QUERY = { since: SINCE } as const
 
-/** The forms of what events say. */
+/** The forms of the data of events. */
 export const CHANGE_STREAM_SCHEMAS = {
   ChangeEvent: {
     description: 'The data of an event: a change, or why the stream ends.',
@@ -94,7 +94,7 @@ async function streamChanges(
   request: ExtensionRequest<typeof QUERY>,
 ): Promise<Answer> {
   const level = { registry, repository: request.path.name }
-  // A client that comes back sends both, and the header is the newer one.
+  // A client that reconnects sends both, and the header is the newer one.
   const first = await readFeed(
     level,
     resumedAt(request.header(RESUME_HEADER.toLowerCase())) ?? request.query.since,
@@ -109,9 +109,9 @@ async function streamChanges(
   }
 }
 
-/** Reads the header of a client that comes back. @throws RegistryError PARAMETER_INVALID */
+/** Reads the header of a client that reconnects. @throws RegistryError PARAMETER_INVALID */
 function resumedAt(id: string | undefined): number | undefined {
-  // What clients send that were given none.
+  // Clients that received no id send this.
   if (id === undefined || id === '') return undefined
   const sequence = parseSequence(id)
   if (sequence === undefined) throw parameterError(RESUME_HEADER, 'must be the sequence number of an event')
@@ -133,7 +133,7 @@ async function* events(
       if (signal.aborted) return
     }
   } catch (error) {
-    // The head of the answer has gone long ago.
+    // The head of the answer was sent long ago.
     if (!(error instanceof RegistryError)) throw error
     yield { event: 'end', data: formatRefusal(error) }
   } finally {

@@ -48,7 +48,7 @@ export const contentDataEndpoint = extensionEndpoint({
       headers: HEADERS,
     },
   },
-  // A blob that is asked for is kept, which is a write.
+  // A request for a blob extends how long it is kept, which is a write.
   errors: ['BLOB_UNKNOWN', 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE', 'STORAGE_FULL', 'UNAVAILABLE'],
   handle: readContent,
 })
@@ -76,7 +76,7 @@ async function findPullable(registry: Registry, digest: Digest): Promise<HeldCon
   throw contentUnknown(digest)
 }
 
-/** What was deleted since it was found is as unknown as what never was. */
+/** Content that was deleted after it was found is as unknown as content that never existed. */
 async function openKnown(open: HeldContent['open'], range: ByteRange, digest: Digest): Promise<BlobBytes> {
   try {
     return await open(range)

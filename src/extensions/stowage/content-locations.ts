@@ -137,14 +137,14 @@ async function listLocations(
   }
 }
 
-/** The repositories that have it, that in the path before all others. */
+/** The repositories that have it, beginning with the one in the path. */
 async function findAllHeld(
   { registry, repository }: Level,
   digest: Digest,
 ): Promise<{ held: HeldContent[]; size?: number }> {
   const holders: Pick<ContentHolder, 'repository' | 'as'>[] = await listHolders(registry, digest)
   if (repository !== undefined) {
-    // Throws if there is no such repository.
+    // Throws if the repository does not exist.
     await registry.repositories.state(repository)
     const own = (['manifest', 'blob'] as const).map((as) => ({ repository, as }))
     const others = holders.filter((holder) => holder.repository !== repository)
@@ -160,7 +160,7 @@ async function findAllHeld(
   return first === undefined ? { held } : { held, size: first.size }
 }
 
-/** What manifests say: those of the repository in the path, or else of all that have the content. */
+/** The locations from manifests: of the repository in the path, or otherwise of all repositories that have the content. */
 async function describe(
   { registry, repository }: Level,
   digest: Digest,

@@ -6,26 +6,29 @@ import type { Registry } from '../../registry/registry.ts'
 import { isAbsence } from './held-content.ts'
 import { isLocationUrl } from './location-url.ts'
 
-/** The artifact type of manifests whose annotations tell where content is: a digest is the key, URLs between spaces are the value. */
+/**
+ * The artifact type of manifests whose annotations describe where content is: the key is a digest, and the value is a list of URLs
+ * separated by spaces.
+ */
 export const LOCATIONS_ARTIFACT_TYPE = 'application/vnd.stowage.locations.v1+json'
 
 const MAX_PARENTS = 16
 const MAX_REGISTRATIONS = 100
 const DESCRIPTOR_FIELDS = ['config', 'layers', 'blobs', 'manifests', 'subject'] as const
 
-/** What a request may still read in order to find locations. */
+/** How much a request may still read in order to find locations. */
 export interface ReadBudget {
   /** Manifests to read, and subjects whose referrers to list. */
   manifests: number
   /** Of manifests. */
   bytes: number
-  /** Of what is registered, in annotations. */
+  /** Bytes of registered locations, in annotations. */
   registeredBytes: number
-  /** Places to tell of. */
+  /** Locations to return. */
   locations: number
 }
 
-/** Where the manifests of a repository say that content is. */
+/** The locations of content according to the manifests of a repository. */
 export interface DescribedLocations {
   /** In the `urls` of descriptors. */
   descriptors: string[]
@@ -35,7 +38,7 @@ export interface DescribedLocations {
   size?: number
 }
 
-/** Finds what the manifests of a repository tell of where content is, as far as the budget goes, which it takes from. */
+/** Finds the locations of content that the manifests of a repository name, as far as the budget allows. It reduces the budget. */
 export async function describedLocations(
   registry: Registry,
   { repository, digest }: { repository: RepositoryName; digest: Digest },
@@ -45,7 +48,7 @@ export async function describedLocations(
   const parents = await registry.contents.namedBy(repository, digest, MAX_PARENTS)
   for (const subject of [digest, ...parents]) {
     if (budget.manifests-- <= 0) break
-    // Each step may look at very many referrers, and others are to be answered meanwhile.
+    // Each step may read very many referrers, and other requests must be answered in between.
     await setImmediate()
     if (budget.registeredBytes > 0) {
       const registered = await registeredFor(registry, { repository, subject, digest }, budget)

@@ -86,15 +86,15 @@ export function parseSequence(text: string): number | undefined {
 /** A page of changes that the caller may see. */
 export interface FeedPage {
   changes: Change[]
-  /** The sequence number to go on behind. */
+  /** The sequence number after which to continue. */
   next: number
   last: number
 }
 
 /**
- * Reads changes behind a sequence number, or where the log ends now if there is none.
+ * Reads changes after a sequence number. Without one, returns the current end of the log.
  *
- * @throws RegistryError HISTORY_PRUNED if that is a place from which nobody can go on, or NAME_UNKNOWN
+ * @throws RegistryError HISTORY_PRUNED if it is not possible to continue from that number, or NAME_UNKNOWN
  */
 export async function readFeed(
   { registry, repository }: Level,
@@ -106,7 +106,7 @@ export async function readFeed(
   return pageOf(after, await registry.changes.read(query))
 }
 
-/** Reads changes after a page once there are some; those who follow the same and are woken together share what is read. */
+/** Reads changes after a page once there are some. Followers of the same feed that are woken together share the result. */
 export async function readOn(
   { registry, repository }: Level,
   { next: after }: FeedPage,
@@ -124,8 +124,8 @@ function pageOf(after: number, { changes, next, floor, last }: ChangesRead): Fee
 const reading = new WeakMap<Registry, Map<string, Promise<ChangesRead>>>()
 
 /**
- * Shares what is read in one turn of the event loop. It may be older than a commit of the same turn, so only those may share it who read
- * on until nothing is left.
+ * Shares a read within one turn of the event loop. The result may be older than a commit of the same turn, so only followers that continue
+ * to read until nothing is left may share it.
  */
 function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangesRead> {
   const pages = reading.get(registry) ?? new Map<string, Promise<ChangesRead>>()
@@ -139,7 +139,7 @@ function readTogether(registry: Registry, query: ChangeQuery): Promise<ChangesRe
   return page
 }
 
-/** Numbers are never taken back, so whoever has a higher one has it of another log: it is to begin again, as who is too late. */
+/** Numbers never decrease, so a client that has a higher number has it from another log. It must start over, like a client that is too late. */
 function beyondEnd(after: number, bounds: { floor: number; last: number }): RegistryError {
   const { last } = bounds
   return new RegistryError('HISTORY_PRUNED', {
@@ -148,23 +148,23 @@ function beyondEnd(after: number, bounds: { floor: number; last: number }): Regi
   })
 }
 
-/** Waits until there is something behind a page, or the signal is aborted. */
+/** Waits until there are changes after a page, or the signal is aborted. */
 export async function waitBehind(
   { registry }: Level,
   { next, last }: FeedPage,
   signal: AbortSignal,
 ): Promise<void> {
   if (next >= last) return await registry.changes.wait(next, signal)
-  // Pages of what the caller may not see can follow each other for long, and others are to be answered meanwhile.
+  // There may be many pages in a row that the caller may not see, and other requests must be answered in between.
   await setImmediate()
 }
 
-/** A change as it is answered. */
+/** A change as it is returned. */
 export function formatChange({ sequence, at, ...change }: Change): object {
   return { sequence, at: formatTime(at), ...change }
 }
 
-/** What ends a stream that can't go on: the entry of an error body. */
+/** The last event of a stream that can't continue: the entry of an error body. */
 export function formatRefusal(error: RegistryError): object | undefined {
   return errorEntries(error)[0]
 }

@@ -3,16 +3,16 @@ import type { Registry } from '../../registry/registry.ts'
 
 /** How many may wait for changes at a time, over all threads of a server. */
 export const MAX_FOLLOWERS = 1024
-/** How many of them may have one client address, or one /64 network of IPv6: enough for an office behind one proxy. */
+/** How many of them may come from one client address, or one /64 network of IPv6: enough for an office behind one proxy. */
 export const MAX_FOLLOWERS_OF_CLIENT = 512
 
-/** Who takes a place, and gives it back. */
+/** A follower that takes a place and gives it back. */
 export interface Follower {
-  /** The client's address; undefined if nobody can tell, and then all of those count as one client. */
+  /** The client's address; undefined if it is unknown. All clients with an unknown address count as one. */
   address: string | undefined
   /** Gives the place back when it is aborted. */
   signal: AbortSignal
-  /** How many threads answer requests: each has an equal part of the places, since connections are spread evenly over them. */
+  /** How many threads answer requests. Each has an equal part of the places, since connections are distributed evenly over them. */
   threads: number
 }
 
@@ -24,9 +24,9 @@ interface Places {
 const places = new WeakMap<Registry, Places>()
 
 /**
- * Takes one of the places of those who wait for changes.
+ * Takes one of the places for clients that wait for changes.
  *
- * @returns what gives it back; again does nothing
+ * @returns a function that gives it back; further calls do nothing
  * @throws RegistryError UNAVAILABLE if all are taken, or all that one client may have
  */
 export function takePlace(registry: Registry, { address, signal, threads }: Follower): () => void {
@@ -63,7 +63,7 @@ function full(who: string): RegistryError {
   })
 }
 
-/** An IPv4 address, or the first half of an IPv6 one: whoever has one address of that network has all. */
+/** An IPv4 address, or the first half of an IPv6 address, since a client that has one address of that network has all of them. */
 function networkOf(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail = ''] = address.split('::')

@@ -19,14 +19,14 @@ export interface HeldContent {
 }
 
 /**
- * The repositories that have some content and that the caller may pull from, the oldest first. Of many it finds only those among the first
+ * The repositories that have some content and from which the caller may pull, the oldest first. If there are many, it checks only the first
  * hundred.
  */
 export async function listHolders(registry: Registry, digest: Digest): Promise<ContentHolder[]> {
   return (await registry.contents.holders(digest, 0, MAX_LOOKUPS)).holders
 }
 
-/** Finds content in a repository as it is served there; undefined if it has gone meanwhile. */
+/** Finds content in a repository as it is served there; undefined if it was removed in the meantime. */
 export async function findHeld(
   registry: Registry,
   { repository, as }: Pick<ContentHolder, 'repository' | 'as'>,
@@ -74,7 +74,7 @@ async function findManifest(
   }
 }
 
-/** The refusal of a digest that nothing is known of, and of one that the caller may not know of. */
+/** The refusal of an unknown digest, and of one that the caller may not know about. */
 export function contentUnknown(digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', {
     message: 'content is not known to this registry',
@@ -82,7 +82,7 @@ export function contentUnknown(digest: Digest): RegistryError {
   })
 }
 
-/** Whether an error says that something is not there. */
+/** Whether an error says that something does not exist. */
 export function isAbsence(error: unknown): boolean {
   return error instanceof RegistryError && ABSENT.includes(error.id)
 }

@@ -102,7 +102,7 @@ export const MANIFEST_LIST_SCHEMAS = {
   },
 } as const satisfies Record<string, JsonSchema>
 
-/** A page of manifests as our own answer has it. */
+/** A page of manifests in Stowage's own format. */
 export function listOf(
   name: RepositoryName,
   manifests: readonly ListedManifest[],
@@ -111,7 +111,7 @@ export function listOf(
   return { name, manifests: manifests.map((manifest) => entryOf(manifest, showsPulls)) }
 }
 
-/** A page of manifests as an OCI index, in which each entry has one tag at most. */
+/** A page of manifests as an OCI index. Each entry has at most one tag. */
 export function indexOf(manifests: readonly ListedManifest[]): object {
   return { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: manifests.flatMap(indexEntriesOf) }
 }
@@ -135,7 +135,7 @@ function entryOf(manifest: ListedManifest, showsPulls: boolean): object {
 function indexEntriesOf(manifest: ListedManifest): object[] {
   const descriptor = { ...descriptorOf(manifest), ...platformOf(manifest) }
   const annotations = { ...manifest.annotations }
-  // Here it would say that the manifest has a tag, which what was pushed can't know.
+  // In this place the annotation would mean that the manifest has a tag, which the pushed content can't know.
   delete annotations[REF_NAME]
   const named = manifest.tags.map((tag) => ({ ...annotations, [REF_NAME]: tag }))
   return (named.length > 0 ? named : [annotations]).map((all) => ({

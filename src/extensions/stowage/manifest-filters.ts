@@ -30,7 +30,7 @@ const annotation: Parameter<{ key: string; value?: string }> = {
   },
 }
 
-/** What a list of manifests can be filtered by. */
+/** The filters of a list of manifests. */
 export const MANIFEST_FILTERS = {
   tag: { ...tag, ...filter },
   untagged: {

@@ -96,7 +96,7 @@ async function listManifests(
   }
 }
 
-/** Whether a page goes on with the manifest itself: behind it, with its other tags, or still looking for a tag that fits. */
+/** How a page continues: after the manifest, with its other tags, or while still looking for a matching tag. */
 const STAGES = ['behind', 'tags', 'looking'] as const
 
 function formatPosition({ key, digest, tag }: ManifestCursor, list: string): string {

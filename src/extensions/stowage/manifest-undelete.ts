@@ -18,7 +18,7 @@ const BODY = {
 
 const TAGS: JsonSchema = { type: 'array', items: schemaNamed('Tag') }
 
-/** The forms of what it takes and answers. */
+/** The forms of its requests and answers. */
 export const MANIFEST_UNDELETE_SCHEMAS = {
   UndeleteRequest: bodySchema('The manifest to restore.', BODY),
   Undelete: {

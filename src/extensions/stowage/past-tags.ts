@@ -19,7 +19,7 @@ const MAX_TAGS = 1000
 const NOW_LIST = 'tags'
 const PAST_LIST = 'tags:at'
 const MEDIA_TYPES = ownMediaTypes('tags')
-/** The present is whatever revision comes before this. */
+/** The present is the last revision before this one. */
 const NOW: When = { revision: Number.MAX_SAFE_INTEGER }
 
 const AT: Parameter<When> = {
@@ -34,7 +34,7 @@ const AT: Parameter<When> = {
 
 const QUERY = { at: AT, n: limitParameter(MAX_TAGS), cursor: CURSOR } as const
 
-/** The forms of what it answers. */
+/** The forms of its answers. */
 export const PAST_TAGS_SCHEMAS = {
   PastTags: {
     type: 'object',
@@ -94,7 +94,7 @@ export const pastTagsEndpoint = extensionEndpoint({
   handle: listPastTags,
 })
 
-/** What has tags to list. */
+/** The repository whose tags are listed. */
 interface Listed {
   registry: Registry
   repository: RepositoryName
@@ -117,7 +117,7 @@ async function listPastTags(
     cursor === undefined ? [undefined, ''] : parseCursor(cursor, PAST_LIST, ['number', 'string'])
   if (pinned === undefined) await refuseFuture(at, listed, clock())
   const when = pinned === undefined ? at : { revision: pinned }
-  // Before it is known whether there is anything to read: that it was forgotten is told to HEAD as well.
+  // This happens before the page is read, so that HEAD also reports that the history was forgotten.
   const { revision } = await registry.history.tagsAt(repository, when, { after: '', limit: 0 })
   return answerTags(listed, {
     read: () => registry.history.tagsAt(repository, { revision }, { after, limit }),
@@ -131,7 +131,7 @@ function answerTags(
 ): Answer {
   return {
     type: 'json',
-    // Also of what was: whether its manifests are there is of now.
+    // Also for past states: whether their manifests exist depends on the present.
     state: () => repositoryState(registry, repository),
     async read() {
       const page = await read()

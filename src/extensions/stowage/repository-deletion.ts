@@ -17,7 +17,7 @@ const SECTION = pageSection('Repository deletion', 'repository-deletion')
 const TIME: JsonSchema = { type: 'string', format: 'date-time' }
 const COUNT: JsonSchema = { type: 'integer', minimum: 0 }
 
-/** The forms of what it answers. */
+/** The forms of its answers. */
 export const REPOSITORY_DELETION_SCHEMAS = {
   RepositoryDeletion: {
     type: 'object',

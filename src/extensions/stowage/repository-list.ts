@@ -29,7 +29,7 @@ const QUERY = {
 const TIME: JsonSchema = { type: 'string', format: 'date-time' }
 const COUNT: JsonSchema = { type: 'integer', minimum: 0 }
 
-/** The forms of what it answers. */
+/** The forms of its answers. */
 export const REPOSITORY_LIST_SCHEMAS = {
   ChildRepositories: {
     type: 'object',

@@ -14,12 +14,12 @@ import { REPOSITORY_LIST_SCHEMAS, repositoryListEndpoints } from './repository-l
 import { TAG_HISTORY_SCHEMAS, tagHistoryEndpoint } from './tag-history.ts'
 import { TAG_ROLLBACK_SCHEMAS, tagRollbackEndpoint } from './tag-rollback.ts'
 
-/** Our own namespace: whatever is in a registry can be found. Each component has a page in `docs/extensions`. */
+/** Stowage's own namespace, which makes all content of a registry discoverable. Each component has a page in `docs/extensions`. */
 export const stowageExtension: Extension = {
   name: 'stowage',
   description:
     'Lists of manifests and repositories, tag history, undelete and rollback, a change feed, and content by digest',
-  // A reserved name, until there is a place where the pages are published.
+  // A reserved name until the pages are published somewhere.
   url: 'https://stowage.example/docs/extensions',
   endpoints: [
     manifestListEndpoint,

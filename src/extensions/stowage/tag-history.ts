@@ -37,7 +37,7 @@ const UPDATED: JsonSchema = {
   description: 'When it happened. Never decreases within a repository.',
 }
 
-/** The forms of what it answers. */
+/** The forms of its answers. */
 export const TAG_HISTORY_SCHEMAS = {
   TagHistory: {
     type: 'object',
@@ -109,7 +109,7 @@ async function listTagHistory(
   }))
 }
 
-/** What of a tag's history is asked for. */
+/** The requested part of a tag's history. */
 export interface TagHistoryQuery {
   repository: RepositoryName
   tag: Tag

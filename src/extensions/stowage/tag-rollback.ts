@@ -23,7 +23,7 @@ const BODY = {
   },
 } as const
 
-/** The forms of what it takes and answers. */
+/** The forms of its requests and answers. */
 export const TAG_ROLLBACK_SCHEMAS = {
   RollbackRequest: bodySchema('The tag to roll back, and the state to return to.', BODY),
   Rollback: {
