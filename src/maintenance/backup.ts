@@ -11,32 +11,32 @@ import { blobsOf, databaseOf, describeProblem, identityOf, unfinishedMarkOf } fr
 import type { LostBlob } from './lost-blob.ts'
 import { inParallel } from './parallel.ts'
 
-/** A backup could not be made; the message says why in one line. */
+/** A backup could not be made. The message gives the reason in one line. */
 export class BackupError extends Error {
   override readonly name = 'BackupError'
 }
 
-/** A backup cannot be put there; nothing was touched. */
+/** A backup cannot be written to this place. Nothing was changed. */
 export class BackupTargetError extends BackupError {}
 
 /** What to back up, and where to. */
 export interface BackupRequest {
-  /** The data folder; whoever calls sees to it that no blob of it is deleted meanwhile. */
+  /** The data folder. The caller must ensure that no blob of it is deleted in the meantime. */
   data: string
-  /** A folder that is empty, or is not there yet. */
+  /** A folder that is empty or does not exist yet. */
   to: string
   /** Whether a server has the data folder open. */
   isServed: boolean
-  /** Told of each blob that is not in the backup because its bytes cannot be read. */
+  /** Called for each blob that is not in the backup because its bytes cannot be read. */
   onLost(lost: LostBlob): void
-  /** Told after each blob. */
+  /** Called after each blob. */
   onProgress(copied: Copied): void
 }
 
-/** What was copied so far. */
+/** The progress of a backup. */
 export interface Copied {
   blobs: number
-  /** Of the blobs, without the database. */
+  /** The bytes of the blobs, without the database. */
   bytes: number
 }
 
@@ -57,8 +57,9 @@ const FILE_MODE = 0o600
 const EXPLANATION = 'This backup is incomplete. Delete it and make another one.\n'
 
 /**
- * Makes a backup: a data folder with the database as it was at one moment, and all blobs that it names. Until it is whole it has a mark by
- * which every command knows that it is not; when this returns, all of it is durable. If it fails, what was made of it is deleted.
+ * Makes a backup: a data folder with the database as it was at one moment, and all blobs that it references. Until it is complete, it has a
+ * mark by which every command recognizes that it is incomplete. When this returns, all of it is durable. If it fails, the incomplete backup
+ * is deleted.
  *
  * @throws BackupError
  */
@@ -76,7 +77,7 @@ export async function makeBackup(request: BackupRequest): Promise<Backup> {
   try {
     await makeMark(to)
   } catch (error) {
-    // Without the mark, nothing in there is ours.
+    // Without the mark, the content of the folder was not made by this backup.
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
       throw new BackupTargetError(`another backup is being made in ${to}`, { cause: error })
     if (error instanceof BackupTargetError) throw error
@@ -98,7 +99,7 @@ async function makeMark(to: string): Promise<void> {
     await file.writeFile(EXPLANATION)
     await file.sync()
     await syncFolder(to)
-    // Another backup may have been finished since the folder was looked at.
+    // Another backup may have finished since the folder was checked.
     if ((await readdir(to)).length > 1) throw new BackupTargetError(`${to} is no longer empty`)
   } catch (error) {
     await unlink(mark).catch(() => {})
@@ -161,7 +162,7 @@ async function* storedContents(database: DatabaseSync): AsyncGenerator<StoredCon
   }
 }
 
-/** @returns why it could not be copied, if the reason is with this one blob */
+/** @returns why it could not be copied, if the reason concerns only this blob */
 async function copyBlob(
   source: BlobFolder,
   root: string,
@@ -181,7 +182,7 @@ async function copyBlob(
 
 const OF_TARGET = ['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']
 
-/** Tells an error of the original, such as a disk that cannot read it any more, from one of the copy. */
+/** Distinguishes an error of the original, such as a disk that cannot read it any more, from one of the copy. */
 async function isOfSource(error: unknown, path: string): Promise<boolean> {
   if (OF_TARGET.includes((error as NodeJS.ErrnoException).code ?? '')) return false
   const file = await open(path, 'r').catch(() => undefined)
@@ -212,7 +213,7 @@ async function syncFolders(root: string): Promise<void> {
   await syncFolder(root)
 }
 
-/** A backup inside of what it is a backup of is lost together with it. */
+/** A backup inside its original would be lost together with it. */
 async function refuseTarget({ data, to }: BackupRequest): Promise<void> {
   const names: string[] = await readdir(to).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
@@ -235,7 +236,10 @@ async function realPathOf(path: string): Promise<string> {
   return join(await realPathOf(dirname(path)), relative(dirname(path), path))
 }
 
-/** Deletes what this program makes, and nothing else. The mark goes last, so that a rest is known for what it is. */
+/**
+ * Deletes the files that this program makes, and nothing else. The mark is deleted last, so that remaining files are recognized as an
+ * incomplete backup.
+ */
 async function discard(to: string, wasThere: boolean): Promise<void> {
   const database = databaseOf(to)
   const files = ['', '-wal', '-shm', '-journal'].map((suffix) => database + suffix)

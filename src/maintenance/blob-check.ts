@@ -25,10 +25,10 @@ export interface BlobCheck extends Pick<CheckRequest, 'isFull' | 'onLost' | 'onP
 
 const PAGE = 1000
 const LOOKS_AT_ONCE = 16
-/** While one is hashed, the next is read. */
+/** While one blob is hashed, the next is read. */
 const HASHES_AT_ONCE = 2
 
-/** Looks at the bytes of all contents of the database. @param checked is counted up */
+/** Checks the bytes of all contents of the database. @param checked updated with the counts */
 export async function checkBlobs(check: BlobCheck, checked: CheckedBlobs): Promise<void> {
   const { database, folder, isFull, onLost, onProgress } = check
   const store = blobStoreAt(folder)
@@ -52,7 +52,7 @@ export async function checkBlobs(check: BlobCheck, checked: CheckedBlobs): Promi
 
 type Placed = Pick<ListedContent, 'digest' | 'size'> & { key: string }
 
-/** All contents that lie under a key. Those that lie in their rows are hashed on the way, one at a time. */
+/** All contents that are stored under a key. Contents that are stored in their rows are hashed during the iteration, one at a time. */
 async function* pagesOf(
   { database, isFull }: BlobCheck,
   tell: (digest: Digest, problem: string) => Promise<void>,
@@ -79,7 +79,7 @@ async function damagedRows(database: DatabaseSync, contents: ListedContent[]): P
   return damaged
 }
 
-/** What is wrong with a blob, also when it is looked up again: it may have been deleted or pushed again meanwhile. */
+/** The problem of a blob, if it is confirmed when the blob is looked up again: it may have been deleted or pushed again in the meantime. */
 async function problemOfPlace(
   store: BlobStore,
   { database, folder, isFull }: BlobCheck,

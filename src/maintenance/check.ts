@@ -16,37 +16,37 @@ export interface CheckRequest {
   data: string
   /** Whether all bytes are hashed, and not only the sizes compared. */
   isFull: boolean
-  /** Whether files that nothing names are deleted; never while the database has a problem. */
+  /** Whether files that the database does not reference are deleted; never while the database has a problem. */
   deletesOrphans: boolean
   onDatabaseProblem(problem: string): void
   onLost(lost: LostBlob): void
-  /** Told after each blob. */
+  /** Called after each blob. */
   onProgress(checked: CheckedBlobs): void
 }
 
-/** The blobs that were looked at. */
+/** The blobs that were checked. */
 export interface CheckedBlobs {
-  /** Those that are as they should be. */
+  /** Those without a problem. */
   blobs: number
   bytes: number
   lost: number
 }
 
-/** What a check found. */
+/** The result of a check. */
 export interface CheckReport extends CheckedBlobs {
   isSound: boolean
   databaseProblems: number
-  /** Absent if they were not looked for, since nobody knows what the database should name. */
+  /** Absent if orphans were not looked for, since it is unknown what the database should reference. */
   orphans?: Orphans
 }
 
-/** A problem of a log that a running server changes is one only if it is found so often. */
+/** A running server changes the log, so a problem of the log counts only if it is found this many times. */
 const LOOKS = 3
 const PAUSE_MS = 300
 
 /**
- * Checks a data folder: the database, that every blob is there, and what lies beside them. Nothing is changed, unless orphans are to be deleted.
- * How much memory it takes does not depend on how much there is.
+ * Checks a data folder: the database, that every blob exists, and that there are no other files. Nothing is changed, unless orphans are to
+ * be deleted. The memory that it needs does not depend on the size of the folder.
  *
  * @throws NewerDataError, UnreadableDatabaseError, or the error of the file system
  */
@@ -78,7 +78,7 @@ export async function checkFolder(request: CheckRequest): Promise<CheckReport> {
   }
 }
 
-/** A database that cannot be read on is a problem like any other. */
+/** If the rest of a database cannot be read, that is a problem like any other. */
 async function problemsTold<T>(
   onProblem: (problem: string) => void,
   step: () => Promise<T | undefined>,
@@ -111,7 +111,7 @@ async function steadyProblem(look: () => Promise<string | undefined>): Promise<s
 
 const MAX_PROBLEMS = 1000
 
-/** Enough to see what it is; a database that is damaged in its middle may have as many problems as rows. */
+/** Enough to recognize the cause. A database that is damaged in its middle may have as many problems as rows. */
 function gatherProblems(database: DatabaseSync): string[] {
   const found: string[] = []
   for (const problems of stepsOfFullCheck(database)) {

@@ -5,9 +5,9 @@ import { lockOf, unusable } from '../stores/data-folder.ts'
 import { refuseForeignFiles, refuseUnreadableFiles } from '../stores/folder-access.ts'
 
 /**
- * Keeps servers from starting on a data folder. On a file system that is read-only, where no server can start, nothing needs to be done.
+ * Keeps servers from starting on a data folder. On a read-only file system no server can start, so nothing needs to be done.
  *
- * @returns what ends that; undefined if a server has it, or another claim
+ * @returns a function that ends the claim; undefined if a server or another claim has the folder
  * @throws DataFolderError if this user may not claim it
  */
 export async function claimStopped(path: string): Promise<(() => void) | undefined> {
@@ -31,14 +31,14 @@ async function isReadOnly(path: string): Promise<boolean> {
   return error?.code === 'EROFS'
 }
 
-/** A lock that root made must not keep the server's user out. */
+/** A lock that root made must not lock out the server's user. */
 async function giveToOwner(path: string): Promise<void> {
   if (process.geteuid?.() !== 0) return
   const { uid, gid } = await stat(path)
   await chown(lockOf(path), uid, gid)
 }
 
-/** Refuses a data folder that this user may not read; only looks. @throws DataFolderError */
+/** Refuses a data folder that this user may not read. Changes nothing. @throws DataFolderError */
 export async function refuseUnreadable(path: string): Promise<void> {
   await refuseUnreadableFiles(path).catch((error: unknown) => {
     throw unusable(path, error)

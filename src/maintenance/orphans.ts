@@ -3,20 +3,20 @@ import { readAndUse } from '../metadata/sqlite/quiet-reading.ts'
 import { KeyList } from '../metadata/sqlite/stored-contents.ts'
 import { listBlobFiles, pathOfBlob, statFile } from '../storage/blob-files.ts'
 
-/** Files in a folder of blobs that no row of the database names. */
+/** Files in a folder of blobs that no row of the database references. */
 export interface Orphans {
   files: number
   bytes: number
   /** How many of them are younger than an hour; those are never deleted. */
   young: number
   deleted: number
-  /** The bytes of those that were deleted. */
+  /** The size of the files that were deleted, in bytes. */
   freed: number
-  /** Files that are not blobs at all, such as links. Nothing touches them. */
+  /** Files that are not blobs at all, such as links. They are never changed. */
   foreign: number
 }
 
-/** What to look for orphans in. */
+/** Where to look for orphans. */
 export interface OrphanSearch {
   /** Path of the database. */
   database: string
@@ -26,18 +26,17 @@ export interface OrphanSearch {
   isToDelete: boolean
 }
 
-/** A file that was written to since then stays. */
+/** A file that was written to since then is kept. */
 const MIN_AGE_MS = 3_600_000
 const PAGE = 1000
 
 /**
- * Looks for files that no row names, and deletes them on request, whether a server runs or not.
+ * Looks for files that no row references, and deletes them on request, whether or not a server is running.
  *
- * A file that is just being born is never taken for one: a server commits a key to a row before it writes the first byte under it
- * (`openUpload`, `reserveKey`), and from there the key goes to the rows of contents or of garbage in one transaction. So a file that is
- * listed first, looked up after that in one state of the database, and not named there, is one that was left behind. No row will name it
- * later, since keys are random and each is made for one upload. The hour of grace is for what this reasoning does not know of, such as a restore
- * that is under way.
+ * A new file is never mistaken for an orphan: a server commits a key to a row before it writes the first byte under it (`openUpload`,
+ * `reserveKey`), and later moves the key to the rows of contents or of garbage in one transaction. So if a file is listed first, then
+ * looked up in one state of the database, and not referenced there, it is an orphan. No row will reference it later, since keys are random
+ * and each is made for one upload. The grace period of an hour covers cases outside of this reasoning, such as a restore in progress.
  *
  * Memory does not grow with the number of files: SQLite keeps their names in a temporary file.
  */

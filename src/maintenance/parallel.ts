@@ -1,5 +1,5 @@
 /**
- * Works on items as they come, on some at once. After a failure no more are begun, and those that were are waited for.
+ * Processes items as they arrive, several at once. After a failure it starts no more items, and waits for those that were started.
  *
  * @throws the first error of the work or of the items
  */
