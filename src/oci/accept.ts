@@ -1,17 +1,17 @@
 interface Range {
-  // In lower case, such as text/html; a star stands for any.
+  // In lower case, such as text/html; a star matches anything.
   type: string
-  /** How much it is wanted, from 0 to 1. */
+  /** Its weight, from 0 to 1. */
   quality: number
 }
 
 const QUALITY = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i
 
 /**
- * Chooses what an answer is sent in.
+ * Chooses the media type of an answer.
  *
- * @param accept the header, if there is one; what is malformed in it is passed over, as parameters of media types are
- * @param offered media types, the best first: it is taken where the client likes several equally
+ * @param accept the header, if there is one; malformed parts and parameters of media types are ignored
+ * @param offered media types, the best first: it is chosen if the client prefers several equally
  * @returns undefined if the client accepts none of them
  * @see RFC 9110, section 12.5.1
  */
@@ -39,7 +39,7 @@ function parseMediaRange(part: string): Range[] {
   return [{ type, quality: Number(quality ?? 1) }]
 }
 
-/** What the most exact range says of a type. */
+/** The weight of a type according to the most specific range. */
 function qualityOf(type: string, ranges: readonly Range[]): number {
   const [kind] = type.split('/', 1)
   for (const wanted of [type.toLowerCase(), `${kind}/*`, '*/*']) {

@@ -1,6 +1,6 @@
 /**
- * Every error that a client of the registry can meet: the status it is sent with, its `code` in the error body, and what it
- * says when nothing better is known. Codes of 4xx answers are those of the specification's table of error codes.
+ * Every error that a client of the registry can get: its status, its `code` in the error body, and its default message. Codes of 4xx
+ * answers are those of the specification's table of error codes.
  */
 export const ERRORS = {
   BLOB_UNKNOWN: { status: 404, code: 'BLOB_UNKNOWN', message: 'blob is not known to this repository' },
@@ -152,18 +152,18 @@ export const ERRORS = {
 /** A row of {@link ERRORS}. */
 export type ErrorId = keyof typeof ERRORS
 
-/** What an error may carry beside its row of the table. */
+/** The data that an error may have in addition to its row of the table. */
 export interface ErrorOptions {
-  /** Said instead of the table's message: what was wrong, and what would be right. */
+  /** Replaces the table's message: what was wrong, and what would be right. */
   message?: string
-  /** What is known of each entry of the error body; one entry if absent. */
+  /** The details of each entry of the error body; one entry if absent. */
   details?: readonly object[]
   cause?: unknown
 }
 
 /**
- * The one error that becomes an answer; anything else thrown is a 500 without text.
- * Section "Error Codes" of the OCI Distribution Specification.
+ * The only error type that becomes an answer. Any other error becomes a 500 without text. Section "Error Codes" of the OCI Distribution
+ * Specification.
  */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'

@@ -1,15 +1,15 @@
 /** Parts of the grammar of header fields, as sources of regular expressions. @see RFC 9110, section 5.6 */
 export const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-/** A quoted string; what is between the quotes is a group, to be read by {@link unescapeQuoted}. */
+/** A quoted string; the text between the quotes is a group, which {@link unescapeQuoted} decodes. */
 export const QUOTED = '"((?:[^"\\\\]|\\\\.)*)"'
 
-/** The text that a quoted string stands for. */
+/** The text that a quoted string represents. */
 export function unescapeQuoted(text: string): string {
   return text.replace(/\\(.)/g, '$1')
 }
 
 /**
- * Takes one item after the other from a text, so that no part of it is looked at more than a few times.
+ * Takes one item after the other from a text, so that no part of it is scanned more than a few times.
  *
  * @param take matches a sticky expression where the last match ended; undefined, and nothing taken, if it doesn't match there
  */

@@ -1,6 +1,6 @@
 import { TextError } from './text-error.ts'
 
-/** Whether a tag is of a pattern. */
+/** Whether a tag matches a pattern. */
 export type TagMatcher = (tag: string) => boolean
 
 const TAG_CHARACTER = /^[a-zA-Z0-9._-]$/
@@ -13,7 +13,7 @@ type Element = ReadonlySet<number>
 
 interface Glob {
   elements: readonly Element[]
-  /** Before which elements, by number, anything may stand. */
+  /** The indexes of the elements before which any text may appear. */
   stars: ReadonlySet<number>
 }
 
@@ -24,11 +24,11 @@ const ANY: Element = new Set(
 )
 
 /**
- * Reads a pattern for whole tags: `*` stands for any characters, `?` for one, `[abc]` and `[a-c]` for one of these, `[!abc]` for one that
- * is none of these.
+ * Parses a pattern for whole tags: `*` matches any characters, `?` matches one, `[abc]` and `[a-c]` match one of these, and `[!abc]`
+ * matches one that is not one of these.
  *
- * @returns what matches in one pass over the tag, whatever the pattern
- * @throws TextError if it is no pattern, or names what no tag can hold
+ * @returns a function that matches in one pass over the tag, regardless of the pattern
+ * @throws TextError if it is not a valid pattern, or contains characters that a tag cannot contain
  */
 export function parseGlob(text: string): TagMatcher {
   if (text === '') throw new TextError('is empty', text, 0)
@@ -67,7 +67,7 @@ function parseSet(text: string, start: number): { element: Element; end: number 
   const named = new Set<number>()
   for (let at = first; at < end; at++) {
     const from = tagCharacter(text, at)
-    // At either end a dash stands for itself.
+    // At either end a dash is literal.
     const isRange = text[at + 1] === '-' && at + 2 < end
     const to = isRange ? tagCharacter(text, at + 2) : from
     if (to < from)
@@ -86,8 +86,8 @@ function tagCharacter(text: string, at: number): number {
 }
 
 /**
- * Walks all ways through the pattern at once: bit n says that the tag so far can be the first n elements. So no pattern can make it go
- * back.
+ * Follows all paths through the pattern at once: bit n is set if the tag so far matches the first n elements. So no pattern can cause
+ * backtracking.
  */
 function compile({ elements, stars }: Glob): TagMatcher {
   const words = Math.floor(elements.length / WORD) + 1

@@ -10,10 +10,10 @@ const OPEN_ARRAY = 0x5b
 const CLOSE_ARRAY = 0x5d
 
 /**
- * Reads JSON that comes from outside, in one pass before it is parsed: at most 64 levels deep, UTF-8 without a byte order mark, no
- * key twice in one object and none named `__proto__`, so that no two readers of the same bytes can see different things.
+ * Reads untrusted JSON. It is checked in one pass before it is parsed: at most 64 levels deep, UTF-8 without a byte order mark, no key
+ * twice in one object and none named `__proto__`, so that no two readers of the same bytes can see different things.
  *
- * @throws TextError saying what is wrong
+ * @throws TextError with the problem
  */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decode(bytes)

@@ -1,10 +1,10 @@
 import { TextError } from './text-error.ts'
 
-/** What the label of one key must be. With `notin` and `absent` it may be absent. */
+/** A condition for the label of one key. With `notin` and `absent` the label may be absent. */
 export interface LabelRequirement {
   key: string
   operator: 'in' | 'notin' | 'exists' | 'absent'
-  /** Of `in` and `notin`, at least one; else none. */
+  /** At least one for `in` and `notin`; otherwise empty. */
   values: readonly string[]
 }
 
@@ -16,17 +16,17 @@ interface Cursor {
   at: number
 }
 
-/** What ends a word that isn't in quotes; a comparison without an operator of ours must not become part of a name. */
+/** Characters that end a word that isn't in quotes. A comparison with an unknown operator must not become part of a name. */
 const SPECIAL = /[\s,()=!<>"]/
-/** A list holds each against the labels of up to 10,000 manifests. */
+/** A list compares each with the labels of up to 10,000 manifests. */
 const MAX_REQUIREMENTS = 100
 const MAX_VALUES = 1_000
 const QUOTES = 'text with spaces or any of , ( ) = ! < > " is written in double quotes'
 
 /**
- * Reads a label selector as Kubernetes writes them: requirements between commas, which must all hold. `key=value`, `key==value`,
- * `key!=value`, `key in (one, two)`, `key notin (one, two)`, `key` and `!key`. Keys and values may be any text; in double quotes, where
- * `\"` and `\\` stand for a quote and a backslash, if they hold what the grammar uses.
+ * Parses a label selector in the syntax of Kubernetes: requirements separated by commas, all of which must hold. `key=value`, `key==value`,
+ * `key!=value`, `key in (one, two)`, `key notin (one, two)`, `key` and `!key`. Keys and values may be any text. If they contain characters
+ * of the grammar, they must be in double quotes, where `\"` and `\\` represent a quote and a backslash.
  *
  * At most 100 requirements, with 1,000 values between them.
  *
@@ -144,13 +144,13 @@ function shown({ text, at }: Cursor): string {
   return code === undefined ? 'its end' : JSON.stringify(String.fromCodePoint(code))
 }
 
-/** Whether labels are what each requirement says. */
+/** Whether labels meet every requirement. */
 export function matchesLabels(requirements: readonly LabelRequirement[], labels: Labels): boolean {
   return requirements.every((requirement) => matches(requirement, labels))
 }
 
 function matches({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
-  // Keys come from outside: "constructor" is a label only if the image has it.
+  // Keys are untrusted: "constructor" is a label only if the image has it.
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined
   if (operator === 'exists') return value !== undefined
   if (operator === 'absent') return value === undefined

@@ -8,7 +8,7 @@ const PARAMETER = new RegExp(
 )
 
 /**
- * Makes the `Link` header that leads to the next page of a list: a path without host, so that it holds behind any proxy.
+ * Makes the `Link` header that leads to the next page of a list: a path without host, so that it is valid behind any proxy.
  *
  * @param path of the list
  * @param parameters of the next page; those that are undefined are left out
@@ -26,7 +26,7 @@ export function formatNextLink(
 }
 
 /**
- * Reads a `Link` header, which may hold several links.
+ * Reads a `Link` header, which may contain several links.
  *
  * @returns the target of the first whose relation is `next`, as it is written; undefined if there is none, or the header is malformed
  * @see RFC 8288, section 3

@@ -3,14 +3,14 @@ import { parseJson } from './json.ts'
 import { isForeignLayer, isManifestType, isSameMediaType, MEDIA_TYPES, parseMediaType } from './media-type.ts'
 import { TextError } from './text-error.ts'
 
-/** The largest manifest that is accepted, in bytes: what every client in use can read. */
+/** The largest manifest that is accepted, in bytes. Every client in use can read this size. */
 export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 
-/** The most annotations of one manifest: lists repeat them and filters look through them. */
+/** The most annotations of one manifest. Lists repeat them and filters search them. */
 const MAX_ANNOTATIONS = 10_000
 const MAX_SHOWN = 100
 
-/** A descriptor as a list gives it. @see OCI Image Specification, descriptor.md */
+/** A descriptor as a list returns it. @see OCI Image Specification, descriptor.md */
 export interface Descriptor {
   mediaType: string
   digest: Digest
@@ -19,7 +19,7 @@ export interface Descriptor {
   annotations?: Readonly<Record<string, string>>
 }
 
-/** What role content plays for the manifest that names it. */
+/** The role of content in the manifest that names it. */
 export type EdgeKind = 'config' | 'layer' | 'manifest'
 
 /** Content that a manifest names. */
@@ -28,18 +28,18 @@ export interface Edge {
   digest: Digest
   /** In bytes, as the descriptor says. */
   size: number
-  /** Whether the content must be in the repository; false for layers whose bytes lie elsewhere. */
+  /** Whether the content must be in the repository; false for layers whose bytes are stored elsewhere. */
   required: boolean
 }
 
-/** What a registry needs to know of a manifest; its bytes are kept beside it as they came. */
+/** What a registry needs to know about a manifest. Its bytes are stored unchanged in addition to this. */
 export interface Manifest {
   mediaType: string
   artifactType?: string
   subject?: Digest
   annotations?: Readonly<Record<string, string>>
   edges: readonly Edge[]
-  /** The config, if its media type is that of an image: what tells of labels and platform. */
+  /** The config, if its media type is that of an image. It contains the labels and the platform. */
   imageConfig?: Digest
 }
 
@@ -72,8 +72,8 @@ const FIELD_OF_FOLDED = foldedFields(FIELDS)
 const DESCRIPTOR_FIELD_OF_FOLDED = foldedFields(DESCRIPTOR_FIELDS)
 
 /**
- * Reads a manifest of any media type by its structure: OCI image manifests and indexes, Docker schema 2 manifests and lists, and
- * whatever else is a JSON object and uses their fields.
+ * Reads a manifest of any media type by its structure: OCI image manifests and indexes, Docker schema 2 manifests and lists, and any other
+ * JSON object that uses their fields.
  *
  * @param bytes at most {@link MAX_MANIFEST_SIZE}
  * @param contentType the request's `Content-Type`, if it has one
@@ -105,7 +105,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Readers take null for absent. */
+/** Clients treat null as absent. */
 function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null
 }
@@ -116,7 +116,7 @@ function parseBody(bytes: Uint8Array): JsonObject {
   throw new TextError('is not a JSON object')
 }
 
-/** Readers written in Go take "Layers" and "layer\u017f" for "layers": one digest would mean two things. */
+/** Clients written in Go read "Layers" and "layer\u017f" as "layers", so one digest would have two meanings. */
 function checkSpelling(object: JsonObject, fieldOfFolded: ReadonlyMap<string, string>): void {
   for (const key of Object.keys(object)) {
     const field = fieldOfFolded.get(fold(key))
@@ -129,7 +129,7 @@ function foldedFields(fields: readonly string[]): ReadonlyMap<string, string> {
   return new Map(fields.map((field) => [fold(field), field]))
 }
 
-/** As readers in Go fold letters: one for one, so no ligature becomes two. Only the long s needs more than lower case. */
+/** Folds letters as Go does: one to one, so no ligature becomes two letters. Only the long s needs more than lower case. */
 function fold(key: string): string {
   return key.toLowerCase().replaceAll('ſ', 's')
 }
@@ -166,7 +166,7 @@ function mediaTypeOf(body: JsonObject, contentType: string | undefined): string 
   return inBody
 }
 
-/** Readers compare a type in the body letter by letter: to some it would be an image, and to others of an unknown kind. */
+/** Clients compare a type in the body exactly: to some it would be an image, and to others an unknown type. */
 function checkCase(mediaType: string): void {
   const known = Object.values(MEDIA_TYPES).find((type) => isSameMediaType(type, mediaType))
   if (known !== undefined && known !== mediaType)
@@ -186,7 +186,7 @@ function artifactTypeOf(body: JsonObject): string | undefined {
   return own ?? ofConfig
 }
 
-/** A media type, which lists repeat: its grammar also bounds its length. Readers take empty for absent. */
+/** A media type, which lists repeat. Its grammar also bounds its length. Clients treat an empty one as absent. */
 function optionalType(object: JsonObject, field: string): string | undefined {
   const value = optionalString(object, field)
   if (!value) return undefined

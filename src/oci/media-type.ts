@@ -1,4 +1,4 @@
-/** Media types that this registry or its client names. No list of allowed ones: any type can be stored. */
+/** Media types that this registry or its client names. This is not a list of allowed types: any type can be stored. */
 export const MEDIA_TYPES = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -28,19 +28,19 @@ export function parseMediaType(text: string): string | undefined {
 }
 
 /**
- * Whether a manifest can have this media type: one that somebody made for such a thing, known here or not, and none that says nothing of it,
- * such as what curl sends if it isn't told.
+ * Whether a manifest can have this media type. It may be any specific type, known here or not, but not a generic one, such as the default
+ * of curl.
  */
 export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPE.test(mediaType)
 }
 
-/** Whether two media types are the same: they differ neither in upper nor in lower case. @see RFC 9110, section 8.3.1 */
+/** Whether two media types are the same: the comparison ignores case. @see RFC 9110, section 8.3.1 */
 export function isSameMediaType(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase()
 }
 
-/** Whether a layer of this type need not be in the registry: its bytes lie elsewhere. */
+/** Whether a layer of this type need not be in the registry: its bytes are stored elsewhere. */
 export function isForeignLayer(mediaType: string): boolean {
   return FOREIGN_LAYER.test(mediaType)
 }

@@ -2,11 +2,11 @@ const MAX_LENGTH = 255
 const SEGMENT = /^[A-Za-z0-9._~-]+$/
 
 /**
- * Reads what stands before `/v2/` where a registry is published below a path, such as `/registry`.
+ * Reads the path before `/v2/` of a registry that is published below a path, such as `/registry`.
  *
  * @param text with or without a slash at its end; empty, or `/`, for none
- * @returns without a slash at its end, empty for none; undefined if the text is not a path of plain segments that can stand there. The first
- *   segment can't be `v2`: nobody could tell whether a proxy has removed it
+ * @returns without a slash at its end, empty for none; undefined if the text is not a path of plain segments that is possible there. The
+ * first segment can't be `v2`, since it would be ambiguous whether a proxy has removed it
  */
 export function parsePathPrefix(text: string): string | undefined {
   const path = text.endsWith('/') ? text.slice(0, -1) : text

@@ -8,7 +8,7 @@ export function parsePlatform(text: string): string {
   throw new TextError('must be a platform, such as linux/amd64 or linux/arm/v7', text, 0)
 }
 
-/** Whether a platform is the wanted one; without a variant, each variant of it is. */
+/** Whether a platform is the requested one. A request without a variant matches every variant. */
 export function matchesPlatform(wanted: string, platform: string): boolean {
   return platform === wanted || (platform.startsWith(`${wanted}/`) && wanted.split('/').length === 2)
 }

@@ -10,13 +10,13 @@ const RANGE = /^[ \t]*(\d*)-(\d*)[ \t]*$/
 const CONTENT_RANGE = /^[ \t]*(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:(\d{1,15})|\*))?[ \t]*$/
 
 /**
- * Reads a `Range` header against content of a known size. Ends are clamped. Ranges that are malformed, more than 1,024, or together
- * longer than the content (so that they overlap) are ignored, and all are refused if one ends before it begins, as RFC 9110 allows. So are
- * the last bytes of empty content: they can be had, but no `Content-Range` can say so.
+ * Reads a `Range` header against content of a known size. Ends are clamped. Ranges that are malformed, more than 1,024, or together longer
+ * than the content (so that they overlap) are ignored, and all are refused if one ends before it begins, as RFC 9110 allows. A request for
+ * the last bytes of empty content is also ignored: it can be satisfied, but `Content-Range` cannot express that.
  *
  * @param size of the content in bytes
- * @returns undefined if the header is to be ignored, an empty array if no range can be satisfied or one is invalid, else the ranges
- *   as asked for
+ * @returns undefined if the header is to be ignored, an empty array if no range can be satisfied or one is invalid, else the ranges as
+ * requested
  * @see RFC 9110, section 14.2
  */
 export function parseRange(header: string, size: number): ByteRange[] | undefined {
@@ -52,7 +52,7 @@ function satisfy(first: string, last: string, size: number): ByteRange | undefin
 /**
  * Reads the `Content-Range` of a chunk that is uploaded: `<start>-<end>`, also with the unit and the total that some clients add.
  *
- * @returns undefined if it is malformed, ends before it starts, or does not lie inside of its total
+ * @returns undefined if it is malformed, ends before it starts, or exceeds its total
  * @see OCI Distribution Specification, "Pushing a blob in chunks"; RFC 9110, section 14.4
  */
 export function parseContentRange(header: string): ByteRange | undefined {

@@ -8,7 +8,7 @@ export type RepositoryName = string & { readonly [brand]: 'RepositoryName' }
 /** A tag that passed {@link parseTag}. */
 export type Tag = string & { readonly [brand]: 'Tag' }
 
-/** What stands behind `/manifests/`: a tag or a digest, told apart by the colon. */
+/** The text after `/manifests/`: a tag or a digest. The colon distinguishes them. */
 export type Reference = { tag: Tag; digest?: never } | { digest: Digest; tag?: never }
 
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
@@ -23,7 +23,7 @@ const MAX_NAME_LENGTH = 255
  */
 export function parseRepositoryName(text: string): RepositoryName | undefined {
   if (text.length > MAX_NAME_LENGTH) return undefined
-  // By component: the whole grammar in one expression could backtrack for long.
+  // Each component is matched separately, since one expression for the whole grammar could backtrack for a long time.
   return text.split('/').every((component) => COMPONENT.test(component))
     ? (text as RepositoryName)
     : undefined

@@ -1,13 +1,14 @@
 /**
- * The endpoints as data. `:name` stands for one or more segments, any other parameter for one; a parameter that follows an underscore
- * takes the rest of its segment.
+ * The endpoints as data. `:name` matches one or more segments, and any other parameter matches one. A parameter after an underscore matches
+ * the rest of its segment.
  *
  * @see OCI Distribution Specification, "Endpoints" and extensions/README.md
  */
 export const ROUTES = {
   base: '/v2/',
   catalog: '/v2/_catalog',
-  // Before all others: a module may be called as theirs are, and no part of a name begins with an underscore.
+  // These come before all others: a module may have the name of another endpoint, and no component of a repository name begins with an
+  // underscore.
   registryExtension: '/v2/_:extension/:component/:module',
   repositoryExtension: '/v2/:name/_:extension/:component/:module',
   uploads: '/v2/:name/blobs/uploads/',
@@ -30,7 +31,7 @@ type Names<Path extends string> = Path extends `${string}:${infer Name}/${infer 
 /** The parameters of an endpoint's path. */
 export type RouteParams<Id extends RouteId> = { [Name in Names<(typeof ROUTES)[Id]>]: string }
 
-/** An endpoint with the parameters that a path gave. */
+/** An endpoint with the parameters from a path. */
 export type Route = { [Id in RouteId]: { id: Id; params: RouteParams<Id> } }[RouteId]
 
 interface Template {
@@ -55,20 +56,20 @@ function splitPath(path: string): string[] {
   return segments
 }
 
-/** A path between its slashes. */
+/** The segments of a path. */
 interface Segments {
   /** As they were sent. */
   raw: readonly string[]
-  /** Percent-decoded once; those that have an encoded slash as they were sent, so that none of them is ever what a route has there. */
+  /** Percent-decoded once. Segments with an encoded slash stay as they were sent, so that none of them ever matches a fixed segment of a route. */
   decoded: readonly string[]
 }
 
 /**
- * Finds the endpoint of a path, reading it from the right, since repository names hold slashes. Each segment is percent-decoded
- * once; parameters are not checked further, so that each can be refused with its own error.
+ * Finds the endpoint of a path, reading it from the right, since repository names contain slashes. Each segment is percent-decoded once;
+ * parameters are not checked further, so that each can be refused with its own error.
  *
- * Which endpoint it is, the slashes decide that were sent as slashes. Only inside a repository name an encoded slash (`%2F`) is one too,
- * since some clients encode names as a whole; it is found in the name once the endpoint is known.
+ * Only literal slashes determine the endpoint. An encoded slash (`%2F`) counts as a slash only inside a repository name, since some clients
+ * encode the whole name. It is decoded in the name once the endpoint is known.
  *
  * @param path as the request has it, without the query
  * @returns undefined if no endpoint has this form

@@ -1,13 +1,13 @@
 /**
- * Text from outside that a parser refuses: how every parser of this folder refuses that has more to say than that there is nothing. The
- * message says what is wrong, as the end of a sentence about the text.
+ * A parser refuses untrusted text. Every parser of this folder that can give a reason throws this error. The message is the problem, as the
+ * end of a sentence about the text.
  */
 export class TextError extends Error {
   override readonly name = 'TextError'
 
   /**
-   * @param problem what is wrong, such as "is empty"
-   * @param text all of the text, if the message shall tell at which character it is wrong
+   * @param problem the problem, such as "is empty"
+   * @param text the whole text, if the message should include the position of the invalid character
    * @param at index into the text
    */
   constructor(problem: string, text?: string, at = 0) {

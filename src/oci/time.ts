@@ -4,8 +4,8 @@ const TIME = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(\.\d{1,9})?(Z|([+-])(\d{2
 const MINUTE = 60_000
 
 /**
- * Reads a time as RFC 3339 writes it: `2026-01-31T12:00:00Z`, with a fraction of a second and another offset than Z if need be.
- * A blank before the offset counts as the plus that it was before a query was decoded. A leap second counts as the one after it.
+ * Reads a time as RFC 3339 writes it: `2026-01-31T12:00:00Z`, optionally with a fraction of a second and another offset than Z. A space
+ * before the offset counts as a plus, which decoding a query turns into a space. A leap second counts as the one after it.
  *
  * @returns milliseconds since the epoch
  * @throws TextError
@@ -18,7 +18,7 @@ export function parseTime(text: string): number {
   const [, date = '', clock = '', fraction = '', , sign, hours = '0', minutes = '0'] = match
   const plain = clock.endsWith(':60') ? `${clock.slice(0, -2)}59` : clock
   const utc = Date.parse(`${date}T${plain}Z`)
-  // Date.parse lets days run over the end of a month.
+  // Date.parse accepts days after the end of a month.
   const exists = !Number.isNaN(utc) && new Date(utc).toISOString().startsWith(`${date}T${plain}`)
   if (!exists || Number(hours) > 23 || Number(minutes) > 59)
     throw new TextError('is a time that does not exist', text, 0)
