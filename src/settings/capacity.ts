@@ -3,7 +3,7 @@ import { readCgroupLimits } from '../cgroup.ts'
 import { openFilesLimit } from '../open-files.ts'
 import { type Form, InvalidValue } from './form.ts'
 
-/** Node does not hand connections to other threads on Windows in all versions. */
+/** On Windows, not all versions of Node can pass connections to other threads. */
 const SPREADS_CONNECTIONS = process.platform !== 'win32'
 const MAX_WORKERS = 64
 const MIB = 1024 * 1024
@@ -23,14 +23,14 @@ export const WORKER_COUNT: Form<number> = {
   },
 }
 
-/** One for each processor, unless a control group allows less of them, or too little memory for so many. */
+/** One for each processor, unless a control group allows fewer processors or too little memory. */
 function automaticWorkers(): number {
   const { cpus = Number.POSITIVE_INFINITY, memory = Number.POSITIVE_INFINITY } = readCgroupLimits()
   const forMemory = Math.floor((memory - BASE_MEMORY) / WORKER_MEMORY)
   return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpus), forMemory, MAX_WORKERS))
 }
 
-/** How many connections there may be; undefined if that follows from {@link automaticConnections}. */
+/** The limit of connections; undefined if {@link automaticConnections} determines it. */
 export const CONNECTION_COUNT: Form<number | undefined> = {
   unit: 'count',
   schema: { anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 1, maximum: 9_999_999 }] },
@@ -41,7 +41,7 @@ export const CONNECTION_COUNT: Form<number | undefined> = {
   },
 }
 
-/** What the database, the log and the like need, and connections that are told that there are too many. */
+/** Files for the database, the log and similar, and for connections that are refused because there are too many. */
 const RESERVED_FILES = 64
 const RESERVED_FILES_OF_A_WORKER = 48
 
@@ -50,7 +50,7 @@ export function maxConnectionsFor(workers: number): number {
   return openFilesLimit() - RESERVED_FILES - workers * RESERVED_FILES_OF_A_WORKER
 }
 
-/** How many connections a server has at most that was not told: each may have a file open as well. */
+/** The default limit of connections of a server. Each connection may also have a file open. */
 export function automaticConnections(workers: number): number {
   return Math.max(1, Math.floor(maxConnectionsFor(workers) / 2))
 }

@@ -2,7 +2,7 @@ import { type AddressRange, parseAddressRange } from '../ip-address.ts'
 import { parsePathPrefix } from '../oci/path-prefix.ts'
 import { type Form, InvalidValue } from './form.ts'
 
-/** Proxies that may say which client they forward for. */
+/** Proxies that are trusted to report the client for which they forward. */
 export interface TrustedProxies {
   /** A proxy at the other end of a Unix socket. */
   unixSocket: boolean
@@ -35,7 +35,7 @@ export const TRUSTED_PROXIES: Form<TrustedProxies> = {
 
 const HOST_NAME = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,250}[a-z0-9_])?$/
 
-/** Host names in lower case; `*.` stands for any name below. */
+/** Host names in lower case; `*.` matches any subdomain. */
 export const HOST_NAMES: Form<readonly string[]> = {
   unit: 'names, `*.` for all below',
   schema: NAMES,
@@ -49,7 +49,7 @@ export const HOST_NAMES: Form<readonly string[]> = {
   },
 }
 
-/** The part of a URL before `/v2/`, taken apart. */
+/** The part of a URL before `/v2/`, parsed. */
 export interface PublicUrl {
   scheme: 'http' | 'https'
   host: string

@@ -20,36 +20,36 @@ export interface Position {
   column: number
 }
 
-/** A value as a file gives it. */
+/** A value from a file. */
 export interface FileValue extends Position {
   name: SettingName
   text: string
 }
 
-/** What is wrong with a file. */
+/** A problem of a file. */
 export interface FileFault extends Position {
-  /** The setting whose value it is about, if it is about one. */
+  /** The setting that the problem concerns, if there is one. */
   name?: SettingName
   message: string
 }
 
-/** What a file says. */
+/** The content of a file. */
 export interface FileSettings {
   values: readonly FileValue[]
   faults: readonly FileFault[]
 }
 
-/** Each may stand for a list, so that few make a file large. */
+/** The most YAML aliases. Each may refer to a list, so that a few of them can make a file large. */
 const MAX_ALIASES = 100
 
 const NAMES = new Map(SETTING_NAMES.map((name) => [keyOf(name), name]))
 
 /**
- * Reads a configuration file: a YAML map from keys of settings to values. A value is what is written, also where YAML would take it for a number:
- * `0660` stays `0660`. Whether it is a value of its setting is not checked here.
+ * Reads a configuration file: a YAML map from keys of settings to values. A value is the text as written, even if YAML would read it as a
+ * number: `0660` stays `0660`. Whether it is valid for its setting is not checked here.
  *
  * @param environment where the variables of `${NAME}` are looked up
- * @returns what could be read, and all that is wrong
+ * @returns the values that could be read, and all problems
  */
 export function parseConfigFile(text: string, environment: NodeJS.ProcessEnv): FileSettings {
   const lines = new LineCounter()
@@ -162,7 +162,7 @@ function unknownKey(key: string): string {
   return `there is no setting ${JSON.stringify(key)}${near === undefined ? '' : `; did you mean ${near}?`}`
 }
 
-/** Writes settings as a configuration file that gives them. */
+/** Writes settings as a configuration file. */
 export function formatSettings(settings: Readonly<Partial<Record<SettingName, string | boolean>>>): string {
   const given = SETTING_NAMES.flatMap((name) => {
     const value = settings[name]

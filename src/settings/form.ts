@@ -1,8 +1,8 @@
 /** How the values of a setting are written. */
 export interface Form<T> {
-  /** What the documentation says of it, such as `time`; Markdown. */
+  /** How the documentation describes it, such as `time`; Markdown. */
   readonly unit: string
-  /** What a value of a configuration file looks like, as JSON Schema. */
+  /** The form of a value in a configuration file, as JSON Schema. */
   readonly schema: object
   /** The only values, if there are few. */
   readonly choices?: readonly string[]
@@ -14,7 +14,7 @@ export interface Form<T> {
   parse(text: string): T
 }
 
-/** A value is not of its form; the message says what it must be, without naming the setting. */
+/** A value does not have the form of its setting. The message says what it must be, without naming the setting. */
 export class InvalidValue extends Error {
   override readonly name = 'InvalidValue'
 }
@@ -37,7 +37,7 @@ export function oneOf<const Choices extends readonly string[]>(choices: Choices)
 const ON = ['true', '1', 'yes', 'on']
 const OFF = ['false', '0', 'no', 'off', '']
 
-/** Something that is on or off. */
+/** A switch that is on or off. */
 export const SWITCH: Form<boolean> = {
   unit: 'switch',
   schema: { type: 'boolean' },
@@ -55,7 +55,7 @@ export const PEM_FILE: Form<string> = {
   schema: { type: 'string', minLength: 1 },
   isFile: true,
   parse(text) {
-    // Nothing of it is shown: it may be the key itself.
+    // The message does not show the value, which may be the key itself.
     if (text === '' || text.includes('\n') || text.includes('\0'))
       throw new InvalidValue('must be the path of a file')
     return text

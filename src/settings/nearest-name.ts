@@ -1,7 +1,7 @@
 /** How many characters may differ. */
 const MAX_DISTANCE = 3
 
-/** The name that somebody may have meant; undefined if none is near. */
+/** The name that the user may have meant; undefined if none is similar. */
 export function nearestName(written: string, names: readonly string[]): string | undefined {
   const near = names
     .filter((name) => Math.abs(name.length - written.length) <= MAX_DISTANCE)
@@ -10,7 +10,7 @@ export function nearestName(written: string, names: readonly string[]): string |
   return near.sort((one, two) => one.distance - two.distance)[0]?.name
 }
 
-/** How many characters have to be put in, taken out or replaced. */
+/** How many characters have to be inserted, removed or replaced. */
 function distanceBetween(one: string, two: string): number {
   let row = Array.from({ length: two.length + 1 }, (_, index) => index)
   for (let at = 0; at < one.length; at++) {

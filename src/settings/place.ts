@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Form, InvalidValue } from './form.ts'
 
-/** How many bytes the path of a Unix socket may have; the system's address has room for no more. */
+/** How many bytes the path of a Unix socket may have; the limit of the system's address. */
 export const MAX_SOCKET_PATH = 107
 
 const UNIX = 'unix:'

@@ -4,7 +4,7 @@ const REFERENCE = /\$\$\{|\$\{([^}]*)(\}?)/g
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /**
- * Puts the values of environment variables in the place of `${NAME}`; `$${` stands for the characters `${`.
+ * Replaces `${NAME}` with the value of the environment variable. `$${` is an escape for the characters `${`.
  *
  * @throws InvalidValue if a variable is not set, or if what follows `${` is not a name and `}`
  */
@@ -21,7 +21,7 @@ export function substitute(text: string, environment: NodeJS.ProcessEnv): string
   })
 }
 
-/** Writes a text so that {@link substitute} gives it. */
+/** Escapes a text so that {@link substitute} returns it unchanged. */
 export function escapeReferences(text: string): string {
   return text.replaceAll(`\${`, () => `$\${`)
 }

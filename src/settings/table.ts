@@ -16,12 +16,12 @@ export const GROUPS = [
 /** One setting of a server. Its flag, its variable and its key follow from its name in {@link SETTINGS}. */
 export interface Setting {
   readonly group: (typeof GROUPS)[number]
-  /** What stands for the value in the help, such as `<time>`; a switch has none. */
+  /** The placeholder of the value in the help, such as `<time>`; a switch has none. */
   readonly placeholder?: `<${string}>`
   readonly form: Form<unknown>
-  /** Read where no value is given. */
+  /** The default value. */
   readonly default?: string | boolean
-  /** What the page says in place of a default; Markdown. */
+  /** The text of the page in place of a default; Markdown. */
   readonly withoutDefault?: string
   /** For the help of the command. */
   readonly help: string
@@ -239,7 +239,7 @@ export type SettingName = keyof typeof SETTINGS
 /** Each name, in the order of the help. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[]
 
-/** A row of {@link SETTINGS}, as what all rows have in common. */
+/** A row of {@link SETTINGS}, in the type that all rows share. */
 export function settingOf(name: SettingName): Setting {
   return SETTINGS[name]
 }

@@ -2,9 +2,9 @@ import { type Form, InvalidValue } from './form.ts'
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** What `never` stands for, in milliseconds: longer than dates can tell, and exact. */
+/** The value of `never`, in milliseconds: longer than dates can express, and exact. */
 export const NEVER = 99_999_999 * UNITS.d
-/** A timer that is set to more than 24 days goes off at once. */
+/** A timer that is set to more than 24 days fires at once. */
 const MAX_STOP = UNITS.d
 /** More days would not be exact in milliseconds. */
 const TIME = /^(\d{1,8})([smhd])$/
@@ -29,7 +29,7 @@ export const TIMEOUT: Form<number> = timeOf('time, to `1d`, or `never`', (time) 
   time <= MAX_STOP || time === NEVER ? undefined : 'must be 1d or less, or never',
 )
 
-/** @param problem what is wrong with a time in milliseconds, if anything */
+/** @param problem returns the problem of a time in milliseconds, if there is one */
 function timeOf(unit: string, problem: (time: number) => string | undefined): Form<number> {
   return {
     unit,
