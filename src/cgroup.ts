@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** What the control groups of a process let it use, at most. Undefined where nothing limits it. */
+/** The most that the control groups of a process let it use. Undefined if there is no limit. */
 export interface CgroupLimits {
-  /** In bytes. */
+  /** Memory in bytes. */
   memory: number | undefined
-  /** In processors, such as 0.5 for half of one. */
+  /** Processors, such as 0.5 for half of one. */
   cpus: number | undefined
 }
 
-/** Where the files of a controller lie, and how a limit is read from a group's folder. */
+/** Where the files of a controller are, and how a limit is read from a group's folder. */
 interface Hierarchy {
   /** The folder of the root group. */
   root: string
@@ -18,11 +18,11 @@ interface Hierarchy {
   isUnified: boolean
 }
 
-/** Version 1 says "no limit" by a number of about 2^63. */
+/** Version 1 expresses "no limit" as a number of about 2^63. */
 const UNLIMITED = 2 ** 60
 
 /**
- * Reads the limits of this process: those of its control group and of all groups above it, in either version, also where a container sees
+ * Reads the limits of this process: those of its control group and of all groups above it, in either version, and also if a container sees
  * its own group as the root. Node.js reports the memory limit, but not a processor quota of version 1 whose controller is mounted alone.
  *
  * @param root where `proc` and `sys` are; another folder for tests
@@ -44,7 +44,7 @@ function hierarchies(root: string, controller: string): Hierarchy[] {
       return [mounts, join(mounts, 'unified')].map((folder) => ({ root: folder, group, isUnified: true }))
     }
     if (!controllers.split(',').includes(controller)) return []
-    // A controller that is mounted with others usually has a link by its own name, too.
+    // A controller that is mounted with others usually also has a link with its own name.
     return [...new Set([controllers, controller])].map((name) => ({
       root: join(mounts, name),
       group,
@@ -53,7 +53,10 @@ function hierarchies(root: string, controller: string): Hierarchy[] {
   })
 }
 
-/** The lowest limit of a group and those above it. In a container the group's path may lead nowhere; then the root is its own. */
+/**
+ * The lowest limit of a group and those above it. In a container the path of the group may not exist. The root is then the container's own
+ * group.
+ */
 function lowest(
   { root, group, isUnified }: Hierarchy,
   limitOf: (folder: string, isUnified: boolean) => number | undefined,

@@ -5,12 +5,12 @@ import { automaticConnections, maxConnectionsFor } from './settings/capacity.ts'
 import { type Form, InvalidValue } from './settings/form.ts'
 import { flagOf, SETTING_NAMES, type SETTINGS, type SettingName, settingOf } from './settings/table.ts'
 
-/** A setting is missing or malformed; the message says which, and what would be right. */
+/** A setting is missing or malformed. The message names the setting and says what a valid value is. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Settings as flags, environment and files give them: text, not checked yet. A switch may be a boolean as well. */
+/** Settings from flags, environment and files: text, not checked yet. A switch may be a boolean as well. */
 export type Settings = {
   readonly [Name in SettingName]?: (typeof SETTINGS)[Name] extends { placeholder: string }
     ? string
@@ -19,7 +19,7 @@ export type Settings = {
 
 type Value<Name extends SettingName> = ReturnType<(typeof SETTINGS)[Name]['form']['parse']>
 
-/** What each value is read as, where there is one. */
+/** The parsed value of each setting that has one. */
 type Values = {
   readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends { default: string | boolean }
     ? Value<Name>
@@ -29,25 +29,25 @@ type Values = {
 /** All settings of a server, checked and complete. Times are in milliseconds. */
 export type Config = Omit<Values, 'maxConnections'> & { readonly maxConnections: number }
 
-/** What is wrong with a setting, as the second half of a sentence that begins with its name. */
+/** The problem of a setting, as the second half of a sentence that begins with its name. */
 export interface SettingFault {
   name: SettingName
   message: string
 }
 
-/** What is used where a setting is not given. */
+/** The default values of settings. */
 export const DEFAULTS: Settings = Object.fromEntries(
   SETTING_NAMES.map((name) => [name, settingOf(name).default] as const).filter(
     ([, value]) => value !== undefined,
   ),
 )
 
-/** Why an address that other machines reach needs `--allow-anonymous`. */
+/** Why an address that other machines can reach needs `--allow-anonymous`. */
 export const OPEN_TO_ANYBODY =
   'is reachable from other machines, and there are no accounts yet: anyone who can reach it could push and delete. ' +
   'Add --allow-anonymous if that is what you want'
 
-/** Checks settings; those that are not given are as by default. @returns the settings of a server, or all that is wrong */
+/** Checks settings and fills in the defaults. @returns the settings of a server, or all problems */
 export function checkSettings(settings: Settings): { config: Config } | { faults: readonly SettingFault[] } {
   const read = readValues({ ...DEFAULTS, ...settings })
   if ('faults' in read) return read
@@ -58,7 +58,7 @@ export function checkSettings(settings: Settings): { config: Config } | { faults
   return { config: Object.freeze({ ...values, maxConnections }) }
 }
 
-/** Checks settings. @throws ConfigError naming the first setting that is wrong, as a flag */
+/** Checks settings. @throws ConfigError naming the first invalid setting, as a flag */
 export function parseConfig(settings: Settings): Config {
   const result = checkSettings(settings)
   if ('config' in result) return result.config
@@ -66,7 +66,7 @@ export function parseConfig(settings: Settings): Config {
   throw new ConfigError(`${flagOf(fault?.name ?? '')} ${fault?.message}`)
 }
 
-/** Reads one value. @param name named if it is wrong, such as a flag @throws ConfigError */
+/** Reads one value. @param name the name in the error message, such as a flag @throws ConfigError */
 export function parseValue<T>(form: Form<T>, name: string, text: string): T {
   try {
     return form.parse(text)
@@ -90,7 +90,7 @@ function readValues(settings: Settings): { values: Values } | { faults: readonly
   return faults.length > 0 ? { faults } : { values: values as Values }
 }
 
-/** What is wrong with settings that are each right by themselves. */
+/** Problems of settings that are each valid by themselves. */
 function conflictsIn(values: Values): SettingFault[] {
   const faults: SettingFault[] = []
   const { listen: place, data, adminSocket = join(data, 'admin.sock'), maxConnections, workers } = values

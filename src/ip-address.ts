@@ -1,6 +1,6 @@
 import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net'
 
-/** A range of IP addresses, as CIDR notation has it. */
+/** A range of IP addresses, as in CIDR notation. */
 export interface AddressRange {
   /** In the form of {@link parseIpAddress}. */
   address: string
@@ -12,8 +12,8 @@ const MAPPED = '::ffff:'
 const MAPPED_BITS = 96
 
 /**
- * Reads an IP address into the one form that each address has here, so that two texts can be compared: IPv6 in lower case and shortest
- * form, without a zone; an IPv6 address that stands for an IPv4 one (`::ffff:192.0.2.1`) as IPv4.
+ * Normalizes an IP address, so that two texts can be compared. IPv6 is in lower case and shortest form, without a zone. An IPv6 address
+ * that maps an IPv4 one (`::ffff:192.0.2.1`) becomes IPv4.
  *
  * @returns undefined if the text is not an address
  */
@@ -26,7 +26,7 @@ export function parseIpAddress(text: string): string | undefined {
 }
 
 /**
- * Reads a range such as `10.0.0.0/8` or `fd00::/8`; an address alone is a range of one. A range of IPv4 addresses in IPv6 form becomes one
+ * Reads a range such as `10.0.0.0/8` or `fd00::/8`; a single address is a range of one. A range of IPv4 addresses in IPv6 form becomes one
  * of IPv4.
  *
  * @returns undefined if the text is not a range
@@ -43,7 +43,7 @@ export function parseAddressRange(text: string): AddressRange | undefined {
   return { address, prefixLength: prefixLength - MAPPED_BITS }
 }
 
-/** Makes the question whether an address, in the form of {@link parseIpAddress}, lies in one of some ranges. */
+/** Makes the function that tests whether an address, in the form of {@link parseIpAddress}, is in one of some ranges. */
 export function addressMatcher(ranges: readonly AddressRange[]): (address: string) => boolean {
   if (ranges.length === 0) return () => false
   const list = new BlockList()

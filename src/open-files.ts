@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** What a system grants a program at least. */
+/** The least limit that systems grant a program. */
 const LEAST = 256
 
-/** How many files and connections this process may have open at a time: what `ulimit -n` says. */
+/** How many files and connections this process may have open at a time: the limit of `ulimit -n`. */
 export function openFilesLimit(): number {
   return fromProc() ?? fromReport() ?? LEAST
 }

@@ -1,6 +1,6 @@
 import type { FunctionSignature } from 'node:ffi'
 
-/** Where the numbers and the layouts of structures are known that calls of Linux are made with. */
+/** The architectures on which the numbers and structure layouts of Linux calls are known. */
 const LINUX = new Set(['linux x64', 'linux arm64'])
 
 /**
@@ -21,7 +21,7 @@ export async function openSystemCalls<Calls>(
   }
 }
 
-/** As {@link openSystemCalls}, for what is called with numbers or structures of Linux. @returns undefined on other systems too */
+/** Like {@link openSystemCalls}, for calls that use numbers or structures of Linux. @returns undefined on other systems too */
 export async function openLinuxCalls<Calls>(
   signatures: Readonly<Record<keyof Calls, FunctionSignature>>,
 ): Promise<Calls | undefined> {
