@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The least limit that systems grant a program. */
+/** The lowest limit that systems grant a program. */
 const LEAST = 256
 
 /** How many files and connections this process may have open at a time: the limit of `ulimit -n`. */

@@ -266,7 +266,7 @@ async function keepEvidence(
   })
 }
 
-/** Independent of what a case declares: nothing is changed if nothing may be changed. */
+/** Refuses to send anything but reads, regardless of what a case declares. */
 function onlyReading(send: Send): Send {
   return async (request) => {
     if (request.method === 'GET' || request.method === 'HEAD') return await send(request)

@@ -106,7 +106,7 @@ function greet({ url, urls, threads, hasZeroCopy }: StowageServer, { data }: Con
 function invitation(url: string): string {
   const [, path] = /^unix:(.*)$/.exec(url) ?? []
   if (path !== undefined) return `Ask it:  curl --unix-socket ${path} http://localhost/v2/`
-  // If it listens on all addresses, clients push to this one.
+  // If the server listens on all addresses, show the loopback address.
   const host = new URL(url).host.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
   return `Push an image:  docker tag alpine ${host}/alpine && docker push ${host}/alpine`
 }

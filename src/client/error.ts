@@ -6,7 +6,7 @@ export class ClientError extends Error {
 /** A request would have gone to a forbidden destination: a host that is not listed, or a local address. Nothing was sent there. */
 export class DestinationError extends ClientError {
   override readonly name = 'DestinationError'
-  /** The list in which its host would have to be; undefined if listing it would not help. */
+  /** The URL whose host would have to be listed; undefined if listing it would not help. */
   readonly unlisted: URL | undefined
 
   constructor(message: string, { unlisted }: { unlisted?: URL } = {}) {

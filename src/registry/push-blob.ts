@@ -227,7 +227,7 @@ class ChunkReceiver {
     throw error
   }
 
-  /** The hasher of the bytes of an upload up to `start`, if it is still known. */
+  /** The hasher of the bytes of an upload up to where a body begins, if it is still known. */
   #takeHasher(upload: Upload, from: UploadStart): Hasher | undefined {
     const hasher = this.#hashers.get(upload.id)
     this.#hashers.delete(upload.id)

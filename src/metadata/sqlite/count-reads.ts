@@ -3,7 +3,7 @@ import { readMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
 
 const ROWS_OF_A_STEP = 2_000
-/** A repository is not counted again before this many times the duration of its last count have passed. */
+/** The pause after a count of a repository, as a multiple of how long that count took. */
 const REST = 20
 
 /** Reads for counting the content of repositories. */
