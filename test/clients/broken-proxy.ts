@@ -57,8 +57,8 @@ interface Exchange {
   outgoing: ServerResponse
   /** Finds a fault of one of these kinds that waits for this exchange. */
   find(...kinds: FaultKind[]): Fault | undefined
-  /** Records that a fault has happened. */
-  happened(fault: Fault): void
+  /** Has a fault happen to this exchange, unless it has meanwhile happened to enough others. @returns whether it does */
+  claim(fault: Fault): boolean
   note(text: string): void
   /** Opens the same request to the registry. */
   open(): ClientRequest
@@ -83,10 +83,12 @@ export async function startBrokenProxy(
       note,
       find: (...kinds) =>
         faults.find(({ kind, request, times }) => times > 0 && kinds.includes(kind) && request.test(line)),
-      happened(fault) {
+      claim(fault) {
+        if (fault.times === 0) return false
         fault.times--
         broken.push(fault.kind)
         note(fault.kind)
+        return true
       },
       open: () => openRequest(`http://${registry}${url}`, { method, headers, agent: false, signal }),
     }
@@ -134,11 +136,10 @@ async function pass(exchange: Exchange): Promise<void> {
   if (first === 'broken') return
   const answer = await answered
   const repeat = exchange.find('repeat')
-  if (repeat === undefined) return await passAnswer(exchange, answer)
+  if (repeat === undefined || !exchange.claim(repeat)) return await passAnswer(exchange, answer)
 
   exchange.note(`${answer.statusCode}`)
   await drain(answer)
-  exchange.happened(repeat)
   const again = exchange.open()
   const body = await sent
   again.end(body === 'broken' ? undefined : body)
@@ -148,7 +149,7 @@ async function pass(exchange: Exchange): Promise<void> {
 
 /** Passes a body on. @returns the body, as far as it is needed to send it again */
 async function passRequest(exchange: Exchange, upstream: ClientRequest): Promise<Buffer | 'broken'> {
-  const { incoming, find, happened } = exchange
+  const { incoming, find, claim } = exchange
   const fault = find('cut-request', 'stall-request')
   const keeps = find('repeat') !== undefined
   const kept: Buffer[] = []
@@ -157,8 +158,7 @@ async function passRequest(exchange: Exchange, upstream: ClientRequest): Promise
     passed += chunk.length
     if (keeps) kept.push(chunk)
     await write(upstream, chunk)
-    if (fault === undefined || passed <= (fault.after ?? 0)) continue
-    happened(fault)
+    if (fault === undefined || passed <= (fault.after ?? 0) || !claim(fault)) continue
     await sleep(FLUSH_MS)
     incoming.socket.destroy()
     if (fault.kind === 'cut-request') upstream.destroy()
@@ -168,12 +168,11 @@ async function passRequest(exchange: Exchange, upstream: ClientRequest): Promise
   return Buffer.concat(kept)
 }
 
-async function passAnswer({ incoming, outgoing, find, happened, note }: Exchange, answer: IncomingMessage) {
+async function passAnswer({ incoming, outgoing, find, claim, note }: Exchange, answer: IncomingMessage) {
   note(`${answer.statusCode} ${answer.headers.range ?? ''}`)
   const lost = find('lose-answer')
-  if (lost !== undefined) {
+  if (lost !== undefined && claim(lost)) {
     await drain(answer)
-    happened(lost)
     incoming.socket.destroy()
     return
   }
@@ -184,8 +183,7 @@ async function passAnswer({ incoming, outgoing, find, happened, note }: Exchange
   for await (const chunk of answer.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     passed += chunk.length
     await write(outgoing, chunk)
-    if (fault === undefined || passed <= (fault.after ?? 0)) continue
-    happened(fault)
+    if (fault === undefined || passed <= (fault.after ?? 0) || !claim(fault)) continue
     await sleep(FLUSH_MS)
     incoming.socket.destroy()
     if (fault.kind === 'cut-answer') answer.destroy()
