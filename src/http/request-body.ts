@@ -1,13 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { MemoryShare } from './body-memory.ts'
+import { GatheredPieces, MAX_GATHER_MS, MIN_PIECE } from './gathered-pieces.ts'
 import { PeerGoneError } from './message.ts'
 import type { ProgressWatch } from './progress.ts'
 
-/** Smaller pieces are copied together before a reader gets them. Each piece that Node makes costs 400 bytes in addition to its content. */
-const MIN_PIECE = 4 * 1024
-const MAX_BLOCK = 64 * 1024
-/** How long a smaller amount waits for more. The bytes of a slow client must become visible to others, and must be safe if it disconnects. */
-const MAX_GATHER_MS = 100
 /** Reading from the connection pauses while this many bytes wait for the reader. */
 const MAX_WAITING = 64 * 1024
 /** A reader of a body gathers at most this much before writing it, unless it declares that it keeps the whole body. */
@@ -31,9 +27,7 @@ export class RequestBody {
   /** How many bytes the client has announced, if it did. */
   readonly #announced: number
   readonly #pieces: Uint8Array[] = []
-  #block = Buffer.alloc(0)
-  #blockUsed = 0
-  #blockSize = MIN_PIECE
+  readonly #gathered = new GatheredPieces()
   #waiting = 0
   #received = 0
   #kept = 0
@@ -112,7 +106,7 @@ export class RequestBody {
   drain(maxSilence: number): Promise<void> {
     this.#isDraining = true
     this.#pieces.length = 0
-    this.#blockUsed = 0
+    this.#gathered.take()
     this.#resume()
     this.#onArrival()
     const limit = this.#received + MAX_DRAINED_BYTES
@@ -148,7 +142,7 @@ export class RequestBody {
   #gatherShortly(): void {
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined
-      this.#closeBlock()
+      this.#takeGathered()
       this.#onArrival()
     }, MAX_GATHER_MS)
   }
@@ -157,7 +151,7 @@ export class RequestBody {
     this.#waiting += piece.length
     // A small body that arrives in one piece needs no copy.
     if (piece.length >= MIN_PIECE || piece.length === this.#announced) {
-      this.#closeBlock()
+      this.#takeGathered()
       this.#pieces.push(piece)
     } else this.#copy(piece)
     if (this.#waiting < MAX_WAITING) return
@@ -167,26 +161,18 @@ export class RequestBody {
   }
 
   #copy(piece: Buffer): void {
-    if (this.#block.length - this.#blockUsed < piece.length) {
-      this.#closeBlock()
-      this.#block = Buffer.allocUnsafeSlow(this.#blockSize)
-      this.#blockSize = Math.min(2 * this.#blockSize, MAX_BLOCK)
-    }
-    piece.copy(this.#block, this.#blockUsed)
-    this.#blockUsed += piece.length
+    if (!this.#gathered.hasRoomFor(piece)) this.#takeGathered()
+    this.#gathered.add(piece)
   }
 
-  /** Queues the copied bytes for the reader. The rest of the block is used for the next bytes. */
-  #closeBlock(): void {
-    if (this.#blockUsed === 0) return
-    this.#pieces.push(this.#block.subarray(0, this.#blockUsed))
-    this.#block = this.#block.subarray(this.#blockUsed)
-    this.#blockUsed = 0
+  /** Queues the copied bytes for the reader. */
+  #takeGathered(): void {
+    if (this.#gathered.length > 0) this.#pieces.push(this.#gathered.take())
   }
 
   #next(): Uint8Array | undefined {
     const isLast = this.#end !== undefined || this.#isAllHere
-    if (this.#pieces.length === 0 && (isLast || this.#blockUsed >= MIN_PIECE)) this.#closeBlock()
+    if (this.#pieces.length === 0 && (isLast || this.#gathered.length >= MIN_PIECE)) this.#takeGathered()
     const piece = this.#pieces.shift()
     if (piece === undefined) return undefined
     this.#waiting -= piece.length

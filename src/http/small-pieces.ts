@@ -1,8 +1,4 @@
-/** Smaller pieces are copied together: each takes at least a hundred bytes in addition to its content. */
-const MIN_PIECE = 4 * 1024
-const BLOCK = 64 * 1024
-/** How long a smaller amount waits for more, in milliseconds. The bytes of a slow client must become visible to others. */
-const MAX_GATHER_MS = 100
+import { GatheredPieces, MAX_GATHER_MS, MIN_PIECE } from './gathered-pieces.ts'
 
 /**
  * Passes a body on, in order, in pieces of a minimum size, however it arrives, so that a consumer that keeps the pieces uses about as many
@@ -10,30 +6,21 @@ const MAX_GATHER_MS = 100
  */
 export async function* gatherPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]()
-  let block = new Uint8Array(0)
-  let used = 0
-  const takeGathered = () => {
-    const gathered = block.subarray(0, used)
-    block = block.subarray(used)
-    used = 0
-    return gathered
-  }
+  const gathered = new GatheredPieces()
   const isGathered = ({ done, value }: IteratorResult<Uint8Array>) =>
-    !done && value.length < MIN_PIECE && value.length <= block.length - used
+    !done && value.length < MIN_PIECE && gathered.hasRoomFor(value)
   try {
     for (;;) {
       const next = upcoming(pieces)
-      if (used > 0 && !(await soon(next, isGathered))) yield takeGathered()
+      if (gathered.length > 0 && !(await soon(next, isGathered))) yield gathered.take()
       const { done, value } = await next
       if (done) return
       if (value.length >= MIN_PIECE) {
         yield value
         continue
       }
-      if (value.length > block.length - used) block = new Uint8Array(BLOCK)
-      block.set(value, used)
-      used += value.length
-      if (used >= MIN_PIECE) yield takeGathered()
+      gathered.add(value)
+      if (gathered.length >= MIN_PIECE) yield gathered.take()
     }
   } finally {
     // Not awaited: it would wait for a piece that may never arrive.
