@@ -1,6 +1,7 @@
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
+import { insertManifest } from './manifest-row.ts'
 import { ensureRepository, findRepository, recordChanges } from './repositories.ts'
 import type { Session } from './session.ts'
 
@@ -40,38 +41,8 @@ async function tagDigest(session: Session, repository: number | undefined, tag: 
 }
 
 async function storeManifest(session: Session, repository: number, command: PutManifest): Promise<void> {
-  const { digest, at } = command
-  await session.all(
-    'INSERT INTO contents (digest, size, bytes) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes',
-    digest,
-    command.bytes.length,
-    command.bytes,
-  )
-  const old = await session.get(
-    'SELECT 1 FROM manifests WHERE repository = $1 AND digest = $2',
-    repository,
-    digest,
-  )
-  if (old !== undefined) return
-  const position = await recordChanges(
-    session,
-    repository,
-    [{ kind: 'manifest-pushed', subject: digest, new: digest }],
-    at,
-  )
-  await session.all(
-    `INSERT INTO manifests (repository, digest, media_type, artifact_type, size, subject, annotations, pushed, position)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    repository,
-    digest,
-    command.mediaType,
-    command.artifactType ?? null,
-    command.bytes.length,
-    command.subject ?? null,
-    command.annotations ? JSON.stringify(command.annotations) : null,
-    at,
-    position,
-  )
+  if (!(await insertManifest(session, repository, command))) return
+  const { digest } = command
   for (const edge of command.edges) {
     await session.all(
       `INSERT INTO edges (repository, parent, child, kind, size) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
