@@ -11,8 +11,9 @@ import { servedTree } from './served.ts'
 import { openSession } from './session.ts'
 
 const LAYER = 3_000_000
-const AFTER = 1_500_000
 const CHUNK_SIZE = '2000000'
+/** Under half a chunk: after a break, regctl sends the rest of that chunk, and no later chunk of its is larger than that rest. */
+const AFTER = 600_000
 
 const session = await openSession('network')
 const proxy = await startBrokenProxy(wholeFile, session.host)
