@@ -25,6 +25,7 @@ const METADATA_SEAM = [
   'command',
   'contents',
   'counts',
+  'jobs',
   'manifests',
   'metadata-store',
   'page',

@@ -12,7 +12,7 @@ const SEAMS = [
   'src/storage/blob-store.ts',
   'src/api/endpoint.ts',
   'src/metadata/metadata-store.ts',
-  ...['blobs', 'changes', 'contents', 'counts', 'manifests', 'repositories', 'tags', 'uploads'].map(
+  ...['blobs', 'changes', 'contents', 'counts', 'jobs', 'manifests', 'repositories', 'tags', 'uploads'].map(
     (subject) => `src/metadata/${subject}.ts`,
   ),
 ]

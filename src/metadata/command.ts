@@ -21,6 +21,14 @@ import type {
 } from './contents.ts'
 import type { SaveCounts, SaveCountsOutcome } from './counts.ts'
 import type {
+  LeaseJob,
+  LeaseJobOutcome,
+  RecordRun,
+  RecordRunOutcome,
+  ReleaseJob,
+  ReleaseJobOutcome,
+} from './jobs.ts'
+import type {
   DeleteManifest,
   DeleteManifestOutcome,
   DescribeManifests,
@@ -115,6 +123,9 @@ export interface Commands {
   saveCounts: { command: SaveCounts; outcome: SaveCountsOutcome }
   forgetGarbage: { command: ForgetGarbage; outcome: ForgetGarbageOutcome }
   reserveProbe: { command: ReserveProbe; outcome: ReserveProbeOutcome }
+  leaseJob: { command: LeaseJob; outcome: LeaseJobOutcome }
+  releaseJob: { command: ReleaseJob; outcome: ReleaseJobOutcome }
+  recordRun: { command: RecordRun; outcome: RecordRunOutcome }
   shrinkStore: { command: ShrinkStore; outcome: ShrinkStoreOutcome }
 }
 

@@ -3,6 +3,7 @@ import type { LogReads } from './changes.ts'
 import type { Command, Outcome } from './command.ts'
 import type { ContentReads } from './contents.ts'
 import type { CountReads } from './counts.ts'
+import type { JobReads } from './jobs.ts'
 import type { ManifestReads } from './manifests.ts'
 import type { RepositoryReads } from './repositories.ts'
 import type { TagReads } from './tags.ts'
@@ -21,6 +22,7 @@ export interface MetadataStore {
   readonly uploads: UploadReads
   readonly log: LogReads
   readonly counts: CountReads
+  readonly jobs: JobReads
   /** A random value of this store, made once, for authenticating what the registry hands out. 32 bytes. */
   readonly secret: Uint8Array
   /**

@@ -11,8 +11,8 @@ type PartsOf<Type extends keyof Commands> = (
 ) => readonly Part[]
 
 /**
- * Readers cache nothing that these commands change: uploads, the change log, counts, pulls, garbage, and rows that no answer takes into
- * account.
+ * Readers cache nothing that these commands change: uploads, the change log, counts, pulls, garbage, jobs, and rows that no answer takes
+ * into account.
  */
 const nothing = (): readonly Part[] => []
 
@@ -70,6 +70,9 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
   saveCounts: nothing,
   forgetGarbage: nothing,
   reserveProbe: nothing,
+  leaseJob: nothing,
+  releaseJob: nothing,
+  recordRun: nothing,
   shrinkStore: nothing,
 }
 

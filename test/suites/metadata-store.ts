@@ -7,6 +7,7 @@ import { testContents } from './metadata-contents.ts'
 import { testDoomedTags } from './metadata-doomed-tags.ts'
 import { testFeed } from './metadata-feed.ts'
 import { testHistory } from './metadata-history.ts'
+import { testJobs } from './metadata-jobs.ts'
 import { testLists } from './metadata-lists.ts'
 import { testLog } from './metadata-log.ts'
 import { testLooseEdges } from './metadata-loose-edges.ts'
@@ -50,6 +51,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('the feed', () => testFeed(getStore))
     describe('history', () => testHistory(getStore))
     describe('repositories', () => testRepositories(getStore))
+    describe('jobs', () => testJobs(getStore))
     describe('contents', () => testContents(getStore))
     describe('lists of manifests', () => testManifestList(getStore))
     describe('tags of deleted manifests', () => testDoomedTags(getStore))

@@ -238,6 +238,18 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX uploads_by_lease ON uploads (lease) WHERE lease IS NOT NULL;
   `,
+  `
+  CREATE TABLE job_runs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    took INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    result TEXT NOT NULL,
+    error TEXT
+  ) STRICT;
+  CREATE INDEX job_runs_by_job ON job_runs (job);
+  `,
 ]
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { databaseSize } from './database-size.ts'
+import { makeJobLeases } from './jobs.ts'
 import { refuseDamagedJournal } from './journal.ts'
 import { migrate, schemaVersion } from './migrations.ts'
 import { Reserve } from './reserve.ts'
@@ -32,6 +33,7 @@ export function openForWriting(path: string): DatabaseSync {
     letShrink(database)
     database.exec(WRITING)
     migrate(database)
+    makeJobLeases(database)
   } catch (error) {
     database.close()
     throw error

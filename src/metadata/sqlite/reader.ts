@@ -8,6 +8,7 @@ import { changeBounds, listChanges, readChanges } from './change-reads.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { contentReads } from './content-reads.ts'
 import { countReads } from './count-reads.ts'
+import { jobReads } from './jobs.ts'
 import { listManifests } from './manifest-list.ts'
 import { PageBudget } from './page-budget.ts'
 import { findRepository } from './repositories.ts'
@@ -54,6 +55,7 @@ export function sqliteReads(statements: Statements): Reads {
       garbage: async (before, limit) => listGarbage(statements, before, limit),
     },
     counts: countReads(statements),
+    jobs: jobReads(statements),
     close: () => watch.close(),
   }
 }

@@ -9,6 +9,7 @@ import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
 import { settleEdges } from './edges.ts'
 import { expireDeleted, undeleteManifest } from './graves.ts'
+import { leaseJob, recordRun, releaseJob } from './jobs.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { openForWriting } from './opening.ts'
 import { pruneChanges } from './pruning.ts'
@@ -238,7 +239,7 @@ function applyCommands(statements: Statements, commands: readonly Command[]): Co
   }
 }
 
-/** Commands that may use the last free space, since they free more. */
+/** Commands that may use the last free space, since they free more, or are needed for that and take none. */
 const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
   'deleteBlob',
   'deleteManifest',
@@ -256,6 +257,8 @@ const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
   'dropDoomedTags',
   'settleEdges',
   'forgetGarbage',
+  'leaseJob',
+  'releaseJob',
   'shrinkStore',
 ])
 
@@ -301,6 +304,9 @@ const HANDLERS: Handlers = {
   saveCounts,
   forgetGarbage,
   reserveProbe,
+  leaseJob,
+  releaseJob,
+  recordRun,
   shrinkStore,
 }
 
