@@ -160,6 +160,7 @@ const COMMON = {
   'cross-origin-resource-policy': 'same-origin',
   'docker-distribution-api-version': 'registry/2.0',
   'x-content-type-options': 'nosniff',
+  'x-request-id': 'r-1',
 }
 
 function tagList(changes: Partial<SentAnswer> = {}): SentAnswer {
@@ -173,7 +174,8 @@ function refusal(
   [code, reason]: readonly [string, ErrorId],
   changes: Partial<SentAnswer> = {},
 ): SentAnswer {
-  const body = Buffer.from(JSON.stringify({ errors: [{ code, message: 'no', detail: { reason } }] }))
+  const error = { code, message: 'no', detail: { reason, requestId: 'r-1' } }
+  const body = Buffer.from(JSON.stringify({ errors: [error] }))
   return tagList({
     status,
     body,

@@ -132,6 +132,7 @@ const NETWORK_FILES = [
   'src/http/answer-watch.ts',
   'src/http/connection-turns.ts',
   'src/http/excess-connections.ts',
+  'src/http/exchange.ts',
   'src/http/inherited-listener.ts',
   'src/http/listener.ts',
   'src/http/node.ts',

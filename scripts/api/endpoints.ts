@@ -1,5 +1,5 @@
 import { type ExtensionEndpoint, endpointPath, TAG_MODULE } from '../../src/api/extension.ts'
-import { COMMON_HEADERS, type HeaderName } from '../../src/api/header.ts'
+import { COMMON_HEADERS, type HeaderName, PROBE_HEADERS } from '../../src/api/header.ts'
 import { COMMON_ERRORS, headOf, type Operation } from '../../src/api/operation.ts'
 import { PATH_PARAMETERS, type PathParameterName } from '../../src/api/path.ts'
 import { PROBES } from '../../src/api/probes.ts'
@@ -104,7 +104,7 @@ function operationsOf(endpoint: DescribedEndpoint): [method: string, operation: 
 function probeEndpoints(): Endpoint[] {
   return Object.entries(PROBES).map(([path, operations]) => ({
     ...endpointAt(path, 'Probes', Object.entries(operations)),
-    commonHeaders: [],
+    commonHeaders: PROBE_HEADERS,
   }))
 }
 

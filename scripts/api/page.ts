@@ -37,7 +37,7 @@ function commonParts(): string[] {
     '## Every answer',
     'Beside `Content-Length`, which only 204 and 304 lack, each answer of the API has these headers:',
     table(['header', 'meaning'], headers),
-    'Any request may be refused with these errors. An error body is `{"errors": [{"code", "message", "detail"}]}`. Several errors have the same `code`; `detail.reason` says which one it is.',
+    'Any request may be refused with these errors. An error body is `{"errors": [{"code", "message", "detail"}]}`. Several errors have the same `code`; `detail.reason` says which one it is, and `detail.requestId` is the id of the request, as in `X-Request-Id`.',
     errorTable(COMMON_ERRORS),
   ]
 }

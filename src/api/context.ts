@@ -22,7 +22,7 @@ export interface Context {
   may(action: Action, repository: RepositoryName | undefined): Promise<boolean>
   /** Milliseconds since the epoch. */
   clock(): number
-  /** The name of the request in logs: given by a trusted proxy, or a random UUID. */
+  /** The id of the request in its answer and in logs: given by a trusted proxy, or made here. */
   readonly requestId: string
   /** All extensions that this registry serves. */
   readonly extensions: readonly OfferedExtension[]

@@ -81,10 +81,18 @@ export const HEADERS = {
     description: 'Prevents browsers from guessing another media type.',
     schema: { const: 'nosniff' },
   },
+  'X-Request-Id': {
+    description:
+      'The id of the request, by which the log of the registry names it. A trusted proxy may have given it.',
+    schema: { type: 'string', pattern: '^[\\w.:/+=@~-]{1,128}$' },
+  },
 } as const satisfies Record<string, Header>
 
 /** The name of a header that answers have. */
 export type HeaderName = keyof typeof HEADERS
+
+/** The headers of answers outside the API as well. */
+export const PROBE_HEADERS = ['X-Request-Id'] as const satisfies HeaderName[]
 
 /** Headers that every answer of the API has. */
 export const COMMON_HEADERS = [
@@ -92,6 +100,7 @@ export const COMMON_HEADERS = [
   'Docker-Distribution-Api-Version',
   'Cross-Origin-Resource-Policy',
   'X-Content-Type-Options',
+  'X-Request-Id',
 ] as const satisfies HeaderName[]
 
 const ENTITY_TAGS = { type: 'string', examples: ['"sha256:…"', '*'] }

@@ -141,13 +141,14 @@ export const SCHEMAS = {
             detail: {
               type: 'object',
               description: 'The error, and details whose structure depends on it.',
-              required: ['reason'],
+              required: ['reason', 'requestId'],
               properties: {
                 reason: {
                   type: 'string',
                   description: 'Which error it is. Several errors have the same `code`.',
                   enum: Object.keys(ERRORS).sort(),
                 },
+                requestId: { type: 'string', description: 'The id of the request, as in `X-Request-Id`.' },
               },
             },
           },

@@ -10,12 +10,12 @@ import { type HttpApp, type HttpRequest, type HttpResponse, LIVENESS_PATH, PeerG
 import { type ContextParts, RequestContext } from './request-context.ts'
 import {
   COMMON_HEADERS,
+  complete,
   emptyResponse,
   errorResponse,
   isFailure,
   toRegistryError,
   UNCACHED,
-  withoutBodyOfHead,
 } from './respond.ts'
 import { createRouter, type Router } from './router.ts'
 
@@ -47,7 +47,6 @@ interface App extends HttpAppParts {
 export function createApp(parts: HttpAppParts): HttpApp {
   const { log } = parts
   const app = { ...parts, router: createRouter(parts.extensions) }
-  // The id of a request is made when it is first used, since it takes random bytes.
   const logsRequests = log.isLevelEnabled?.('debug') ?? true
   return async (request) => {
     const started = performance.now()
@@ -56,12 +55,12 @@ export function createApp(parts: HttpAppParts): HttpApp {
       const ms = Math.round((performance.now() - started) * 10) / 10
       log.debug({ ...logFields(request), status: response.status, ms }, 'request')
     }
-    return withoutBodyOfHead(request.method, response)
+    return complete(response, request.method, request.origin.requestId)
   }
 }
 
 /** The fields of every log line about a request. */
-function logFields({ method, path, origin: { address, requestId } }: HttpRequest): object {
+export function logFields({ method, path, origin: { address, requestId } }: HttpRequest): object {
   return { method, path, address, requestId }
 }
 

@@ -1,7 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
-import { errorResponse } from './respond.ts'
+import { newRequestId } from './request-id.ts'
+import { complete, errorResponse } from './respond.ts'
 
 const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
@@ -173,9 +174,8 @@ function refusalOf(error: NodeJS.ErrnoException & { reason?: string }): ErrorId 
 /** Writes an error answer to a connection whose input is not a valid request, and ends it. */
 export function writeRefusal(refusal: ErrorId | RegistryError, socket: Socket): void {
   if (!socket.writable) return
-  const { status, headers, body } = errorResponse(
-    refusal instanceof RegistryError ? refusal : new RegistryError(refusal),
-  )
+  const error = refusal instanceof RegistryError ? refusal : new RegistryError(refusal)
+  const { status, headers, body } = complete(errorResponse(error), undefined, newRequestId())
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   )

@@ -4,7 +4,9 @@ import { RegistryError } from '../oci/error.ts'
 import type { AcceptedConnection } from './listener.ts'
 import { LIVENESS_PATH } from './message.ts'
 import type { TlsFiles } from './node.ts'
-import { errorResponse } from './respond.ts'
+import { originOf } from './node-request.ts'
+import type { OriginReader } from './request-origin.ts'
+import { complete, emptyResponse, errorResponse } from './respond.ts'
 
 /** How many connections beyond the limit each thread holds at a time. The oldest ones make room. */
 export const MAX_EXCESS_CONNECTIONS = 32
@@ -24,9 +26,9 @@ export interface ExcessConnections {
 }
 
 /** Makes the server that answers connections beyond the limit. */
-export function excessConnections(tls: TlsFiles | undefined): ExcessConnections {
+export function excessConnections(tls: TlsFiles | undefined, readOrigin: OriginReader): ExcessConnections {
   const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
-  server.on('request', refuse)
+  server.on('request', (request, response) => refuse(request, response, readOrigin))
   server.on('clientError', (_error, socket) => socket.destroy())
   const connections = new Set<AcceptedConnection>()
   return {
@@ -48,15 +50,17 @@ export function excessConnections(tls: TlsFiles | undefined): ExcessConnections 
   }
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse): void {
+function refuse(request: IncomingMessage, response: ServerResponse, readOrigin: OriginReader): void {
   // The body is read and discarded, since closing at once could take the answer from the client.
   request.resume()
-  if (request.url === LIVENESS_PATH) {
-    response.writeHead(200, { 'Content-Length': '0', Connection: 'close' }).end()
-    return
-  }
-  const message = 'the registry has reached its limit of connections; try again later'
-  const { status, headers, body } = errorResponse(new RegistryError('UNAVAILABLE', { message }))
+  const { requestId } = originOf(request, readOrigin)
+  const answer = request.url === LIVENESS_PATH ? emptyResponse(200) : errorResponse(tooMany())
+  const { status, headers, body } = complete(answer, request.method, requestId)
   response.writeHead(status, { ...headers, Connection: 'close' })
-  response.end(body?.type === 'bytes' && request.method !== 'HEAD' ? body.bytes : undefined)
+  response.end(body?.type === 'bytes' ? body.bytes : undefined)
+}
+
+function tooMany(): RegistryError {
+  const message = 'the registry has reached its limit of connections; try again later'
+  return new RegistryError('UNAVAILABLE', { message })
 }

@@ -1,3 +1,4 @@
+import type { RegistryError } from '../oci/error.ts'
 import type { BlobBytes } from '../registry/registry.ts'
 import type { RequestOrigin } from './request-origin.ts'
 
@@ -37,6 +38,8 @@ export interface HttpResponse {
   headers: Record<string, string>
   /** Absent for HEAD and for empty answers. */
   body?: HttpBody
+  /** The error that it reports, if it does. */
+  error?: RegistryError
 }
 
 /** Answers requests. Never throws. */

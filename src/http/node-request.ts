@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpRequest } from './message.ts'
 import type { ProgressWatch } from './progress.ts'
 import type { RequestBody } from './request-body.ts'
-import type { Connection, OriginReader, RequestOrigin } from './request-origin.ts'
+import type { HeaderReader, OriginReader, RequestOrigin } from './request-origin.ts'
+import { isUnixConnection } from './unix-connection.ts'
 
 /** What the parts of a request are read from. */
 export interface NodeRequestParts {
@@ -11,7 +12,6 @@ export interface NodeRequestParts {
   /** Absent if the request has none. */
   body: RequestBody | undefined
   chunks: RequestChunks
-  connection: Connection
   readOrigin: OriginReader
   /** Aborted when the server is closing. */
   ending: AbortSignal
@@ -56,13 +56,12 @@ export class NodeRequest implements HttpRequest {
   header(name: string): string | undefined {
     if (name === 'host' && this.#authority !== undefined)
       return this.#authority.slice(this.#authority.lastIndexOf('@') + 1)
-    const value = this.#parts.incoming.headers[name]
-    return Array.isArray(value) ? value.join(', ') : value
+    return headerOf(this.#parts.incoming, name)
   }
 
   get origin(): RequestOrigin {
-    const { readOrigin, connection } = this.#parts
-    this.#origin ??= readOrigin(connection, (name) => this.header(name))
+    const { readOrigin, incoming } = this.#parts
+    this.#origin ??= originOf(incoming, readOrigin, (name) => this.header(name))
     return this.#origin
   }
 
@@ -78,6 +77,22 @@ export class NodeRequest implements HttpRequest {
   keepBody(): void {
     this.#parts.body?.keepWhole()
   }
+}
+
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+/** Determines where a request came from. @param header reads its headers */
+export function originOf(
+  incoming: IncomingMessage,
+  readOrigin: OriginReader,
+  header: HeaderReader = (name) => headerOf(incoming, name),
+): RequestOrigin {
+  const { socket } = incoming
+  const peer = isUnixConnection(socket) ? 'unix' : socket.remoteAddress
+  return readOrigin({ peer, isEncrypted: 'encrypted' in socket }, header)
 }
 
 function goneSignal(response: ServerResponse): AbortSignal {

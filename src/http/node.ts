@@ -8,25 +8,20 @@ import {
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ErrorId, RegistryError } from '../oci/error.ts'
-import { type AnswerWatch, answerWatch } from './answer-watch.ts'
-import type { HttpLog } from './app.ts'
-import { BodyMemory, type MemoryHolder } from './body-memory.ts'
+import { answerWatch } from './answer-watch.ts'
+import { type HttpLog, logFields } from './app.ts'
+import { BodyMemory } from './body-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
+import { ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
+import { type Answering, type Bodies, Exchange, handle } from './exchange.ts'
 import { type AcceptedConnection, type NetworkPlace, openListener } from './listener.ts'
-import { type HttpApp, type HttpResponse, LIVENESS_PATH, PeerGoneError } from './message.ts'
-import { NodeRequest, RequestChunks } from './node-request.ts'
+import { type HttpApp, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
-import { hasBody, RequestBody } from './request-body.ts'
-import { type Connection, type OriginReader, originReader } from './request-origin.ts'
-import { framingProblemOf, problemOf } from './request-problem.ts'
-import { errorResponse, withoutBodyOfHead } from './respond.ts'
-import { givenUp, StalledRequests } from './stalled-requests.ts'
-import { CHUNK_SIZE, type Delivery, sendBody, sendEarly } from './transfer.ts'
-import { isUnixConnection } from './unix-connection.ts'
+import { type OriginReader, originReader } from './request-origin.ts'
+import { StalledRequests } from './stalled-requests.ts'
+import { CHUNK_SIZE } from './transfer.ts'
 import { ignoreUpgrades } from './upgrade.ts'
 import { openZeroCopy, type ZeroCopy } from './zero-copy.ts'
 
@@ -135,7 +130,7 @@ export async function nodeServer(
   const running = new Set<Promise<void>>()
   const ending = new AbortController()
   const stalled = new StalledRequests(isStalled)
-  const answering = { app, readOrigin, ending: ending.signal, stalled, track: tracker(running) }
+  const answering = { app, readOrigin, bodies, ending: ending.signal, stalled, track: tracker(running) }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const turns = new ConnectionTurns()
@@ -143,12 +138,12 @@ export async function nodeServer(
   server.on(whenReady, (socket: Socket) => turns.add(socket))
   ignoreUpgrades(server, turns, whenReady)
   const serve = (request: IncomingMessage, response: ServerResponse, askToContinue: () => void) => {
-    const exchange = new Exchange(bodies, request, response, askToContinue)
+    const exchange = new Exchange(answering, { incoming: request, response, askToContinue })
     turns.take(request, response, async (end) => {
       const work = handle(answering, exchange, end).catch((error: unknown) => {
         response.destroy()
         if (!(error instanceof PeerGoneError))
-          log.error({ error, path: request.url }, 'the response could not be sent')
+          log.error({ ...logFields(exchange.request), error }, 'the response could not be sent')
       })
       answering.track(work)
       await work
@@ -160,7 +155,7 @@ export async function nodeServer(
   server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
   server.on('checkExpectation', (request, response) => serve(request, response, nothing))
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
-  const excess = excessConnections(tls)
+  const excess = excessConnections(tls, readOrigin)
   // The server never listens itself. The `listening` event makes it start to check how long request heads take.
   server.emit('listening')
   return {
@@ -230,13 +225,6 @@ async function emptied(connections: ReadonlySet<Socket>, turns: ConnectionTurns)
   for (turns.endIdle(); connections.size > 0; turns.endIdle()) await sleep(50)
 }
 
-/** What bodies are received and sent with, and their limits. */
-interface Bodies extends Pick<Delivery, 'zeroCopy' | 'buffers'> {
-  memory: BodyMemory
-  watchBody: ProgressWatch
-  watchAnswer: AnswerWatch
-}
-
 async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promise<Bodies> {
   return {
     memory: new BodyMemory(memory),
@@ -244,108 +232,5 @@ async function openBodies(zeroCopy: ZeroCopy | undefined, memory: number): Promi
     watchBody: new ProgressWatch(BODY_WINDOW_MS),
     watchAnswer: await answerWatch(),
     zeroCopy,
-  }
-}
-
-/** A request with its response. It owns the memory that both use. */
-class Exchange implements MemoryHolder {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly delivery: Delivery
-  readonly chunks: RequestChunks
-  /** Absent if the request has none. */
-  readonly body: RequestBody | undefined
-
-  /** Receives the body of the request from now on, also while the request waits for its turn. */
-  constructor(
-    { memory, watchBody, watchAnswer: watch, zeroCopy, buffers }: Bodies,
-    request: IncomingMessage,
-    response: ServerResponse,
-    askToContinue: () => void,
-  ) {
-    const share = memory.open(this)
-    this.request = request
-    this.response = response
-    this.delivery = { response, zeroCopy, buffers, watch, memory: share }
-    this.body = hasBody(request) ? new RequestBody(request, share) : undefined
-    this.chunks = new RequestChunks(this.body, watchBody, askToContinue)
-  }
-
-  progress(): number {
-    const { bytesRead, bytesWritten } = this.request.socket
-    return bytesRead + bytesWritten
-  }
-
-  cut(): void {
-    this.request.socket.destroy()
-  }
-}
-
-/** What the server needs to answer on a connection. */
-interface Answering {
-  app: HttpApp
-  readOrigin: OriginReader
-  /** Aborted when the server is closing. */
-  ending: AbortSignal
-  stalled: StalledRequests
-  /** Registers background work, which the server waits for when it closes. */
-  track(work: Promise<unknown>): void
-}
-
-async function handle(answering: Answering, exchange: Exchange, end: ConnectionEnd): Promise<void> {
-  const { request, response, delivery, body, chunks } = exchange
-  const problem = framingProblemOf(request)
-  const work = answerOf(answering, exchange, problem ?? problemOf(request))
-  const answered = await answering.stalled.answered(request.method, work)
-  if (answered === undefined) {
-    end.isHere = true
-    answering.track(leave(exchange, work))
-  }
-  const answer = answered ?? withoutBodyOfHead(request.method, givenUp())
-  if (response.destroyed) return await discard(answer)
-  const waitsToContinue = request.headers.expect !== undefined && !chunks.isWanted
-  const isEarly = !request.complete
-  if (isEarly || problem !== undefined || answering.ending.aborted) end.isHere = true
-  response.writeHead(answer.status, end.isHere ? { ...answer.headers, Connection: 'close' } : answer.headers)
-  if (!isEarly) return await sendBody(delivery, answer.body)
-  // The rest of the body could not be discarded while it is still being read.
-  if (answered !== undefined) chunks.cancel()
-  await sendEarly(delivery, answer.body, { rest: body, mayBeSilent: waitsToContinue })
-}
-
-/**
- * Lets the work for a request continue in the background. The missing rest of its body will never arrive, and this must not look like the
- * end of the body.
- */
-async function leave({ request, body }: Exchange, work: Promise<HttpResponse>): Promise<void> {
-  if (!request.complete) body?.giveUp()
-  await discard(await work)
-}
-
-async function answerOf(
-  { app, readOrigin, ending, stalled }: Answering,
-  { request, response, delivery, body, chunks }: Exchange,
-  problem: ErrorId | undefined,
-): Promise<HttpResponse> {
-  if (problem !== undefined)
-    return withoutBodyOfHead(request.method, errorResponse(new RegistryError(problem)))
-  const refusal = stalled.refusal(request.method)
-  if (refusal !== undefined) return refusal
-  // Answers that the client does not read hold memory too.
-  if (delivery.memory.isScarce && request.url !== LIVENESS_PATH) await delivery.memory.take(0)
-  const connection = connectionOf(request.socket)
-  return await app(
-    new NodeRequest({ incoming: request, response, body, chunks, connection, readOrigin, ending }),
-  )
-}
-
-async function discard({ body }: HttpResponse): Promise<void> {
-  if (body?.type === 'file') await body.close()
-}
-
-function connectionOf(socket: Socket): Connection {
-  return {
-    peer: isUnixConnection(socket) ? 'unix' : socket.remoteAddress,
-    isEncrypted: 'encrypted' in socket,
   }
 }

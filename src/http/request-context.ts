@@ -15,7 +15,7 @@ export interface ContextParts {
   clock(): number
 }
 
-/** The context of one request. Parts that most endpoints do not use are made on first use; the id, for example, takes random bytes. */
+/** The context of one request. Parts that most endpoints do not use are made on first use. */
 export class RequestContext implements Context {
   readonly caller: Caller
   readonly registry: Registry

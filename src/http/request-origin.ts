@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { parseIpAddress } from '../ip-address.ts'
 import { parsePathPrefix } from '../oci/path-prefix.ts'
 import { type ForwardedElement, listMembers, parseForwarded, parseNodeAddress } from './forwarded.ts'
+import { newRequestId, parseRequestId } from './request-id.ts'
 
 /** Who sent a request, and the URL of the registry as that client sees it. This is the only source of both; all other code asks it. */
 export interface RequestOrigin {
@@ -16,7 +16,7 @@ export interface RequestOrigin {
   readonly host: string
   /** The path before `/v2/` in the client's URL, such as `/registry`; usually empty. */
   readonly prefix: string
-  /** The id of the request in logs: given by a trusted proxy, or a random UUID. */
+  /** The id of the request in the answer and in logs: given by a trusted proxy, or made here. */
   readonly requestId: string
 }
 
@@ -54,7 +54,6 @@ interface Statement {
 /** More proxies in a row than any real deployment has. Further entries are ignored. */
 const MAX_HOPS = 32
 const HOST = /^(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::\d{1,5})?$/
-const REQUEST_ID = /^[\w.:/+=@~-]{1,128}$/
 
 /**
  * Makes the function that determines where requests came from. Without settings it uses the connection and `Host`. Headers of proxies count
@@ -67,52 +66,27 @@ export function originReader({ publicUrl, isTrusted = () => false }: OriginSetti
     const isProxy = direct !== undefined && isTrusted(direct)
     const said = isProxy ? readStatement(header, isTrusted) : NOTHING_SAID
     const ownAddress = direct === 'unix' ? undefined : direct
-    return new KnownOrigin({
+    return {
       address: said.address === undefined ? ownAddress : (said.address ?? undefined),
       scheme: publicUrl?.scheme ?? said.scheme ?? (isEncrypted ? 'https' : 'http'),
       host: publicUrl?.host ?? said.host ?? parseHost(header('host')) ?? '',
       prefix: publicUrl?.prefix ?? said.prefix ?? '',
-      requestId: said.requestId,
-    })
+      requestId: said.requestId ?? newRequestId(),
+    }
   }
 }
 
 const NOTHING_SAID: Statement = {}
 
-/** An origin whose id is made on first use, since it takes random bytes. */
-class KnownOrigin implements RequestOrigin {
-  readonly address: string | undefined
-  readonly scheme: RequestOrigin['scheme']
-  readonly host: string
-  readonly prefix: string
-  #requestId: string | undefined
-
-  constructor({ address, scheme, host, prefix, requestId }: KnownParts) {
-    this.address = address
-    this.scheme = scheme
-    this.host = host
-    this.prefix = prefix
-    this.#requestId = requestId
-  }
-
-  get requestId(): string {
-    this.#requestId ??= randomUUID()
-    return this.#requestId
-  }
-}
-
-type KnownParts = Omit<RequestOrigin, 'requestId'> & { requestId: string | undefined }
-
 function readStatement(header: HeaderReader, isTrusted: (peer: string) => boolean): Statement {
   const standard = readForwarded(header('forwarded'), isTrusted)
   const address = clientOf(listMembers(header('x-forwarded-for') ?? ''), isTrusted)?.address
-  const requestId = header('x-request-id') ?? ''
   return {
     address: together(standard.address, address, null),
     scheme: together(standard.scheme, parseScheme(nearest(header, 'x-forwarded-proto')), undefined),
     host: together(standard.host, parseHost(nearest(header, 'x-forwarded-host')), undefined),
     prefix: parsePathPrefix(nearest(header, 'x-forwarded-prefix') ?? ''),
-    ...(REQUEST_ID.test(requestId) && { requestId }),
+    requestId: parseRequestId(header('x-request-id')),
   }
 }
 

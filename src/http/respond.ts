@@ -39,19 +39,42 @@ export function jsonResponse(
   }
 }
 
-/** The one place where an error becomes an answer. Section "Error Codes" of the OCI Distribution Specification. */
+/** The answer that reports an error. {@link complete} adds the body. */
 export function errorResponse(error: RegistryError, headers: Record<string, string> = {}): HttpResponse {
-  const { status } = ERRORS[error.id]
-  return jsonResponse(
-    status,
-    { errors: errorEntries(error) },
-    {
+  return {
+    status: ERRORS[error.id].status,
+    headers: {
       ...COMMON_HEADERS,
       'Cache-Control': UNCACHED,
       ...(error.id === 'UNAVAILABLE' && { 'Retry-After': RETRY_AFTER_S }),
       ...headers,
     },
-  )
+    error,
+  }
+}
+
+/** The id of a request, in every answer. */
+export const REQUEST_ID_HEADER = 'X-Request-Id'
+
+/**
+ * Completes an answer with the id of its request. This is the one place where an error becomes a body. An answer to HEAD loses its body.
+ * Section "Error Codes" of the OCI Distribution Specification.
+ */
+export function complete(
+  response: HttpResponse,
+  method: string | undefined,
+  requestId: string,
+): HttpResponse {
+  const { error, headers } = response
+  headers[REQUEST_ID_HEADER] = requestId
+  if (error !== undefined) {
+    const bytes = Buffer.from(JSON.stringify({ errors: errorEntries(error, requestId) }))
+    headers['Content-Type'] = MEDIA_TYPES.json
+    headers['Content-Length'] = String(bytes.length)
+    response.body = { type: 'bytes', bytes }
+  }
+  if (method === 'HEAD') delete response.body
+  return response
 }
 
 const TOO_MANY_FILES = 'the registry has reached its limit of open files; try again later'
@@ -82,11 +105,4 @@ export function toRegistryError(error: unknown): RegistryError {
 /** Whether an error is a failure of the server, which must be logged. */
 export function isFailure(id: ErrorId): boolean {
   return ERRORS[id].status >= 500
-}
-
-/** An answer without its body if it is one to HEAD. */
-export function withoutBodyOfHead(method: string | undefined, response: HttpResponse): HttpResponse {
-  if (method !== 'HEAD' || response.body === undefined) return response
-  const { body: _, ...head } = response
-  return head
 }

@@ -44,16 +44,20 @@ test('an error says what the table says, unless it knows better', () => {
   assert.equal(full.cause, cause)
 })
 
-test('each entry of an error body says which row of the table it is, besides what else is known', () => {
-  assert.deepEqual(errorEntries(new RegistryError('ROUTE_UNKNOWN')), [
-    { code: 'UNSUPPORTED', message: ERRORS.ROUTE_UNKNOWN.message, detail: { reason: 'ROUTE_UNKNOWN' } },
+test('each entry of an error body says which row of the table it is and of which request, besides what else is known', () => {
+  assert.deepEqual(errorEntries(new RegistryError('ROUTE_UNKNOWN'), 'r-1'), [
+    {
+      code: 'UNSUPPORTED',
+      message: ERRORS.ROUTE_UNKNOWN.message,
+      detail: { reason: 'ROUTE_UNKNOWN', requestId: 'r-1' },
+    },
   ])
   const two = new RegistryError('MANIFEST_BLOB_UNKNOWN', { details: [{ digest: 'a' }, { digest: 'b' }] })
   assert.deepEqual(
-    errorEntries(two).map(({ detail }) => detail),
+    errorEntries(two, 'r-2').map(({ detail }) => detail),
     [
-      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'a' },
-      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'b' },
+      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'a', requestId: 'r-2' },
+      { reason: 'MANIFEST_BLOB_UNKNOWN', digest: 'b', requestId: 'r-2' },
     ],
   )
 })

@@ -177,16 +177,19 @@ export class RegistryError extends Error {
   }
 }
 
-/** An entry of an error body. Several errors have the same `code`, so `detail.reason` says which row of the table it is. */
+/**
+ * An entry of an error body. Several errors have the same `code`, so `detail.reason` says which row of the table it is. With
+ * `detail.requestId`, operators find the request in the log.
+ */
 export interface ErrorEntry {
   code: string
   message: string
-  detail: { reason: ErrorId }
+  detail: { reason: ErrorId; requestId: string }
 }
 
 /** The entries of an error's body, at least one. Section "Error Codes" of the OCI Distribution Specification. */
-export function errorEntries({ id, message, details }: RegistryError): ErrorEntry[] {
+export function errorEntries({ id, message, details }: RegistryError, requestId: string): ErrorEntry[] {
   const { code } = ERRORS[id]
   const known = details.length === 0 ? [{}] : details
-  return known.map((detail) => ({ code, message, detail: { reason: id, ...detail } }))
+  return known.map((detail) => ({ code, message, detail: { reason: id, ...detail, requestId } }))
 }

@@ -172,7 +172,7 @@ test('a stream that cannot go on says why and ends', async (t) => {
   assert.equal(events.filter((event) => event.includes('event: change')).length, 100)
   assert.match(
     events.at(-1) ?? '',
-    /^event: end\ndata: \{"code":"UNSUPPORTED","message":"changes up to .*","detail":\{"reason":"HISTORY_PRUNED","floor":\d+,"last":403\}\}$/,
+    /^event: end\ndata: \{"code":"UNSUPPORTED","message":"changes up to .*","detail":\{"reason":"HISTORY_PRUNED","floor":\d+,"last":403,"requestId":"[^"]+"\}\}$/,
   )
 })
 
@@ -207,7 +207,7 @@ test('the stream of a repository that is deleted ends, and one of the same name 
   assert.equal(removed.status, 202, await removed.text())
   assert.match(
     await answer.text(),
-    /event: end\ndata: \{"code":"NAME_UNKNOWN",.*"detail":\{"reason":"NAME_UNKNOWN","name":"going\/app"\}\}\n\n$/,
+    /event: end\ndata: \{"code":"NAME_UNKNOWN",.*"detail":\{"reason":"NAME_UNKNOWN","name":"going\/app","requestId":"[^"]+"\}\}\n\n$/,
   )
   const registry = await listChanges(url, '', `?since=${since}`)
   assert.deepEqual(

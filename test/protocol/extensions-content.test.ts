@@ -99,7 +99,7 @@ test('an unknown digest is 404, and one that is malformed or missing is refused'
         {
           code: 'BLOB_UNKNOWN',
           message: 'content is not known to this registry',
-          detail: { reason: 'BLOB_UNKNOWN', digest },
+          detail: { reason: 'BLOB_UNKNOWN', digest, requestId: unknown.headers.get('x-request-id') },
         },
       ],
     })

@@ -393,7 +393,12 @@ test('a parameter that is wrong is refused with its name and what is wrong', asy
     }
     assert.equal(errors[0]?.code, 'UNSUPPORTED')
     assert.ok(errors[0]?.message.startsWith(message), `${query}: ${errors[0]?.message}`)
-    assert.deepEqual(errors[0]?.detail, { reason: 'PARAMETER_INVALID', parameter: query.split('=')[0] })
+    const requestId = refused.headers.get('x-request-id')
+    assert.deepEqual(errors[0]?.detail, {
+      reason: 'PARAMETER_INVALID',
+      parameter: query.split('=')[0],
+      requestId,
+    })
   }
 })
 

@@ -87,7 +87,7 @@ test('a rollback to a deleted manifest is refused with how to bring it back, and
   await remove(name, first)
   for (const to of [3, first]) {
     const [error] = await refusedBy(rollBack(name, { tag: 'v1', to }), 409, 'MANIFEST_UNKNOWN')
-    assert.deepEqual(error.detail, { reason: 'MANIFEST_DELETED', digest: first })
+    assert.partialDeepStrictEqual(error.detail, { reason: 'MANIFEST_DELETED', digest: first })
     const [, path = '', body = ''] = /POST \/v2\/\S+\/_stowage\/(\S+) (\{.*\})$/.exec(error.message) ?? []
     assert.ok(error.message.includes(`/v2/${name}/`))
     await answered(postJson(url, `${name} ${path}`, body))
@@ -104,7 +104,7 @@ test('a rollback to what is not kept any more is refused and names it', async ()
   })
   assert.equal(purged.status, 202)
   const [gone] = await refusedBy(rollBack(name, { tag: 'v1', to: 3 }), 409, 'MANIFEST_BLOB_UNKNOWN')
-  assert.deepEqual(gone.detail, { reason: 'CONTENT_GONE', digest: first })
+  assert.partialDeepStrictEqual(gone.detail, { reason: 'CONTENT_GONE', digest: first })
   await refusedBy(rollBack(name, { tag: 'v1', to: first }), 404, 'MANIFEST_UNKNOWN')
   await refusedBy(rollBack('rollback/unknown', { tag: 'v1', to: 3 }), 404, 'NAME_UNKNOWN')
 })

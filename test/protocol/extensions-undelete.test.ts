@@ -155,7 +155,7 @@ test('what another manifest names is not purged, and a digest that is wrong is r
   const name = 'purge/needed'
   const { index, image } = await pushIndex(name)
   const [needed] = await refusedBy(purge(name, image.digest), 405, 'DENIED')
-  assert.deepEqual(needed.detail, {
+  assert.partialDeepStrictEqual(needed.detail, {
     reason: 'MANIFEST_NEEDED',
     digest: image.digest,
     neededBy: index.digest,

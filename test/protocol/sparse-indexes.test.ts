@@ -59,10 +59,11 @@ test('an index whose manifests are not all there is refused, and the refusal nam
   const { index, late } = await sparseIndex(url)
   const refused = await pushManifest(url, 'app', index, 'v1')
   assert.equal(refused.status, 400)
+  const requestId = refused.headers.get('x-request-id')
   const { errors } = (await refused.json()) as { errors: { code: string; message: string; detail: object }[] }
   assert.deepEqual(
     errors.map(({ code, detail }) => [code, detail]),
-    [['MANIFEST_BLOB_UNKNOWN', { reason: 'MANIFEST_BLOB_UNKNOWN', digest: late.digest }]],
+    [['MANIFEST_BLOB_UNKNOWN', { reason: 'MANIFEST_BLOB_UNKNOWN', digest: late.digest, requestId }]],
   )
   assert.match(errors[0]?.message ?? '', /--sparse-indexes allow/)
   const image = await pushManifest(url, 'app', late, 'v1')

@@ -41,8 +41,8 @@ export const CHANGE_STREAM_SCHEMAS = {
       detail: {
         type: 'object',
         description: 'Details, as in an error.',
-        required: ['reason'],
-        properties: { reason: { type: 'string' } },
+        required: ['reason', 'requestId'],
+        properties: { reason: { type: 'string' }, requestId: { type: 'string' } },
       },
     },
   },
@@ -90,7 +90,7 @@ export const changeStreamEndpoints: readonly ExtensionEndpoint[] = [
 ]
 
 async function streamChanges(
-  { registry, threads }: Context,
+  { registry, threads, requestId }: Context,
   request: ExtensionRequest<typeof QUERY>,
 ): Promise<Answer> {
   const level = { registry, repository: request.path.name }
@@ -105,7 +105,7 @@ async function streamChanges(
   return {
     type: 'stream',
     headers: EVENT_STREAM_HEADERS,
-    chunks: () => eventStream(events(level, first, { signal, giveBack })),
+    chunks: () => eventStream(events(level, first, { signal, giveBack, requestId })),
   }
 }
 
@@ -121,7 +121,7 @@ function resumedAt(id: string | undefined): number | undefined {
 async function* events(
   level: Level,
   first: FeedPage,
-  { signal, giveBack }: { signal: AbortSignal; giveBack(): void },
+  { signal, giveBack, requestId }: { signal: AbortSignal; giveBack(): void; requestId: string },
 ): AsyncGenerator<ServerSentEvent> {
   try {
     for (let page = first; ; page = await readOn(level, page, PAGE_SIZE)) {
@@ -135,7 +135,7 @@ async function* events(
   } catch (error) {
     // The head of the answer was sent long ago.
     if (!(error instanceof RegistryError)) throw error
-    yield { event: 'end', data: formatRefusal(error) }
+    yield { event: 'end', data: formatRefusal(error, requestId) }
   } finally {
     giveBack()
   }

@@ -165,6 +165,6 @@ export function formatChange({ sequence, at, ...change }: Change): object {
 }
 
 /** The last event of a stream that can't continue: the entry of an error body. */
-export function formatRefusal(error: RegistryError): object | undefined {
-  return errorEntries(error)[0]
+export function formatRefusal(error: RegistryError, requestId: string): object | undefined {
+  return errorEntries(error, requestId)[0]
 }
