@@ -94,6 +94,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     folders: ['oci', 'client', 'conformance', 'maintenance', 'settings', 'stores'],
     files: [
       'src/config.ts',
+      'src/node-version.ts',
       'src/server/server.ts',
       'src/server/log.ts',
       'src/server/log-output.ts',
@@ -107,7 +108,16 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 }
 
-const TOP: Readonly<Record<string, Rule>> = {
+/** Files at the top, and the entry points of the package. */
+const FILES: Readonly<Record<string, Rule>> = {
+  'src/exports/stowage.ts': {
+    folders: [],
+    files: ['src/config.ts', 'src/node-version.ts', 'src/server/embedded-registry.ts'],
+    node: true,
+  },
+  'src/exports/client.ts': { folders: ['client'], node: false },
+  'src/exports/oci.ts': { folders: ['oci'], node: false },
+  'src/node-version.ts': { folders: [], node: true },
   'src/loopback.ts': { folders: [], node: false },
   'src/ip-address.ts': { folders: [], node: true },
   'src/system-calls.ts': { folders: [], node: true },
@@ -163,7 +173,7 @@ function folderOf(path: string): string {
 }
 
 function ruleOf(path: string): Rule | undefined {
-  return TOP[path] ?? RULES[folderOf(path)]
+  return FILES[path] ?? RULES[folderOf(path)]
 }
 
 /** Why a file may not import something; undefined if it may. */

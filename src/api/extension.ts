@@ -27,7 +27,7 @@ export type ExtensionRequest<Query extends Parameters = Record<never, never>> = 
 >
 
 /** Where in its extension an endpoint is. */
-interface ExtensionPlace {
+export interface ExtensionPlace {
   component: string
   /** Or {@link TAG_MODULE}. */
   module: string

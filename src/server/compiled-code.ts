@@ -1,4 +1,5 @@
-import { enableCompileCache, flushCompileCache } from 'node:module'
+// Not by name: an older Node.js lacks them, and could then not even say that it is too old.
+import nodeModule from 'node:module'
 
 const FLUSH_AFTER_MS = 2_000
 
@@ -12,11 +13,11 @@ const FLUSH_AFTER_MS = 2_000
 export function keepCompiledCode(folder: string): void {
   // Threads read this variable when they start.
   process.env.NODE_COMPILE_CACHE ??= folder
-  enableCompileCache(process.env.NODE_COMPILE_CACHE)
+  nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE)
   writeCompiledCodeSoon()
 }
 
 /** Writes the compiled code of this thread soon instead of when the thread ends, since a server that is killed never gets there. */
 export function writeCompiledCodeSoon(): void {
-  setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref()
+  setTimeout(nodeModule.flushCompileCache, FLUSH_AFTER_MS).unref()
 }

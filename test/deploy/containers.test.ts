@@ -58,6 +58,7 @@ interface LockedPackage {
   version: string
   dev?: boolean
   optional?: boolean
+  link?: boolean
 }
 
 /** Which packages a server needs, by their folders, with their versions. */
@@ -66,7 +67,7 @@ async function lockedPackages(): Promise<Map<string, string>> {
     packages: Record<string, LockedPackage>
   }
   const needed = Object.entries(packages).filter(
-    ([path, { dev, optional }]) => path !== '' && !dev && !optional,
+    ([path, { dev, optional, link }]) => path.startsWith('node_modules/') && !dev && !optional && !link,
   )
   return new Map(needed.map(([path, { version }]) => [path, version]))
 }

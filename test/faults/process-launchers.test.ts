@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -11,6 +11,9 @@ import { openSandbox, type Sandbox } from '../cli/program.ts'
 const HANG = { timeout: 40_000 }
 const PROJECT = join(import.meta.dirname, '../..')
 const SERVE = ['--listen', '127.0.0.1:0', '--data']
+
+/** The command of the package is the built one. */
+execFileSync('npm', ['run', '-s', 'build'], { cwd: PROJECT })
 
 const LAUNCHERS: Readonly<Record<string, (data: string) => string[]>> = {
   'npm start': (data) => ['npm', 'start', '--', ...SERVE, data],
