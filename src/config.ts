@@ -66,6 +66,15 @@ export function parseConfig(settings: Settings): Config {
   throw new ConfigError(`${flagOf(fault?.name ?? '')} ${fault?.message}`)
 }
 
+/** The settings that a running server can change. */
+export const RUNNING_SETTINGS = SETTING_NAMES.filter((name) => settingOf(name).whileRunning)
+
+/** @returns a configuration with those values of `next` that a running server can change, and otherwise those of `config` */
+export function withRunningChanges(config: Config, next: Config): Config {
+  const changes = RUNNING_SETTINGS.map((name) => [name, next[name]])
+  return Object.freeze({ ...config, ...Object.fromEntries(changes) })
+}
+
 /** Reads one value. @param name the name in the error message, such as a flag @throws ConfigError */
 export function parseValue<T>(form: Form<T>, name: string, text: string): T {
   try {

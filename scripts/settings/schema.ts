@@ -19,9 +19,9 @@ export function makeSettingsSchema(): object {
 }
 
 function schemaOf(name: SettingName): object {
-  const { form, help, default: byDefault } = settingOf(name)
+  const { form, help, default: byDefault, whileRunning } = settingOf(name)
   return {
-    description: help,
+    description: whileRunning ? `${help}; can change while the server runs` : help,
     anyOf: [form.schema, { $ref: '#/definitions/reference' }],
     ...(byDefault !== undefined && { default: byDefault }),
   }

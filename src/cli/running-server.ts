@@ -3,6 +3,7 @@ import type { LogOutput } from '../server/log-output.ts'
 import type { StowageServer } from '../server/server.ts'
 import { endProcess } from './end-process.ts'
 import type { ServiceManager } from './service-manager.ts'
+import type { SettingReload } from './setting-reload.ts'
 import type { SignalHandlers, StopSignal } from './signals.ts'
 import { feedWatchdog } from './watchdog.ts'
 
@@ -15,7 +16,7 @@ export class RunningServer implements SignalHandlers {
   readonly #output: LogOutput
   readonly #manager: ServiceManager
   #stopFeeding = () => {}
-  #running: { server: StowageServer; facts: object } | undefined
+  #running: { server: StowageServer; facts: object; settings: SettingReload } | undefined
   #stopping = false
 
   /** @param manager receives each change */
@@ -26,9 +27,9 @@ export class RunningServer implements SignalHandlers {
   }
 
   /** @param facts the fields of the log line */
-  started(server: StowageServer, facts: object): void {
+  started(server: StowageServer, facts: object, settings: SettingReload): void {
     this.#log.info(facts, 'started')
-    this.#running = { server, facts }
+    this.#running = { server, facts, settings }
     const { notify, watchdog } = this.#manager
     if (watchdog !== undefined) {
       const watched = { answers: () => server.answers(), notify: () => notify('WATCHDOG=1') }
@@ -45,6 +46,7 @@ export class RunningServer implements SignalHandlers {
     }
     this.#stopping = true
     this.#stopFeeding()
+    this.#running?.settings.stop()
     this.#manager.notify('STOPPING=1', 'STATUS=Finishing what runs')
     this.#log.info({ signal }, 'told to stop')
     this.#close().catch((error: unknown) => {
@@ -54,7 +56,7 @@ export class RunningServer implements SignalHandlers {
   }
 
   reload(): void {
-    this.#log.info({ signal: 'SIGHUP' }, 'told to read the TLS files again')
+    this.#log.info({ signal: 'SIGHUP' }, 'told to read the settings and the TLS files again')
     void this.#reload()
   }
 
@@ -63,7 +65,8 @@ export class RunningServer implements SignalHandlers {
     if (this.#running === undefined) return
     const { notify } = this.#manager
     notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`)
-    await this.#running.server.reload()
+    const { server, settings } = this.#running
+    await Promise.all([server.reload(), settings.reload()])
     if (!this.#stopping) notify('READY=1')
   }
 

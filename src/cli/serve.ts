@@ -8,6 +8,7 @@ import { SETTING_NAMES } from '../settings/table.ts'
 import { RunningServer } from './running-server.ts'
 import { takeServiceManager } from './service-manager.ts'
 import { configOption, settingOption } from './setting-option.ts'
+import { SettingReload } from './setting-reload.ts'
 import { configFileOf, readSettings, type SettingFaults } from './setting-sources.ts'
 import { handleSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
@@ -58,7 +59,8 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
     folder: config.data,
     settings: changed(settings),
   }
-  running.started(server, facts)
+  const configure = (changed: Config) => server.configure(changed)
+  running.started(server, facts, new SettingReload({ sources, settings, log, configure }))
   greet(server, config)
 }
 

@@ -8,12 +8,13 @@ import { keyOf, type SettingName, settingOf, variableOf } from '../settings/tabl
  * @param help that of the setting, unless the command uses it for something else
  */
 export function settingOption(name: SettingName, help = settingOf(name).help): Option {
-  const { placeholder, form, default: byDefault } = settingOf(name)
+  const { placeholder, form, default: byDefault, whileRunning } = settingOf(name)
   const choices = form.choices?.map((choice) => JSON.stringify(choice)).join(', ')
   const facts = [
     choices === undefined ? [] : `choices: ${choices}`,
     typeof byDefault === 'string' ? `default: ${JSON.stringify(byDefault)}` : [],
     `env: ${variableOf(name)}${placeholder === undefined ? '=true' : ''}`,
+    whileRunning ? 'can change while running' : [],
   ].flat()
   const flags = [`--${keyOf(name)}`, placeholder ?? []].flat().join(' ')
   return new Option(flags, `${help} (${facts.join(', ')})`)

@@ -69,6 +69,12 @@ export function configFileOf({ flags, environment }: SettingSources): string | u
   return typeof config === 'string' ? config : undefined
 }
 
+/** The files that settings come from: the configuration file, and those that variables name. @throws UsageError */
+export function settingFilesOf(sources: SettingSources): string[] {
+  const files = SETTING_NAMES.map((name) => sources.environment[`${variableOf(name)}_FILE`])
+  return [configFileOf(sources), ...files].filter((path) => path !== undefined)
+}
+
 /** Reads all settings: a flag has precedence over a variable, and a variable over the configuration file. */
 export async function readSettings(sources: SettingSources): Promise<ReadSettings | SettingFaults> {
   const { given, faults } = await gather(sources)

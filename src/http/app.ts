@@ -47,11 +47,12 @@ interface App extends HttpAppParts {
 export function createApp(parts: HttpAppParts): HttpApp {
   const { log } = parts
   const app = { ...parts, router: createRouter(parts.extensions) }
-  const logsRequests = log.isLevelEnabled?.('debug') ?? true
+  // The level can change while the server runs.
+  const logsRequests = () => log.isLevelEnabled?.('debug') ?? true
   return async (request) => {
     const started = performance.now()
     const response = await answer(app, request)
-    if (logsRequests) {
+    if (logsRequests()) {
       const ms = Math.round((performance.now() - started) * 10) / 10
       log.debug({ ...logFields(request), status: response.status, ms }, 'request')
     }

@@ -27,7 +27,8 @@ export interface CheckpointInterval {
 export interface RegistryParts {
   blobs: BlobStore
   metadata: MetadataStore
-  retention: Retention
+  /** Read each time that it is needed, since it may change. */
+  retention: Readonly<Retention>
   /** Whether an index may name manifests that its repository does not have; refused if absent. */
   sparseIndexes?: 'refuse' | 'allow'
   /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */

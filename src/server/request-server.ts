@@ -4,13 +4,14 @@ import { readCgroupLimits } from '../cgroup.ts'
 import type { Config } from '../config.ts'
 import { ociExtension } from '../extensions/oci.ts'
 import { stowageExtension } from '../extensions/stowage/stowage.ts'
-import { hostCheck } from '../http/allowed-hosts.ts'
+import { type HostCheck, hostCheck, memoryOfLoggedHosts } from '../http/allowed-hosts.ts'
 import { createApp } from '../http/app.ts'
 import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from '../http/node.ts'
 import { type OriginReader, originReader } from '../http/request-origin.ts'
 import { addressMatcher } from '../ip-address.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { DiskGate } from '../storage/disk-gate.ts'
+import type { CurrentConfig } from './current-config.ts'
 import { type Health, logChange } from './health.ts'
 
 /** All extensions, including drafts. */
@@ -24,7 +25,7 @@ export interface RequestServer extends NodeServer {
 
 /** What a thread needs to serve requests. */
 export interface RequestServerOptions {
-  config: Config
+  current: CurrentConfig
   registry: Registry
   log: Logger
   /** Where this thread waits for the disk. */
@@ -39,9 +40,10 @@ export interface RequestServerOptions {
 
 /** Answers requests on the connections that are passed to this thread. */
 export async function openRequestServer(
-  { config, registry, log, gate, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
+  { current, registry, log, gate, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
   tls: TlsFiles | undefined,
 ): Promise<RequestServer> {
+  const config = current.value
   let withdrawn = false
   const isStalled = stallReporter(gate, log)
   const probeMetadata = metadataProbe(registry, log)
@@ -50,12 +52,7 @@ export async function openRequestServer(
     extensions: config.draftExtensions ? EXTENSIONS : withoutDrafts(EXTENSIONS),
     clock: Date.now,
     threads,
-    checkHost: hostCheck({
-      allowedHosts: config.allowedHosts,
-      publicHost: config.publicUrl?.host,
-      log,
-      ...(loggedHosts && { logged: loggedHosts }),
-    }),
+    checkHost: currentHostCheck(current, log, loggedHosts),
     async isReady(need) {
       if (withdrawn || isStalled() || !(await probeMetadata())) return false
       const { reads, writes } = await checkHealth()
@@ -82,6 +79,18 @@ export async function openRequestServer(
       await node.close()
     },
   }
+}
+
+/** A check that always uses the current names. */
+function currentHostCheck(
+  current: CurrentConfig,
+  log: Logger,
+  logged: Int32Array = memoryOfLoggedHosts(),
+): HostCheck {
+  const check = current.derive(({ allowedHosts, publicUrl }) =>
+    hostCheck({ allowedHosts, publicHost: publicUrl?.host, log, logged }),
+  )
+  return (host) => check()(host)
 }
 
 /** How many bytes all bodies may hold together: at most a quarter of the memory limit of the control group. */

@@ -11,6 +11,7 @@ import type { Registry } from '../registry/registry.ts'
 import { startSweeper } from '../registry/sweeper.ts'
 import { type DataFolder, openDataFolder } from '../stores/data-folder.ts'
 import { hasLessThan, openAdministration } from './administration.ts'
+import { CurrentConfig } from './current-config.ts'
 import { HealthMonitor } from './health.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
@@ -37,8 +38,15 @@ export interface StowageServer {
    * @throws CommitError if the writer died and has not been replaced yet
    */
   answers(): Promise<void>
-  /** Reloads the settings that can change at run time: the certificate and its key. */
+  /** Reads the certificate and its key again. */
   reload(): Promise<void>
+  /**
+   * Changes settings. Those that cannot change while a server runs stay as they are, whatever `config` says about them. The level of the log
+   * is changed for the workers; the log of this thread belongs to the caller.
+   *
+   * @returns resolves once every thread uses them
+   */
+  configure(config: Config): Promise<void>
   /**
    * Stops in steps and logs each of them. First the readiness probe fails for the time of `--shutdown-delay`. Then no new connection is
    * accepted, and idle connections and endless answers end. Running requests may finish within `--drain-timeout`, then they are cut.
@@ -58,6 +66,7 @@ interface RequestThreads {
   connectionCount(): number
   take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
   setTls(files: TlsFiles): void
+  configure(config: Config): Promise<void>
   withdraw(): void
   close(): Promise<void>
   cut(): void
@@ -65,6 +74,7 @@ interface RequestThreads {
 
 /** What the threads are started with. The registry is the one of this thread. */
 interface ServerContext {
+  current: CurrentConfig
   folder: DataFolder
   registry: Registry
   losses: LossCounters
@@ -89,24 +99,23 @@ export async function startServer(
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
       return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
-    return await serveInThisThread(config, log, context)
+    return await serveInThisThread(log, context)
   })
 }
 
 /** Starts a server that answers requests on this thread, for programs that embed a registry. @throws as startServer */
 export async function startServerInThisThread(config: Config, log: Logger): Promise<StowageServer> {
-  return await start({ config, log, inherited: [] }, (context) => serveInThisThread(config, log, context))
+  return await start({ config, log, inherited: [] }, (context) => serveInThisThread(log, context))
 }
 
 async function serveInThisThread(
-  config: Config,
   log: Logger,
-  { folder, registry, health, tls }: ServerContext,
+  { current, folder, registry, health, tls }: ServerContext,
 ): Promise<RequestThreads> {
   const checkHealth = () => health.check()
-  const server = await openRequestServer({ config, registry, log, gate: folder.gate, checkHealth }, tls)
-  // The caller is on the same thread.
-  return { ...server, count: 1, answers: async () => {} }
+  const server = await openRequestServer({ current, registry, log, gate: folder.gate, checkHealth }, tls)
+  // The caller is on the same thread, and shares its settings.
+  return { ...server, count: 1, answers: async () => {}, configure: async () => {} }
 }
 
 const DATABASE_DAMAGED =
@@ -123,10 +132,11 @@ async function start(
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
   // The server listens before it opens the folder, which must stay as it was if the address is in use.
   const { listener, urls } = await openListening(config, { inherited, log })
+  const current = new CurrentConfig(config)
   try {
-    const { threads, answers, close } = await openOver({ config, log, tls, listener }, openThreads)
+    const { threads, answers, close } = await openOver({ current, log, tls, listener }, openThreads)
     listener.deliverTo((connection) => {
-      threads.take(connection, { isExcess: threads.connectionCount() >= config.maxConnections })
+      threads.take(connection, { isExcess: threads.connectionCount() >= current.value.maxConnections })
     })
     const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => threads.setTls(files), log)
     return {
@@ -136,6 +146,10 @@ async function start(
       hasZeroCopy: threads.hasZeroCopy,
       answers,
       reload: async () => await watched?.check(),
+      async configure(changed) {
+        current.change(changed)
+        await threads.configure(current.value)
+      },
       async close() {
         watched?.stop()
         const stoppable = {
@@ -145,7 +159,7 @@ async function start(
           close,
           cut: () => threads.cut(),
         }
-        return await shutDown(stoppable, config, log)
+        return await shutDown(stoppable, current.value, log)
       },
     }
   } catch (error) {
@@ -156,9 +170,10 @@ async function start(
 
 /** Opens the data folder, and starts the threads that answer requests from it. */
 async function openOver(
-  { config, log, tls, listener }: Pick<ServerContext, 'tls' | 'listener'> & { config: Config; log: Logger },
+  { current, log, tls, listener }: Pick<ServerContext, 'current' | 'tls' | 'listener'> & { log: Logger },
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
+  const config = current.value
   const folder = await openDataFolder(config.data, (error) =>
     log.error({ error }, 'the metadata writer died; starting another one'),
   )
@@ -169,14 +184,14 @@ async function openOver(
     )
   if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
   const losses = new LossCounters()
-  const registry = threadRegistry(folder, { config, log, losses })
+  const registry = threadRegistry(folder, { current, log, losses })
   const health = new HealthMonitor(registry.probes, log)
-  const context = { folder, registry, losses, health, tls, listener }
+  const context = { current, folder, registry, losses, health, tls, listener }
   const threads = await openThreads(context).catch(async (error: unknown) => {
     await folder.close()
     throw error
   })
-  const sweeper = startSweeper(registry, log, () => hasLessThan(config.data, config.lowSpace))
+  const sweeper = startSweeper(registry, log, () => hasLessThan(config.data, current.value.lowSpace))
   const administration = await openAdministration(config, sweeper, log).catch(async (error: unknown) => {
     await sweeper.stop()
     await threads.close()

@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Config } from '../config.ts'
 import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
+import type { Retention } from '../registry/parts.ts'
 import { localRegistry, type Registry } from '../registry/registry.ts'
 import type { UploadWriters } from '../registry/upload-writers.ts'
 import type { Stores } from '../stores/data-folder.ts'
+import type { CurrentConfig } from './current-config.ts'
 
 const GARBAGE_MS = 60_000
 
 /** What the registry of a thread is made of, in addition to its stores. */
 export interface ThreadRegistryOptions {
-  config: Config
+  current: CurrentConfig
   log: Logger
   /** The prefix of its lease tokens. */
   holder?: string
@@ -23,25 +24,38 @@ export interface ThreadRegistryOptions {
 /** Makes the registry of a thread on top of its stores. */
 export function threadRegistry(
   stores: Stores,
-  { config, log, holder = '', losses, writers }: ThreadRegistryOptions,
+  { current, log, holder = '', losses, writers }: ThreadRegistryOptions,
 ): Registry {
   return localRegistry({
     ...stores,
     losses,
     onLost: logLosses(log),
-    retention: {
-      uploads: config.uploadExpiry,
-      unusedBlobs: config.unusedBlobExpiry,
-      deletedManifests: config.keepDeleted,
-      history: config.keepHistory,
-      garbage: GARBAGE_MS,
-    },
+    retention: retentionOf(current),
     holder,
     ...(writers && { writers }),
-    sparseIndexes: config.sparseIndexes,
+    sparseIndexes: current.value.sparseIndexes,
     clock: Date.now,
     random: randomBytes,
   })
+}
+
+/** The times of {@link CurrentConfig}, including those that change later. */
+function retentionOf(current: CurrentConfig): Retention {
+  return {
+    get uploads() {
+      return current.value.uploadExpiry
+    },
+    get unusedBlobs() {
+      return current.value.unusedBlobExpiry
+    },
+    get deletedManifests() {
+      return current.value.keepDeleted
+    },
+    get history() {
+      return current.value.keepHistory
+    },
+    garbage: GARBAGE_MS,
+  }
 }
 
 const LOSS_PAUSE_MS = 60_000

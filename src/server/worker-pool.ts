@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Config } from '../config.ts'
 import { memoryOfLoggedHosts } from '../http/allowed-hosts.ts'
 import type { AcceptedConnection } from '../http/listener.ts'
 import type { TlsFiles } from '../http/node.ts'
@@ -76,6 +77,14 @@ export class WorkerPool {
   setTls(tls: TlsFiles): void {
     this.#context.tls = tls
     this.#tell({ tls })
+  }
+
+  /** Uses changed settings. Resolves once every worker uses them. */
+  async configure(config: Config): Promise<void> {
+    this.#context.config = config
+    this.#tell({ config })
+    // A worker handles its messages in order.
+    await this.answers()
   }
 
   /** Resolves once every worker has answered. If a worker died, it waits for the replacement. */

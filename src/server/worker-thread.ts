@@ -8,6 +8,7 @@ import { type SharedWriters, UploadWriters } from '../registry/upload-writers.ts
 import { DiskGate } from '../storage/disk-gate.ts'
 import { joinDataFolder, type SharedFolder } from '../stores/data-folder.ts'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
+import { CurrentConfig } from './current-config.ts'
 import type { Health } from './health.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
@@ -35,13 +36,14 @@ export interface WorkerData {
 
 /**
  * A message to a worker: to answer a connection that is transferred to it or that it adopts; to confirm that it still answers; to use
- * another certificate; the state of the storage, which it has asked for; to fail its readiness probe; to finish; or to end everything that
- * has not finished.
+ * another certificate; to use changed settings; the state of the storage, which it has asked for; to fail its readiness probe; to finish; or
+ * to end everything that has not finished.
  */
 export type WorkerOrder =
   | { connection: AcceptedConnection; isExcess: boolean }
   | { descriptor: number; isExcess: boolean }
   | { tls: TlsFiles }
+  | { config: Config }
   | { health: Health }
   | 'answer'
   | 'withdraw'
@@ -62,11 +64,12 @@ export type WorkerReport = { adopted: number } | 'answers' | 'health'
 const { config, folder, holder, losses, writers, slot, tls, logOutput, loggedHosts, connections } =
   workerData as WorkerData
 writeCompiledCodeSoon()
+const current = new CurrentConfig(config)
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
 const stores = joinDataFolder(folder, new DiskGate(config.workers))
 const registry = threadRegistry(stores, {
-  config,
+  current,
   log,
   holder,
   losses: new LossCounters(losses),
@@ -74,7 +77,7 @@ const registry = threadRegistry(stores, {
 })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await openRequestServer(
-  { config, registry, log, gate: stores.gate, checkHealth, threads: config.workers, loggedHosts },
+  { current, registry, log, gate: stores.gate, checkHealth, threads: config.workers, loggedHosts },
   tls,
 )
 const adopt = await openAdoption()
@@ -85,6 +88,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
   if (order === 'cut') return server.cut()
   if (order === 'close') return void close()
   if ('tls' in order) return server.setTls(order.tls)
+  if ('config' in order) return configure(order.config)
   if ('health' in order) return tellHealth(order.health)
   take('connection' in order ? order.connection : adopted(order.descriptor), order)
 })
@@ -100,6 +104,11 @@ function adopted(descriptor: number): AcceptedConnection | undefined {
   const connection = adopt?.(descriptor)
   parentPort?.postMessage({ adopted: descriptor } satisfies WorkerReport)
   return connection
+}
+
+function configure(changed: Config): void {
+  current.change(changed)
+  log.level = changed.logLevel
 }
 
 /** Sends one question for all requests that ask at the same time. */

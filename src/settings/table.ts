@@ -23,6 +23,8 @@ export interface Setting {
   readonly default?: string | boolean
   /** The text of the page in place of a default; Markdown. */
   readonly withoutDefault?: string
+  /** Whether a running server uses a changed value without a restart. */
+  readonly whileRunning?: true
   /** For the help of the command. */
   readonly help: string
   /** What it is for and when to change it, for the page; Markdown. */
@@ -62,6 +64,7 @@ export const SETTINGS = {
     placeholder: '<level>',
     form: oneOf(['debug', 'info', 'warn', 'error', 'silent']),
     default: 'info',
+    whileRunning: true,
     help: 'minimum level of log lines to write',
     advice: 'The least that is [logged](logs.md). `debug` logs each request',
   },
@@ -113,6 +116,7 @@ export const SETTINGS = {
     placeholder: '<names>',
     form: HOST_NAMES,
     default: 'none',
+    whileRunning: true,
     help: 'host names to accept in addition to IP addresses, localhost and the public URL',
     advice: 'Other names that clients use. Add one if clients get 421',
   },
@@ -121,6 +125,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: EXPIRY,
     default: '24h',
+    whileRunning: true,
     help: 'cancel uploads after being idle for this long, or never',
     advice:
       'How long an upload may be idle before it is deleted. Less on a small disk; more for clients that resume after days. Not `0`',
@@ -130,6 +135,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: EXPIRY,
     default: '24h',
+    whileRunning: true,
     help: 'delete blobs after being unreferenced by manifests for this long, or never',
     advice:
       'How long a blob is kept that no manifest references. It must be longer than your longest push. Not `0`',
@@ -157,6 +163,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: TIME_KEPT,
     default: '7d',
+    whileRunning: true,
     help: 'how long deleted manifests can be restored; 0: not at all; never: without a limit',
     advice:
       'How long a deleted manifest can be restored. Its layers take space until then. `0` means that it cannot be restored',
@@ -166,6 +173,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: TIME_KEPT,
     default: '365d',
+    whileRunning: true,
     help: 'how long to keep the history of tags and changes; never: without a limit',
     advice:
       'How long the history of tags is kept. Less makes the database smaller; mirrors that were away for longer start again from the beginning',
@@ -184,6 +192,7 @@ export const SETTINGS = {
     placeholder: '<count>',
     form: CONNECTION_COUNT,
     default: 'auto',
+    whileRunning: true,
     help: 'maximum number of connections; more get a 503; auto: as many as ulimit -n allows',
     advice:
       'More connections than this get 503. `auto` is half of what `ulimit -n` leaves. Raise `ulimit -n` rather than this',
@@ -193,6 +202,7 @@ export const SETTINGS = {
     placeholder: '<bytes>',
     form: SIZE,
     withoutDefault: 'off',
+    whileRunning: true,
     help: 'remove deleted manifests and unused blobs early while free disk space is below this; off by default',
     advice:
       'While less space than this is free, deleted manifests and unused blobs are removed early. Set it where a full disk is worse than a deletion that cannot be undone; see [disk full](disk-full.md)',
@@ -211,6 +221,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: DELAY,
     default: '0',
+    whileRunning: true,
     help: 'on shutdown, how long the readiness probe fails before connections are refused, so that load balancers notice',
     advice:
       'How long `/readyz` fails before connections are refused. Set `5s` behind a load balancer that probes',
@@ -220,6 +231,7 @@ export const SETTINGS = {
     placeholder: '<time>',
     form: TIMEOUT,
     default: '25s',
+    whileRunning: true,
     help: 'on shutdown, how long to wait for running requests; together with the delay, it must be shorter than the grace period: 30 s in Kubernetes, 10 s in docker',
     advice:
       'How long running requests may take before their connections are closed. With the delay and five seconds it must be less than what the system waits: docker 10 s, Kubernetes 30 s, the systemd unit 35 s',

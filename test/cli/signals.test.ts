@@ -90,13 +90,13 @@ test('connections on which no request is running do not hold up the end', HANG, 
   }
 })
 
-test('SIGHUP reads the TLS files again, and a running upload goes on', HANG, async (t) => {
+test('SIGHUP reads the TLS files again, and a running upload continues', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const info = { env: { STOWAGE_LOG_LEVEL: 'info' }, launcher: ['setsid'] }
   const server = await sandbox.serve('data', [], info)
   const push = await beginPush(t, sandbox, server)
   server.signal('SIGHUP')
-  await server.wrote('stderr', /told to read the TLS files again/)
+  await server.wrote('stderr', /told to read the settings and the TLS files again/)
   await push.send(BLOB.subarray(150_000))
   assert.equal((await push.response()).status, 201)
   server.signal('SIGTERM')
