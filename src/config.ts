@@ -1,8 +1,8 @@
-import { join } from 'node:path'
 import { isLoopback } from './loopback.ts'
 import { openFilesLimit } from './open-files.ts'
 import { automaticConnections, maxConnectionsFor } from './settings/capacity.ts'
 import { type Form, InvalidValue } from './settings/form.ts'
+import { adminSocketIn } from './settings/place.ts'
 import { flagOf, SETTING_NAMES, type SETTINGS, type SettingName, settingOf } from './settings/table.ts'
 
 /** A setting is missing or malformed. The message names the setting and says what a valid value is. */
@@ -102,7 +102,7 @@ function readValues(settings: Settings): { values: Values } | { faults: readonly
 /** Problems of settings that are each valid by themselves. */
 function conflictsIn(values: Values): SettingFault[] {
   const faults: SettingFault[] = []
-  const { listen: place, data, adminSocket = join(data, 'admin.sock'), maxConnections, workers } = values
+  const { listen: place, data, adminSocket = adminSocketIn(data), maxConnections, workers } = values
   if ((values.tlsCert === undefined) !== (values.tlsKey === undefined))
     faults.push({ name: 'tlsCert', message: 'and --tls-key must be given together' })
   if ('host' in place && !isLoopback(place.host) && !values.allowAnonymous)

@@ -33,6 +33,8 @@ const METADATA_SEAM = [
   'tags',
   'uploads',
 ].map((subject) => `src/metadata/${subject}.ts`)
+/** The seam of the stores, and the file that chooses an implementation. */
+const STORES_SEAM = ['src/stores/stores.ts', 'src/stores/open-stores.ts']
 const SEAMS = ['src/storage/blob-store.ts', ...METADATA_SEAM]
 
 /** The table of ARCHITECTURE.md: an arrow that is not here is not allowed. */
@@ -64,6 +66,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   conformance: { folders: ['oci', 'client'], node: false },
   maintenance: {
     folders: ['oci', 'storage', 'metadata', 'registry', 'stores'],
+    files: ['src/file-lock.ts'],
     node: true,
   },
   settings: {
@@ -72,21 +75,17 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: ['yaml'],
     node: true,
   },
-  stores: { folders: ['oci', 'storage', 'metadata'], node: true },
+  stores: { folders: ['oci', 'storage', 'metadata'], files: ['src/file-lock.ts'], node: true },
   server: {
-    folders: [
-      'oci',
-      'storage',
-      'metadata',
-      'registry',
-      'auth',
-      'api',
-      'extensions',
-      'http',
-      'settings',
-      'stores',
+    folders: ['oci', 'registry', 'auth', 'api', 'extensions', 'http', 'settings'],
+    files: [
+      ...STORES_SEAM,
+      'src/config.ts',
+      'src/cgroup.ts',
+      'src/file-lock.ts',
+      'src/ip-address.ts',
+      'src/loopback.ts',
     ],
-    files: ['src/config.ts', 'src/cgroup.ts', 'src/ip-address.ts', 'src/loopback.ts'],
     packages: ['pino', 'zod'],
     node: true,
   },
@@ -118,6 +117,7 @@ const FILES: Readonly<Record<string, Rule>> = {
   'src/exports/client.ts': { folders: ['client'], node: false },
   'src/exports/oci.ts': { folders: ['oci'], node: false },
   'src/node-version.ts': { folders: [], node: true },
+  'src/file-lock.ts': { folders: [], node: true },
   'src/loopback.ts': { folders: [], node: false },
   'src/ip-address.ts': { folders: [], node: true },
   'src/system-calls.ts': { folders: [], node: true },
@@ -162,6 +162,10 @@ const NETWORK_FILES = [
   'src/ip-address.ts',
 ]
 const NETWORK_MODULES = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:dgram']
+
+/** The folders that work with stores of any kind. */
+const STORELESS = ['server', 'http', 'api', 'endpoints', 'extensions']
+const KINDS_OF_STORES = /sqlite|postgres|\bs3\b|disk-gate|statfs|admin\.sock\b|writer-(?:client|host|thread)/i
 
 /** The file of the bench that makes registries too large to be pushed, and what it may import of src/. */
 const BENCH_FILLER = { path: 'bench/grown-registry.ts', folders: ['src/oci/', 'src/metadata/'] }
@@ -219,6 +223,16 @@ function refusalsOf({ path, imports }: Source): string[] {
 test('every file imports only what its folder may', () => {
   assert.ok(sources.length > 50)
   assert.deepEqual(sources.flatMap(refusalsOf), [])
+})
+
+test('no text of the server, of HTTP or of the endpoints names a kind of store', () => {
+  const files = sources.filter(({ path }) => STORELESS.includes(folderOf(path)))
+  assert.ok(files.length > 50)
+  const named = files.flatMap(({ path, text }) => {
+    const [found] = KINDS_OF_STORES.exec(text) ?? []
+    return found === undefined ? [] : [`${path} names ${found}`]
+  })
+  assert.deepEqual(named, [])
 })
 
 test('the bench knows a server only by its requests; only what fills a registry knows the metadata store', () => {
@@ -291,6 +305,9 @@ test('an arrow that is not in the table is found', () => {
     ['src/metadata/command.ts', '../storage/blob-store.ts', true],
     ['src/storage/memory.ts', '../metadata/command.ts', true],
     ['src/server/server.ts', '../cli/serve.ts', true],
+    ['src/server/server.ts', '../stores/data-folder.ts', true],
+    ['src/server/server.ts', '../metadata/metadata-store.ts', true],
+    ['src/server/worker-thread.ts', '../storage/disk-gate.ts', true],
     ['src/server/server.ts', '../maintenance/backup.ts', true],
     ['src/stores/data-folder.ts', '../server/server.ts', true],
     ['src/cli/serve.ts', '../server/worker-pool.ts', true],

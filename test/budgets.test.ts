@@ -11,6 +11,7 @@ const MAX_SEAM_METHODS = 8
 const SEAMS = [
   'src/storage/blob-store.ts',
   'src/api/endpoint.ts',
+  'src/stores/stores.ts',
   'src/metadata/metadata-store.ts',
   ...['blobs', 'changes', 'contents', 'counts', 'jobs', 'manifests', 'repositories', 'tags', 'uploads'].map(
     (subject) => `src/metadata/${subject}.ts`,

@@ -1,12 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { UsageError } from './usage-error.ts'
-
-/** The default socket of a server that uses a data folder. */
-export function adminSocketOf(data: string): string {
-  return join(data, 'admin.sock')
-}
 
 /** No server listens on the socket. */
 export class NoServerError extends UsageError {}

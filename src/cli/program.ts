@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
-import { DataFolderError } from '../stores/data-folder.ts'
+import { StoresError } from '../stores/stores.ts'
 import { backupCommand } from './backup.ts'
 import { endWhereNobodyReads } from './broken-pipe.ts'
 import { checkCommand } from './check.ts'
@@ -33,7 +33,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   const isExpected =
-    error instanceof UsageError || error instanceof ConfigError || error instanceof DataFolderError
+    error instanceof UsageError || error instanceof ConfigError || error instanceof StoresError
   process.stderr.write(`stowage: ${isExpected ? error.message : (error as Error).stack}\n`)
   process.exit(error instanceof UsageError ? error.exitCode : 1)
 }

@@ -1,6 +1,7 @@
 import { type Config, checkSettings, DEFAULTS, type Settings } from '../config.ts'
 import type { Position } from '../settings/config-file.ts'
 import { type Form, InvalidValue } from '../settings/form.ts'
+import { adminSocketIn } from '../settings/place.ts'
 import {
   flagOf,
   keyOf,
@@ -10,7 +11,6 @@ import {
   settingOf,
   variableOf,
 } from '../settings/table.ts'
-import { adminSocketOf } from './admin-client.ts'
 import { readSmallFile } from './small-file.ts'
 import { USAGE, UsageError } from './usage-error.ts'
 
@@ -110,7 +110,7 @@ export async function readFolderSettings(sources: SettingSources): Promise<Folde
     given.get('data') ?? { value: DEFAULTS.data ?? '', label: '--data' },
   )
   const socket = given.get('adminSocket')
-  return { data, adminSocket: socket ? parseGiven(SETTINGS.adminSocket.form, socket) : adminSocketOf(data) }
+  return { data, adminSocket: socket ? parseGiven(SETTINGS.adminSocket.form, socket) : adminSocketIn(data) }
 }
 
 function parseGiven<T>(form: Form<T>, { value, label }: Given): T {

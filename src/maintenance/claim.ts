@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, chown, stat } from 'node:fs/promises'
-import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
+import { FileLockedError, lockFile } from '../file-lock.ts'
 import { lockOf, unusable } from '../stores/data-folder.ts'
 import { refuseForeignFiles, refuseUnreadableFiles } from '../stores/folder-access.ts'
 
@@ -17,11 +17,11 @@ export async function claimStopped(path: string): Promise<(() => void) | undefin
       return () => {}
     }
     await refuseForeignFiles(path)
-    const { release } = lockFolder(lockOf(path))
+    const { release } = lockFile(lockOf(path))
     await giveToOwner(path)
     return release
   } catch (error) {
-    if (error instanceof FolderInUseError) return undefined
+    if (error instanceof FileLockedError) return undefined
     throw unusable(path, error)
   }
 }

@@ -1,5 +1,3 @@
-import { statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
@@ -11,10 +9,17 @@ import {
   openAdminSocket,
 } from '../http/admin-socket.ts'
 import { MIN_UNUSED_MS, type Sweeper } from '../registry/sweeper.ts'
-import { MAX_SOCKET_PATH } from '../settings/place.ts'
-import { folderIdentity } from '../stores/data-folder.ts'
+import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/place.ts'
+import type { Stores } from '../stores/stores.ts'
 
 const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
+
+/** What the commands reach. */
+export interface Administered {
+  stores: Pick<Stores, 'identity'>
+  sweeper: Sweeper
+  log: Logger
+}
 
 /**
  * Opens the socket by which commands on this machine reach the server: in the data folder, unless `--admin-socket` names another place.
@@ -22,28 +27,29 @@ const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH}
  * @returns undefined if the path is too long for a socket, which is logged
  */
 export async function openAdministration(
-  { data, adminSocket }: Pick<Config, 'data' | 'adminSocket'>,
-  sweeper: Sweeper,
-  log: Logger,
+  { data, adminSocket = adminSocketIn(data) }: Pick<Config, 'data' | 'adminSocket'>,
+  administered: Administered,
 ): Promise<AdminSocket | undefined> {
-  const path = adminSocket ?? join(data, 'admin.sock')
+  const { log } = administered
+  const path = adminSocket
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
     log.warn({ path }, TOO_LONG)
     return undefined
   }
-  return await openAdminSocket(path, routesOf(data, sweeper, log), (error) =>
+  return await openAdminSocket(path, routesOf(administered), (error) =>
     log.error({ error }, 'a command on the admin socket failed'),
   )
 }
 
-function routesOf(data: string, sweeper: Sweeper, log: Logger): AdminRoutes {
+function routesOf(administered: Administered): AdminRoutes {
+  const { sweeper, log } = administered
   return {
     'POST /collect': async (request) => {
       const swept = await sweeper.collect(collectRequest(request))
       log.info(swept, 'collected on request')
       return swept
     },
-    'POST /pin': (request) => holdPin({ data, sweeper, log }, request),
+    'POST /pin': (request) => holdPin(administered, request),
   }
 }
 
@@ -61,11 +67,11 @@ function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?:
 const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
 
 /**
- * Bytes are pinned while the caller is connected, so a caller that dies leaves no pin. The answer identifies the folder, so that the caller
- * knows that it is talking to the right server. A caller whose pin began under an earlier server says since when.
+ * Bytes are pinned while the caller is connected, so a caller that dies leaves no pin. The answer identifies the stores, so that the
+ * caller knows that it is talking to the right server. A caller whose pin began under an earlier server says since when.
  */
 async function* holdPin(
-  { data, sweeper, log }: { data: string; sweeper: Sweeper; log: Logger },
+  { stores, sweeper, log }: Administered,
   { body, signal }: AdminRequest,
 ): AsyncGenerator<unknown> {
   const request = pinSchema.safeParse(body ?? {})
@@ -73,17 +79,10 @@ async function* holdPin(
   const release = sweeper.pin(request.data.since)
   log.info('a backup has started; files of deleted blobs are kept until it ends')
   try {
-    yield { pinned: true, folder: await folderIdentity(data) }
+    yield { pinned: true, folder: await stores.identity() }
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
   } finally {
     release()
     log.info('the backup has ended')
   }
-}
-
-/** Whether a folder's file system has less available space than a limit; always false without a limit. */
-export async function hasLessThan(folder: string, limit: number | undefined): Promise<boolean> {
-  if (limit === undefined) return false
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize < limit
 }

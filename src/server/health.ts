@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Probes } from '../registry/registry.ts'
-import { STALL_MS } from '../storage/disk-gate.ts'
+import { STALL_MS } from '../stores/stores.ts'
 
 /** Why reads or writes are not possible at the moment; undefined if they are. */
 export interface Health {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import { type Config, ConfigError, OPEN_TO_ANYBODY } from '../config.ts'
+import { FileLockedError, lockFile } from '../file-lock.ts'
 import { InheritedSocketError, openInheritedListener } from '../http/inherited-listener.ts'
 import { type Listener, type NetworkPlace, openListener } from '../http/listener.ts'
 import { openUnixListener, SocketFileError } from '../http/unix-listener.ts'
 import { isLoopback } from '../loopback.ts'
-import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
 
 /** The listeners of a server, and the URLs by which clients reach it. */
 export interface Listening {
@@ -61,9 +61,9 @@ async function openInherited(config: Config, descriptors: readonly number[]): Pr
 function claimSocket(path: string): { release(): void } {
   const lock = `${path}.lock`
   try {
-    return lockFolder(lock)
+    return lockFile(lock)
   } catch (cause) {
-    if (cause instanceof FolderInUseError) throw SocketFileError.inUse(path, cause)
+    if (cause instanceof FileLockedError) throw SocketFileError.inUse(path, cause)
     throw new SocketFileError(`${lock} cannot be used: ${(cause as Error).message}`, { cause })
   }
 }

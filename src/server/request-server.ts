@@ -10,7 +10,7 @@ import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from '../
 import { type OriginReader, originReader } from '../http/request-origin.ts'
 import { addressMatcher } from '../ip-address.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { DiskGate } from '../storage/disk-gate.ts'
+import type { ThreadStores } from '../stores/stores.ts'
 import type { CurrentConfig } from './current-config.ts'
 import { type Health, logChange } from './health.ts'
 
@@ -28,8 +28,8 @@ export interface RequestServerOptions {
   current: CurrentConfig
   registry: Registry
   log: Logger
-  /** Where this thread waits for the disk. */
-  gate: DiskGate
+  /** The stores of this thread. */
+  stores: Pick<ThreadStores, 'isStalled'>
   /** The results of the storage probes. */
   checkHealth(): Promise<Health>
   /** How many threads serve the same registry; one if absent. Limits for all of them together are divided by this number. */
@@ -40,12 +40,12 @@ export interface RequestServerOptions {
 
 /** Answers requests on the connections that are passed to this thread. */
 export async function openRequestServer(
-  { current, registry, log, gate, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
+  { current, registry, log, stores, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
   tls: TlsFiles | undefined,
 ): Promise<RequestServer> {
   const config = current.value
   let withdrawn = false
-  const isStalled = stallReporter(gate, log)
+  const isStalled = stallReporter(stores, log)
   const probeMetadata = metadataProbe(registry, log)
   const app = createApp({
     registry,
@@ -107,11 +107,11 @@ function readerOf({ publicUrl, trustedProxies: { unixSocket, ranges } }: Config)
   })
 }
 
-/** Returns whether the disk is stalled, and logs when that changes. */
-function stallReporter(gate: DiskGate, log: Logger): () => boolean {
+/** Returns whether the stores are stalled, and logs when that changes. */
+function stallReporter(stores: Pick<ThreadStores, 'isStalled'>, log: Logger): () => boolean {
   let before = false
   return () => {
-    const now = gate.isStalled
+    const now = stores.isStalled()
     if (now && !before)
       log.error('the storage has not answered for 10 seconds; writes are refused until it does')
     if (before && !now) log.info('the storage answers again')

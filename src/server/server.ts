@@ -4,13 +4,13 @@ import type { AcceptedConnection, Listener } from '../http/listener.ts'
 import type { TlsFiles } from '../http/node.ts'
 import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from '../http/tls-files.ts'
 import { openAdoption } from '../http/unix-connection.ts'
-import { WRITER_STOPPED } from '../metadata/sqlite/writer-client.ts'
 import { LossCounters } from '../registry/blob-presence.ts'
 import { repeatCounts } from '../registry/counter.ts'
 import type { Registry } from '../registry/registry.ts'
 import { startSweeper } from '../registry/sweeper.ts'
-import { type DataFolder, openDataFolder } from '../stores/data-folder.ts'
-import { hasLessThan, openAdministration } from './administration.ts'
+import { openStores } from '../stores/open-stores.ts'
+import type { Stores } from '../stores/stores.ts'
+import { openAdministration } from './administration.ts'
 import { CurrentConfig } from './current-config.ts'
 import { HealthMonitor } from './health.ts'
 import { openListening } from './listening.ts'
@@ -19,6 +19,7 @@ import { openRequestServer } from './request-server.ts'
 import { shutDown } from './shutdown.ts'
 import { threadRegistry } from './thread-registry.ts'
 import { WorkerPool } from './worker-pool.ts'
+import type { ShareableStores } from './worker-slot.ts'
 
 export type { ListenError } from '../http/listener.ts'
 
@@ -35,7 +36,7 @@ export interface StowageServer {
   /**
    * Resolves once every request thread and the thread that writes the metadata have answered. Does not resolve while one of them hangs.
    *
-   * @throws CommitError if the writer died and has not been replaced yet
+   * @throws if the writing thread died and has not been replaced yet
    */
   answers(): Promise<void>
   /** Reads the certificate and its key again. */
@@ -75,7 +76,7 @@ interface RequestThreads {
 /** What the threads are started with. The registry is the one of this thread. */
 interface ServerContext {
   current: CurrentConfig
-  folder: DataFolder
+  stores: Stores
   registry: Registry
   losses: LossCounters
   health: HealthMonitor
@@ -87,15 +88,16 @@ interface ServerContext {
  * Starts a server with worker threads that answer requests. This thread replaces workers that die.
  *
  * @param inherited descriptors of listening sockets that were passed to this process; if there are any, they are used instead of `--listen`
- * @throws ConfigError if the TLS files, the Unix socket or an inherited one can't be used, DataFolderError, or the error of listening, such as EADDRINUSE
+ * @throws ConfigError if the TLS files, the Unix socket or an inherited one can't be used, StoresError, or the error of listening, such as EADDRINUSE
  */
 export async function startServer(
   config: Config,
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
-  return await start({ config, log, inherited }, async (context) => {
-    const { folder, losses, health, tls, listener } = context
-    const workerContext = { config, folder, losses, health, log, logOutput: output, tls }
+  return await start({ config, log, inherited, open: openStores }, async (context) => {
+    const { stores, losses, health, tls, listener } = context
+    if (!isShareable(stores)) return await serveInThisThread(log, context)
+    const workerContext = { config, stores, losses, health, log, logOutput: output, tls }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
       return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
@@ -103,38 +105,53 @@ export async function startServer(
   })
 }
 
-/** Starts a server that answers requests on this thread, for programs that embed a registry. @throws as startServer */
-export async function startServerInThisThread(config: Config, log: Logger): Promise<StowageServer> {
-  return await start({ config, log, inherited: [] }, (context) => serveInThisThread(log, context))
+function isShareable(stores: Stores): stores is Stores & ShareableStores {
+  return stores.share !== undefined
+}
+
+/**
+ * Starts a server that answers requests on this thread, for programs that embed a registry.
+ *
+ * @param open opens the stores; if absent, those that the settings name
+ * @throws as startServer
+ */
+export async function startServerInThisThread(
+  config: Config,
+  log: Logger,
+  { open = openStores }: { open?: typeof openStores } = {},
+): Promise<StowageServer> {
+  return await start({ config, log, inherited: [], open }, (context) => serveInThisThread(log, context))
 }
 
 async function serveInThisThread(
   log: Logger,
-  { current, folder, registry, health, tls }: ServerContext,
+  { current, stores, registry, health, tls }: ServerContext,
 ): Promise<RequestThreads> {
   const checkHealth = () => health.check()
-  const server = await openRequestServer({ current, registry, log, gate: folder.gate, checkHealth }, tls)
+  const server = await openRequestServer({ current, registry, log, stores, checkHealth }, tls)
   // The caller is on the same thread, and shares its settings.
   return { ...server, count: 1, answers: async () => {}, configure: async () => {} }
 }
 
-const DATABASE_DAMAGED =
-  'metadata.sqlite is damaged; stop the server, keep a copy of the folder, and restore a backup'
-
-const BLOBS_ABSENT =
-  'the blob folder contains none of its blobs; is its disk mounted? Requests for blobs get 503 until the files are back. If they are permanently lost, create the folder "mark" and restart'
+/** What a server is started with. */
+interface ServerStart {
+  config: Config
+  log: Logger
+  inherited: readonly number[]
+  open: typeof openStores
+}
 
 async function start(
-  { config, log, inherited }: { config: Config; log: Logger; inherited: readonly number[] },
+  { config, log, inherited, open }: ServerStart,
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
-  // The server listens before it opens the folder, which must stay as it was if the address is in use.
+  // The server listens before it opens the stores, which must stay as they were if the address is in use.
   const { listener, urls } = await openListening(config, { inherited, log })
   const current = new CurrentConfig(config)
   try {
-    const { threads, answers, close } = await openOver({ current, log, tls, listener }, openThreads)
+    const { threads, answers, close } = await openOver({ current, log, open, tls, listener }, openThreads)
     listener.deliverTo((connection) => {
       threads.take(connection, { isExcess: threads.connectionCount() >= current.value.maxConnections })
     })
@@ -168,42 +185,42 @@ async function start(
   }
 }
 
-/** Opens the data folder, and starts the threads that answer requests from it. */
+/** Opens the stores, and starts the threads that answer requests from them. */
 async function openOver(
-  { current, log, tls, listener }: Pick<ServerContext, 'current' | 'tls' | 'listener'> & { log: Logger },
+  {
+    current,
+    log,
+    open,
+    tls,
+    listener,
+  }: Pick<ServerStart, 'log' | 'open'> & Pick<ServerContext, 'current' | 'tls' | 'listener'>,
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
   const config = current.value
-  const folder = await openDataFolder(config.data, (error) =>
-    log.error({ error }, 'the metadata writer died; starting another one'),
-  )
-  if (folder.hidden.length > 0)
-    log.warn(
-      { files: folder.hidden },
-      'these files were readable by other users; their permissions have been fixed',
-    )
-  if (!folder.hasBlobs) log.error({ mark: folder.blobsMark }, BLOBS_ABSENT)
+  const stores = await open(config, log)
   const losses = new LossCounters()
-  const registry = threadRegistry(folder, { current, log, losses })
+  const registry = threadRegistry(stores, { current, log, losses })
   const health = new HealthMonitor(registry.probes, log)
-  const context = { current, folder, registry, losses, health, tls, listener }
+  const context = { current, stores, registry, losses, health, tls, listener }
   const threads = await openThreads(context).catch(async (error: unknown) => {
-    await folder.close()
+    await stores.close()
     throw error
   })
-  const sweeper = startSweeper(registry, log, () => hasLessThan(config.data, current.value.lowSpace))
-  const administration = await openAdministration(config, sweeper, log).catch(async (error: unknown) => {
-    await sweeper.stop()
-    await threads.close()
-    await folder.close()
-    throw error
-  })
+  const sweeper = startSweeper(registry, log, () => hasLessThan(stores, current.value.lowSpace))
+  const administration = await openAdministration(config, { stores, sweeper, log }).catch(
+    async (error: unknown) => {
+      await sweeper.stop()
+      await threads.close()
+      await stores.close()
+      throw error
+    },
+  )
   const stopCounting = repeatCounts(registry, log)
-  const stopChecking = checkFolder(folder, log)
+  const stopChecking = checkStores(stores, log)
   return {
     threads,
     async answers() {
-      await Promise.all([threads.answers(), writerAnswers(folder)])
+      await Promise.all([threads.answers(), stores.answers()])
     },
     async close() {
       await threads.close()
@@ -212,36 +229,28 @@ async function openOver(
       await stopCounting()
       await stopChecking()
       await registry.close()
-      await folder.close()
+      await stores.close()
     },
   }
 }
 
-/** A commit that the store refuses, for example on a full disk, is an answer too: a new process could not do better. */
-async function writerAnswers({ metadata }: DataFolder): Promise<void> {
-  await metadata.commit([]).catch((error: unknown) => {
-    if ((error as { code?: unknown }).code === WRITER_STOPPED) throw error
-  })
-}
-
-/** Begins to check the folder in the background. @returns a function that ends the check */
-function checkFolder(folder: DataFolder, log: Logger): () => Promise<void> {
+/** Begins to check the stores in the background. @returns a function that ends the check */
+function checkStores(stores: Stores, log: Logger): () => Promise<void> {
   const ending = new AbortController()
-  const checking = folder.check(ending.signal).then(
-    ({ problem, lost }) => {
-      if (problem !== undefined) log.error({ problem }, DATABASE_DAMAGED)
-      if (lost > 0)
-        log.warn(
-          { lost },
-          'the files of some blobs are missing; these blobs are treated as unknown until they are pushed again',
-        )
-    },
-    (error: unknown) => log.error({ error }, 'the data folder could not be checked'),
-  )
+  const checking = stores
+    .check(ending.signal)
+    .catch((error: unknown) => log.error({ error }, 'the data folder could not be checked'))
   return async () => {
     ending.abort()
     await checking
   }
+}
+
+/** Whether the stores can take less than a limit; always false without a limit. */
+async function hasLessThan(stores: Stores, limit: number | undefined): Promise<boolean> {
+  if (limit === undefined) return false
+  const available = await stores.availableBytes()
+  return available !== undefined && available < limit
 }
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {

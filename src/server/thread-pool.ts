@@ -1,6 +1,6 @@
 /**
  * The number of threads in Node's pool, in which every file operation of the process runs. Each of 64 workers and the main thread needs one
- * for a read and one for a write, which is the most that storage/disk-gate.ts lets wait for the disk. The rest is for all other work.
+ * for a read and one for a write, which is the most that the stores let wait for the disk. The rest is for all other work.
  */
 const THREADS = 2 * 65 + 16
 

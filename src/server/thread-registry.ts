@@ -4,7 +4,7 @@ import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
 import type { Retention } from '../registry/parts.ts'
 import { localRegistry, type Registry } from '../registry/registry.ts'
 import type { UploadWriters } from '../registry/upload-writers.ts'
-import type { Stores } from '../stores/data-folder.ts'
+import type { ThreadStores } from '../stores/stores.ts'
 import type { CurrentConfig } from './current-config.ts'
 
 const GARBAGE_MS = 60_000
@@ -23,11 +23,12 @@ export interface ThreadRegistryOptions {
 
 /** Makes the registry of a thread on top of its stores. */
 export function threadRegistry(
-  stores: Stores,
+  { metadata, blobs }: Pick<ThreadStores, 'metadata' | 'blobs'>,
   { current, log, holder = '', losses, writers }: ThreadRegistryOptions,
 ): Registry {
   return localRegistry({
-    ...stores,
+    metadata,
+    blobs,
     losses,
     onLost: logLosses(log),
     retention: retentionOf(current),

@@ -20,14 +20,14 @@ const HANG = { timeout: 60_000 }
 async function startWorkers(t: TestContext, count: number): Promise<{ pool: WorkerPool; port: number }> {
   const config = parseConfig({ ...DEFAULTS, listen: '127.0.0.1:0', data: await temporaryFolder(t) })
   const listener = await openListener({ host: '127.0.0.1', port: 0 })
-  const folder = await openDataFolder(join(config.data, 'data'))
+  const stores = await openDataFolder(join(config.data, 'data'))
   const log = pino({ level: 'silent' })
   const logOutput = new LogOutput(2)
   const losses = new LossCounters()
   const nothing = async () => {}
   const health = new HealthMonitor({ blobs: nothing, writes: nothing }, log)
   const pool = await WorkerPool.start(
-    { config, folder, losses, health, log, logOutput, tls: undefined },
+    { config, stores, losses, health, log, logOutput, tls: undefined },
     count,
   )
   listener.deliverTo((connection) => pool.take(connection))
@@ -35,7 +35,7 @@ async function startWorkers(t: TestContext, count: number): Promise<{ pool: Work
     listener.close()
     pool.cut()
     await pool.close()
-    await folder.close()
+    await stores.close()
   })
   return { pool, port: listener.addresses[0]?.port ?? 0 }
 }

@@ -7,7 +7,7 @@ import type { TlsFiles } from '../http/node.ts'
 import { adoptableDescriptor } from '../http/unix-connection.ts'
 import type { LossCounters } from '../registry/blob-presence.ts'
 import { forgetWriters, type SharedWriters } from '../registry/upload-writers.ts'
-import type { DataFolder } from '../stores/data-folder.ts'
+import type { SharedStores, Stores } from '../stores/stores.ts'
 import type { HealthMonitor } from './health.ts'
 import type { LogOutput } from './log-output.ts'
 import type { OrderToAll, WorkerData, WorkerNews, WorkerOrder, WorkerReport } from './worker-thread.ts'
@@ -16,10 +16,13 @@ const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5_000
 const GOOD_AGE_MS = 60_000
 
+/** Stores that other threads can use. */
+export type ShareableStores = Pick<Stores, 'releaseLeases'> & { share(): SharedStores }
+
 /** What all workers of a server have in common. */
 export interface WorkerContext {
   config: Config
-  folder: DataFolder
+  stores: ShareableStores
   health: HealthMonitor
   losses: LossCounters
   log: Logger
@@ -134,14 +137,14 @@ export class WorkerSlot {
   }
 
   #startWorker(holder: string): Worker {
-    const { config, folder, losses, tls } = this.#context
-    const shared = folder.share()
+    const { config, stores, losses, tls } = this.#context
+    const { handle, transfer } = stores.share()
     const logOutput = this.#context.logOutput.share()
     // A worker that died can no longer subtract the connections that ended with it.
     this.#connections = countOfConnections()
     const workerData: WorkerData = {
       config,
-      folder: shared,
+      stores: handle,
       holder,
       losses: losses.memory,
       ...this.#inPool,
@@ -151,7 +154,7 @@ export class WorkerSlot {
     }
     this.#worker = new Worker(new URL('./worker-thread.ts', import.meta.url), {
       workerData,
-      transferList: [shared.metadata.writers, logOutput.port],
+      transferList: [...transfer, logOutput.port],
     })
     return this.#worker
   }
@@ -172,10 +175,10 @@ export class WorkerSlot {
     this.#worker = undefined
     this.#answers = false
     if (!answered || this.#closing) return
-    const { log, folder } = this.#context
+    const { log, stores } = this.#context
     log.error({ error: cause }, 'a worker thread died; starting another one')
-    await folder.metadata
-      .commit([{ type: 'releaseLeases', holder }])
+    await stores
+      .releaseLeases(holder)
       .catch((error: unknown) =>
         log.error(
           { error },

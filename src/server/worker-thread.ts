@@ -5,8 +5,8 @@ import type { TlsFiles } from '../http/node.ts'
 import { openAdoption } from '../http/unix-connection.ts'
 import { LossCounters } from '../registry/blob-presence.ts'
 import { type SharedWriters, UploadWriters } from '../registry/upload-writers.ts'
-import { DiskGate } from '../storage/disk-gate.ts'
-import { joinDataFolder, type SharedFolder } from '../stores/data-folder.ts'
+import { joinStores } from '../stores/open-stores.ts'
+import type { StoresHandle } from '../stores/stores.ts'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
 import { CurrentConfig } from './current-config.ts'
 import type { Health } from './health.ts'
@@ -18,7 +18,7 @@ import { threadRegistry } from './thread-registry.ts'
 /** What a worker is started with. */
 export interface WorkerData {
   config: Config
-  folder: SharedFolder
+  stores: StoresHandle
   /** The prefix of its lease tokens. */
   holder: string
   /** The memory of {@link LossCounters}. */
@@ -61,13 +61,23 @@ export interface WorkerNews {
 /** A later message of a worker: that it adopted a connection, that it still answers, or a question about the state of the storage. */
 export type WorkerReport = { adopted: number } | 'answers' | 'health'
 
-const { config, folder, holder, losses, writers, slot, tls, logOutput, loggedHosts, connections } =
-  workerData as WorkerData
+const {
+  config,
+  stores: handle,
+  holder,
+  losses,
+  writers,
+  slot,
+  tls,
+  logOutput,
+  loggedHosts,
+  connections,
+} = workerData as WorkerData
 writeCompiledCodeSoon()
 const current = new CurrentConfig(config)
 const log = createLog(config, threadOutput(logOutput))
 logWarnings(log)
-const stores = joinDataFolder(folder, new DiskGate(config.workers))
+const stores = joinStores(handle, { threads: config.workers, log })
 const registry = threadRegistry(stores, {
   current,
   log,
@@ -77,7 +87,7 @@ const registry = threadRegistry(stores, {
 })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await openRequestServer(
-  { current, registry, log, gate: stores.gate, checkHealth, threads: config.workers, loggedHosts },
+  { current, registry, log, stores, checkHealth, threads: config.workers, loggedHosts },
   tls,
 )
 const adopt = await openAdoption()

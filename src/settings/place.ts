@@ -1,8 +1,13 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Form, InvalidValue } from './form.ts'
 
 /** How many bytes the path of a Unix socket may have; the limit of the system's address. */
 export const MAX_SOCKET_PATH = 107
+
+/** The admin socket of a server, unless `--admin-socket` names another one. @param data the path of its data folder */
+export function adminSocketIn(data: string): string {
+  return join(data, 'admin.sock')
+}
 
 const UNIX = 'unix:'
 

@@ -1,5 +1,3 @@
-/** A disk counts as stalled if it has pending operations and has finished none for this long, in milliseconds. */
-export const STALL_MS = 10_000
 /**
  * How many reads, and how many writes, all threads of a process may have waiting for the disk at a time. Each thread may have at least one
  * of each; see server/thread-pool.ts.
@@ -8,7 +6,7 @@ const SLOTS_OF_ALL = 16
 
 /**
  * The operations of one thread that wait for the disk. Only a limited number runs at a time, so that operations that hang leave the rest of
- * the thread pool to others. It also detects a stalled disk.
+ * the thread pool to others. It also measures how long the disk has stalled.
  */
 export class DiskGate {
   readonly #reads: Queue
@@ -22,9 +20,9 @@ export class DiskGate {
     this.#writes = new Queue(slots)
   }
 
-  /** Whether the disk has not finished any read, any write or any commit for ten seconds, while some were pending. */
-  get isStalled(): boolean {
-    return this.#writes.isStalled || this.#commits.isStalled || this.#reads.isStalled
+  /** For how many milliseconds the disk has not finished any read, any write or any commit, while some were pending. */
+  get stalledMs(): number {
+    return Math.max(this.#writes.stalledMs, this.#commits.stalledMs, this.#reads.stalledMs)
   }
 
   /** Runs a read when it is its turn. */
@@ -54,10 +52,10 @@ class Queue {
     this.#left = slots
   }
 
-  get isStalled(): boolean {
+  get stalledMs(): number {
     // The first one is the oldest.
     const [oldest] = this.#running
-    return oldest !== undefined && performance.now() - Math.max(oldest.since, this.#finished) >= STALL_MS
+    return oldest === undefined ? 0 : performance.now() - Math.max(oldest.since, this.#finished)
   }
 
   async run<T>(operation: () => Promise<T>): Promise<T> {

@@ -1,91 +1,80 @@
 import { createHash } from 'node:crypto'
-import { access, stat } from 'node:fs/promises'
+import { access, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { FileLockedError, lockFile } from '../file-lock.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
-import { FolderInUseError, lockFolder } from '../metadata/sqlite/folder-lock.ts'
 import { JournalDamagedError } from '../metadata/sqlite/journal.ts'
 import { NewerDataError } from '../metadata/sqlite/migrations.ts'
-import { DatabaseDamagedError, findProblem } from '../metadata/sqlite/soundness.ts'
+import { DatabaseDamagedError } from '../metadata/sqlite/soundness.ts'
 import { primaryCode, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB } from '../metadata/sqlite/sqlite-error.ts'
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from '../metadata/sqlite/store.ts'
+import { WRITER_STOPPED } from '../metadata/sqlite/writer-client.ts'
 import { type BlobFolder, isMarked, markOf } from '../storage/blob-folder.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import { DiskGate } from '../storage/disk-gate.ts'
 import { blobStoreAt, fileSystemBlobStore } from '../storage/file-system.ts'
 import { makeFolder } from '../storage/folder.ts'
 import { exposedFiles, ForeignFileError, hideFromOthers, refuseForeignFiles } from './folder-access.ts'
+import { type CheckedAtStart, checkInBackground } from './folder-check.ts'
+import {
+  STALL_MS,
+  type Stores,
+  StoresError,
+  type StoresHandle,
+  type StoresLog,
+  type ThreadStores,
+} from './stores.ts'
 
 /** A data folder can't be used. The message gives the reason in one line. Nothing in the folder was changed. */
-export class DataFolderError extends Error {
+export class DataFolderError extends StoresError {
   override readonly name = 'DataFolderError'
 }
 
-/** Both stores of a data folder. */
-export interface Stores {
-  /** Where this thread waits for the disk. */
-  gate: DiskGate
-  metadata: MetadataStore
-  blobs: BlobStore
-  close(): Promise<void>
-}
+const KIND = 'data folder'
 
-/** A data folder that only this process uses. */
-export interface DataFolder extends Stores {
-  /** Gives access to one other thread of this process, which must close its stores before this folder is closed. */
-  share(): SharedFolder
-  /** Whether the folder of blobs existed at the start. If it is not mounted, the server waits for it and makes nothing in its place. */
-  readonly hasBlobs: boolean
-  /** The mark that identifies the folder of blobs; see storage/blob-folder.ts. */
-  readonly blobsMark: string
-  /**
-   * Continues the check of the database if the start had no time for all of it, and looks for the files of blobs. If the last run did not
-   * end in good order, it looks for the files of all blobs, otherwise only of the first few thousand.
-   *
-   * @returns the problems that were found; if the signal is aborted, only those found until then
-   */
-  check(signal: AbortSignal): Promise<FolderFindings>
-  /** Files that other users could read until now, for example in a folder that was not made by Stowage. */
-  readonly hidden: readonly string[]
-}
-
-/** What {@link DataFolder.check} found. */
-export interface FolderFindings {
-  /** The problem of the database; undefined if there is none. */
-  problem: string | undefined
-  /** How many blobs have lost their files. */
-  lost: number
-}
-
-/** What another thread needs to use a data folder; `metadata.writers` must be transferred to it. */
-export interface SharedFolder {
+/** What another thread needs to use a data folder. */
+export interface SharedFolder extends StoresHandle {
+  kind: typeof KIND
   path: string
   /** Of the folder of blobs. */
   identity: string
   metadata: SharedMetadata
+  checked: CheckedAtStart
 }
+
+/** Whether a handle is one of this implementation. */
+export function isSharedFolder(handle: StoresHandle): handle is SharedFolder {
+  return handle.kind === KIND
+}
+
+const SILENT: StoresLog = { warn() {}, error() {} }
+
+const BLOBS_ABSENT =
+  'the blob folder contains none of its blobs; is its disk mounted? Requests for blobs get 503 until the files are back. If they are permanently lost, create the folder "mark" and restart'
 
 /**
  * Opens a data folder with `lock.sqlite`, `metadata.sqlite` and `blobs/`, and creates it if it is absent. It is checked before anything is
- * changed: a start that is refused leaves it as it was.
+ * changed: a start that is refused leaves it as it was. If the thread that writes the metadata dies, another one takes over automatically.
  *
- * @param onWriterDeath called if the thread that writes the metadata died; another thread takes over automatically
  * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
  */
-export async function openDataFolder(
-  path: string,
-  onWriterDeath: (error: unknown) => void = () => {},
-): Promise<DataFolder> {
+export async function openDataFolder(path: string, log: StoresLog = SILENT): Promise<Required<Stores>> {
   await refuseUnfinished(path)
   try {
     // Other users must not read its content, such as the key that authenticates uploads.
     await refuseForeignFiles(path)
     const exposed = await exposedFiles(path)
     await makeFolder(path, 0o700)
-    const lock = lockFolder(lockOf(path))
+    const lock = lockFile(lockOf(path))
     try {
-      const opened = await openLocked(path, onWriterDeath, lock.release)
+      const opened = await openLocked(path, log, lock.release)
       await hideFromOthers(path)
-      return { ...opened, hidden: exposed }
+      if (exposed.length > 0)
+        log.warn(
+          { files: exposed },
+          'these files were readable by other users; their permissions have been fixed',
+        )
+      return opened
     } catch (error) {
       lock.release()
       throw error
@@ -95,16 +84,33 @@ export async function openDataFolder(
   }
 }
 
-/** The stores of a folder that another thread opened. @param gate where this thread waits for the disk */
+/** The stores of a folder that another thread opened. @param threads how many threads wait for the same disk */
 export function joinDataFolder(
-  { path, identity, metadata: shared }: SharedFolder,
-  gate: DiskGate = new DiskGate(),
-): Stores {
-  const metadata = sharedMetadata(shared)
+  { path, identity, metadata: shared, checked }: SharedFolder,
+  { threads, log }: { threads: number; log: StoresLog },
+): ThreadStores {
+  const gate = new DiskGate(threads)
+  const blobs = blobStoreAt({ root: blobsOf(path), identity, gate })
+  return threadStores({ path, gate, metadata: sharedMetadata(shared), blobs, checked, log })
+}
+
+/** What the stores of a thread are made of. */
+interface FolderParts {
+  path: string
+  gate: DiskGate
+  metadata: MetadataStore
+  blobs: BlobStore
+  checked: CheckedAtStart
+  log: StoresLog
+}
+
+function threadStores({ path, gate, metadata, blobs, checked, log }: FolderParts): ThreadStores {
   return {
-    gate,
     metadata: throughGate(metadata, gate),
-    blobs: blobStoreAt({ root: blobsOf(path), identity, gate }),
+    blobs,
+    isStalled: () => gate.stalledMs >= STALL_MS,
+    check: (signal) =>
+      checkInBackground({ database: databaseOf(path), metadata, blobs, checked }, log, signal),
     close: () => metadata.close(),
   }
 }
@@ -123,7 +129,7 @@ export function databaseOf(path: string): string {
   return join(path, 'metadata.sqlite')
 }
 
-/** The file whose lock claims a data folder; see {@link lockFolder}. */
+/** The file whose lock claims a data folder; see {@link lockFile}. */
 export function lockOf(path: string): string {
   return join(path, 'lock.sqlite')
 }
@@ -145,62 +151,54 @@ export async function folderIdentity(path: string): Promise<string> {
   return `${dev}:${ino}`
 }
 
-async function openLocked(
-  path: string,
-  onWriterDeath: (error: unknown) => void,
-  release: () => void,
-): Promise<Omit<DataFolder, 'hidden'>> {
-  const metadata = await sqliteMetadata({ path: databaseOf(path), onWriterDeath })
-  const identity = identityOf(metadata.secret)
+async function openLocked(path: string, log: StoresLog, release: () => void): Promise<Required<Stores>> {
+  const metadata = await sqliteMetadata({
+    path: databaseOf(path),
+    onWriterDeath: (error) => log.error({ error }, 'the metadata writer died; starting another one'),
+  })
+  const place = { root: blobsOf(path), identity: identityOf(metadata.secret) }
   const gate = new DiskGate()
-  const { blobs, hasBlobs } = await openBlobs(metadata, { root: blobsOf(path), identity, gate }).catch(
-    async (error: unknown) => {
-      await metadata.close()
-      throw error
-    },
-  )
+  const { blobs, hasBlobs } = await openBlobs(metadata, { ...place, gate }).catch(async (error: unknown) => {
+    await metadata.close()
+    throw error
+  })
+  if (!hasBlobs) log.error({ mark: markOf(place) }, BLOBS_ABSENT)
+  const checked: CheckedAtStart = { soundness: metadata.soundness, hasBlobs }
+  const stores = threadStores({ path, gate, metadata, blobs, checked, log })
   return {
-    gate,
-    metadata: throughGate(metadata, gate),
-    blobs,
-    hasBlobs,
-    blobsMark: markOf({ root: blobsOf(path), identity }),
-    share: () => ({ path, identity, metadata: metadata.share() }),
-    async check(signal) {
-      const { soundness } = metadata
-      const problem = soundness === 'in part' ? await findProblem(databaseOf(path), signal) : undefined
-      const pages = soundness === 'trusted' ? SAMPLE_PAGES : Number.POSITIVE_INFINITY
-      return { problem, lost: hasBlobs ? await countLost({ metadata, blobs }, pages, signal) : 0 }
+    ...stores,
+    share() {
+      const shared = metadata.share()
+      const handle: SharedFolder = {
+        kind: KIND,
+        path,
+        identity: place.identity,
+        metadata: shared,
+        checked,
+      }
+      return { handle, transfer: [shared.writers] }
+    },
+    answers: () => writerAnswers(metadata),
+    async releaseLeases(holder) {
+      await stores.metadata.commit([{ type: 'releaseLeases', holder }])
+    },
+    identity: () => folderIdentity(path),
+    async availableBytes() {
+      const { bavail, bsize } = await statfs(path)
+      return bavail * bsize
     },
     async close() {
-      await metadata.close()
+      await stores.close()
       release()
     },
   }
 }
 
-/**
- * Checks the file of each blob. If a file is missing, the blob may have been deleted or pushed again in the meantime, so its key is looked
- * up again.
- */
-async function countLost(
-  { metadata, blobs }: Pick<Stores, 'metadata' | 'blobs'>,
-  pages: number,
-  signal: AbortSignal,
-): Promise<number> {
-  let lost = 0
-  for (let page = 0, after: number | undefined = 0; page < pages && after !== undefined; page++) {
-    const { stored, next } = await metadata.contents.listStored(after, SAMPLE_PAGE_SIZE)
-    for (const { key, size, digest } of stored) {
-      if (signal.aborted) return lost
-      const found = await blobs.size(key)
-      if (found !== undefined && found >= size) continue
-      const [again] = await metadata.contents.stored([digest])
-      if (again?.key === key) lost++
-    }
-    after = next
-  }
-  return lost
+/** A commit that the store refuses, for example on a full disk, is an answer too: a new process could not do better. */
+async function writerAnswers(metadata: MetadataStore): Promise<void> {
+  await metadata.commit([]).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === WRITER_STOPPED) throw error
+  })
 }
 
 /** The identity of a folder of blobs. It is derived from the secret of the database, which binds the two to each other. */
@@ -264,7 +262,8 @@ export function unusable(path: string, cause: unknown): DataFolderError {
 
 /** Why a data folder cannot be used, as part of a one-line message. */
 export function describeProblem(error: unknown): string {
-  if (error instanceof FolderInUseError || error instanceof ForeignFileError) return error.message
+  if (error instanceof FileLockedError) return 'another server is using it, or a backup of it is being made'
+  if (error instanceof ForeignFileError) return error.message
   if (error instanceof NewerDataError) return `it was written by a newer version: ${error.message}`
   const { code, message } = error as NodeJS.ErrnoException
   const result = primaryCode(error)
