@@ -36,9 +36,15 @@ export type Route = { [Id in RouteId]: { id: Id; params: RouteParams<Id> } }[Rou
 
 interface Template {
   id: RouteId
-  before: readonly string[]
+  before: readonly SegmentPattern[]
   hasName: boolean
-  after: readonly string[]
+  after: readonly SegmentPattern[]
+}
+
+/** A segment that is fixed, or a fixed prefix and a parameter. */
+interface SegmentPattern {
+  prefix: string
+  parameter: string | undefined
 }
 
 const TEMPLATES = (Object.keys(ROUTES) as RouteId[]).map(compile)
@@ -46,8 +52,14 @@ const TEMPLATES = (Object.keys(ROUTES) as RouteId[]).map(compile)
 function compile(id: RouteId): Template {
   const segments = splitPath(ROUTES[id])
   const at = segments.indexOf(':name')
-  if (at === -1) return { id, before: segments, hasName: false, after: [] }
-  return { id, before: segments.slice(0, at), hasName: true, after: segments.slice(at + 1) }
+  if (at === -1) return { id, before: segments.map(compileSegment), hasName: false, after: [] }
+  const before = segments.slice(0, at).map(compileSegment)
+  return { id, before, hasName: true, after: segments.slice(at + 1).map(compileSegment) }
+}
+
+function compileSegment(segment: string): SegmentPattern {
+  const [prefix = '', parameter] = segment.split(':')
+  return { prefix, parameter }
 }
 
 function splitPath(path: string): string[] {
@@ -100,44 +112,65 @@ function decodeSegment(segment: string): string {
   return decoded.includes('/') ? segment : decoded
 }
 
+/** Every request is matched with several templates, so nothing is allocated before one of them matches. */
 function match(template: Template, { raw, decoded }: Segments): Record<string, string> | undefined {
   const { before, hasName, after } = template
-  const nameLength = raw.length - before.length - after.length
-  if (hasName ? nameLength < 1 : nameLength !== 0) return undefined
+  const nameEnd = decoded.length - after.length
+  if (hasName ? nameEnd <= before.length : nameEnd !== before.length) return undefined
+  if (!isMatch(before, decoded, 0) || !isMatch(after, decoded, nameEnd)) return undefined
   const params: Record<string, string> = {}
-  const nameEnd = before.length + nameLength
-  if (!matchSegments(before, decoded.slice(0, before.length), params)) return undefined
-  if (!matchSegments(after, decoded.slice(nameEnd), params)) return undefined
-  if (hasName) params.name = decodeURIComponent(raw.slice(before.length, nameEnd).join('/'))
+  readParameters(before, decoded, 0, params)
+  readParameters(after, decoded, nameEnd, params)
+  if (hasName) {
+    const name = raw.slice(before.length, nameEnd).join('/')
+    params.name = raw === decoded ? name : decodeURIComponent(name)
+  }
   return params
 }
 
-function matchSegments(
-  patterns: readonly string[],
+function isMatch(patterns: readonly SegmentPattern[], segments: readonly string[], from: number): boolean {
+  let at = from
+  for (const { prefix, parameter } of patterns) {
+    const segment = segments[at++] ?? ''
+    if (parameter === undefined ? segment !== prefix : !isLonger(segment, prefix)) return false
+  }
+  return true
+}
+
+function isLonger(segment: string, prefix: string): boolean {
+  return segment.length > prefix.length && segment.startsWith(prefix)
+}
+
+function readParameters(
+  patterns: readonly SegmentPattern[],
   segments: readonly string[],
+  from: number,
   params: Record<string, string>,
-): boolean {
-  return patterns.every((pattern, index) => {
-    const segment = segments[index] ?? ''
-    const colon = pattern.indexOf(':')
-    if (colon === -1) return segment === pattern
-    const prefix = pattern.slice(0, colon)
-    if (!segment.startsWith(prefix) || segment.length === prefix.length) return false
-    params[pattern.slice(colon + 1)] = segment.slice(prefix.length)
-    return true
-  })
+): void {
+  let at = from
+  for (const { prefix, parameter } of patterns) {
+    const segment = segments[at++] ?? ''
+    if (parameter !== undefined) params[parameter] = segment.slice(prefix.length)
+  }
 }
 
 /** Writes the path of an endpoint: the inverse of {@link parseRoute} for parameters that passed their parsers. */
 export function formatRoute<Id extends RouteId>(id: Id, params: RouteParams<Id>): string {
-  return fill(ROUTES[id], params)
+  return fill(PIECES[id], params)
 }
 
 /** Writes the path that a route was read from, with its slashes decoded. */
 export function formatPath({ id, params }: Route): string {
-  return fill(ROUTES[id], params)
+  return fill(PIECES[id], params)
 }
 
-function fill(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(/:([a-z]+)/g, (_, name: string) => values[name] ?? '')
+/** The endpoints' paths, divided at their parameters: fixed text and names of parameters by turns. */
+const PIECES = Object.fromEntries(
+  Object.entries(ROUTES).map(([id, template]) => [id, template.split(/:([a-z]+)/)]),
+) as unknown as Record<RouteId, readonly string[]>
+
+function fill(pieces: readonly string[], values: Readonly<Record<string, string>>): string {
+  let path = ''
+  for (const [index, piece] of pieces.entries()) path += index % 2 === 0 ? piece : (values[piece] ?? '')
+  return path
 }
