@@ -1,7 +1,7 @@
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
-import { createHasher } from './hasher.ts'
+import { hashOf } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
 import {
   claimUpload,
@@ -87,7 +87,7 @@ async function contentWith(
   return { ...received, offset: size, content: await copyUpload(parts, upload, { ...content, range, lease }) }
 }
 
-/** The digest of the received bytes from an offset on, read again from where they are stored. */
+/** The digest of the received bytes from an offset on, in memory or read again from where they are stored. */
 async function digestOf(
   parts: RegistryParts,
   { content, offset }: Received,
@@ -95,11 +95,8 @@ async function digestOf(
   start = 0,
 ): Promise<Digest> {
   const algorithm = hashAlgorithmOf(wanted)
-  if (content.key === undefined) {
-    const hasher = await createHasher([algorithm])
-    hasher.update(content.bytes.subarray(start))
-    return formatDigest(algorithm, hasher.digests()[algorithm] ?? '')
-  }
+  if (content.key === undefined)
+    return formatDigest(algorithm, await hashOf(algorithm, content.bytes.subarray(start)))
   const range: ByteRange = { start, end: offset - 1 }
   return formatDigest(
     algorithm,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash as hashAtOnce } from 'node:crypto'
 import type { IHasher } from 'hash-wasm'
 import type { HashAlgorithm } from '../oci/digest.ts'
 
@@ -28,6 +28,14 @@ export async function createHasher(algorithms: Iterable<HashAlgorithm>): Promise
     },
     digests: () => Object.fromEntries([...running].map(([algorithm, hash]) => [algorithm, hash.current()])),
   }
+}
+
+/** The hash of bytes, in hexadecimal. This costs half as much as a {@link Hasher}. */
+export async function hashOf(algorithm: HashAlgorithm, bytes: Uint8Array): Promise<string> {
+  if (algorithm !== 'blake3') return hashAtOnce(algorithm, bytes)
+  const hash = await blake3()
+  hash.update(bytes)
+  return hash.current()
 }
 
 function native(algorithm: 'sha256' | 'sha512'): RunningHash {

@@ -6,7 +6,7 @@ import { type Edge, MAX_MANIFEST_SIZE, type Manifest, parseManifest } from '../o
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import { TextError } from '../oci/text-error.ts'
 import { findLost } from './blobs.ts'
-import { createHasher } from './hasher.ts'
+import { hashOf } from './hasher.ts'
 import { readImageConfig } from './image-config.ts'
 import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
@@ -110,9 +110,7 @@ function shownOf(digests: readonly Digest[]): { digest: Digest }[] {
 
 async function verifiedDigest(bytes: Uint8Array, wanted: Digest | undefined): Promise<Digest> {
   const algorithm = wanted === undefined ? 'sha256' : hashAlgorithmOf(wanted)
-  const hasher = await createHasher([algorithm])
-  hasher.update(bytes)
-  const found = formatDigest(algorithm, hasher.digests()[algorithm] ?? '')
+  const found = formatDigest(algorithm, await hashOf(algorithm, bytes))
   if (wanted === undefined || wanted === found) return found
   throw new RegistryError('DIGEST_INVALID', {
     message: 'digest does not match the manifest',

@@ -55,18 +55,21 @@ export async function receive(
   { body, from, algorithms, running }: Arrival,
 ): Promise<Received> {
   const { content, offset, digests } = startOf(upload, from)
-  const hasher = content.bytes === undefined ? running : await freshHasher(content.bytes, algorithms)
-  const source = new UploadBody(body, hasher, upload.writer)
   if (content.bytes !== undefined) {
-    const small = await receiveSmall(parts, upload, source, { bytes: content.bytes, hasher })
+    const source = new UploadBody(body, upload.writer)
+    const small = await receiveSmall(parts, upload, source, content.bytes)
     if ('content' in small) return { ...small, start: offset }
+    const hasher = await createHasher(['sha256', ...algorithms])
+    for (const chunk of small.gathered) hasher.update(chunk)
+    source.hasher = hasher
     return await receiveLarge(parts, upload, source, { ...small, from, hasher })
   }
+  const source = new UploadBody(body, upload.writer, running)
   const first = await nextChunk(source, upload)
-  if (first !== undefined)
-    return await receiveLarge(parts, upload, source, { gathered: [first], claim: upload.claim, from, hasher })
   const { claim } = upload
-  return { start: offset, offset, content, claim, digests, hasher, ...interruption(source) }
+  if (first === undefined)
+    return { start: offset, offset, content, claim, digests, hasher: running, ...interruption(source) }
+  return await receiveLarge(parts, upload, source, { gathered: [first], claim, from, hasher: running })
 }
 
 /** The next chunk, after everything before it was recorded. */
@@ -82,30 +85,28 @@ function interruption(source: UploadBody): { interrupted?: { error: unknown } } 
   return source.interrupted ? { interrupted: source.interrupted } : {}
 }
 
-async function freshHasher(bytes: Uint8Array, algorithms: readonly HashAlgorithm[]): Promise<Hasher> {
-  const hasher = await createHasher(['sha256', ...algorithms])
-  hasher.update(bytes)
-  return hasher
-}
-
 interface Gathered {
   gathered: Uint8Array[]
   claim: UploadClaim
 }
 
-/** Gathers a body that begins in the row. @returns the whole body if it stays small, else the bytes so far */
+/**
+ * Gathers a body that begins in the row. It is not hashed on the way, since hashing the whole of it at the end costs less.
+ *
+ * @returns the whole body if it stays small, else the bytes so far
+ */
 async function receiveSmall(
   parts: RegistryParts,
   upload: Upload,
   source: UploadBody,
-  { bytes, hasher }: { bytes: Uint8Array; hasher: Hasher | undefined },
+  bytes: Uint8Array,
 ): Promise<Omit<Received, 'start'> | Gathered> {
   const gathered = [bytes]
   let size = bytes.length
   let { claim } = upload
   const now = (): Omit<Received, 'start'> => {
     const content = { bytes: concat(gathered) }
-    return { offset: size, content, claim, digests: hasher?.digests() ?? {}, hasher, ...interruption(source) }
+    return { offset: size, content, claim, digests: {}, hasher: undefined, ...interruption(source) }
   }
   while (size <= MAX_SMALL_CONTENT) {
     const chunk = await source.next()

@@ -4,22 +4,23 @@ import type { Hasher } from './hasher.ts'
 import { takenOver, type UploadWriter } from './upload-writers.ts'
 
 /**
- * The body of a request, received in parts: each part continues where the last one ended. It is hashed as it is received. It ends early if
- * it breaks off, or if a newer request wants the upload.
+ * The body of a request, received in parts: each part continues where the last one ended. It ends early if it breaks off, or if a newer
+ * request wants the upload.
  */
 export class UploadBody {
   readonly #chunks: AsyncIterator<Uint8Array>
-  readonly #hasher: Hasher | undefined
   readonly #writer: UploadWriter
+  /** Receives each chunk from now on. */
+  hasher: Hasher | undefined
   /** The chunk that was requested and has not arrived yet. */
   #next: Promise<IteratorResult<Uint8Array>> | undefined
   ended = false
   interrupted: { error: unknown } | undefined
 
-  constructor(body: AsyncIterable<Uint8Array>, hasher: Hasher | undefined, writer: UploadWriter) {
+  constructor(body: AsyncIterable<Uint8Array>, writer: UploadWriter, hasher?: Hasher) {
     this.#chunks = body[Symbol.asyncIterator]()
-    this.#hasher = hasher
     this.#writer = writer
+    this.hasher = hasher
   }
 
   /** The next chunk; undefined at the end, including an early end; `record` if the bytes so far must be recorded first. */
@@ -33,7 +34,7 @@ export class UploadBody {
       if (next === 'asked') return await this.next()
       this.#next = undefined
       if (next.done) return this.#end()
-      this.#hasher?.update(next.value)
+      this.hasher?.update(next.value)
       return next.value
     } catch (error) {
       return this.#end({ error })
