@@ -31,6 +31,11 @@ export class MemoryShare {
     await this.#memory.take(this, bytes)
   }
 
+  /** Holds additional bytes if there is room for them now. @returns whether there was */
+  takeNow(bytes: number): boolean {
+    return this.#memory.takeNow(this, bytes)
+  }
+
   /** Holds additional bytes that are already in memory, even beyond the limit. */
   add(bytes: number): void {
     this.#memory.hold(this, bytes)
@@ -90,10 +95,16 @@ export class BodyMemory {
     this.#bytes += bytes
   }
 
+  /** See {@link MemoryShare.takeNow}. */
+  takeNow(share: MemoryShare, bytes: number): boolean {
+    if (this.#waiting.size > 0 || !this.#hasRoomFor(bytes)) return false
+    this.hold(share, bytes)
+    return true
+  }
+
   /** See {@link MemoryShare.take}. */
   async take(share: MemoryShare, bytes: number): Promise<void> {
-    if (this.#waiting.size === 0 && this.#hasRoomFor(bytes)) return this.hold(share, bytes)
-    if (share.isGivenBack) return
+    if (this.takeNow(share, bytes) || share.isGivenBack) return
     this.#shares.add(share)
     share.isWaiting = true
     await new Promise<void>((go) => {

@@ -127,7 +127,7 @@ export class RequestChunks implements AsyncIterable<Uint8Array> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    this.#chunks ??= this.#read()
+    this.#chunks ??= this.#isCancelled ? none() : this.#read()
     return this.#chunks
   }
 
@@ -137,13 +137,18 @@ export class RequestChunks implements AsyncIterable<Uint8Array> {
     void this.#chunks?.return(undefined)
   }
 
-  async *#read(): AsyncGenerator<Uint8Array> {
-    if (this.#isCancelled) return
-    const askToContinue = () => {
-      this.#isWanted = true
-      this.#askToContinue()
-    }
-    if (this.#body === undefined) askToContinue()
-    else yield* this.#body.chunks(askToContinue, this.#watch)
+  #read(): AsyncGenerator<Uint8Array> {
+    const body = this.#body
+    return body === undefined ? none(() => this.#start()) : body.chunks(() => this.#start(), this.#watch)
   }
+
+  #start(): void {
+    this.#isWanted = true
+    this.#askToContinue()
+  }
+}
+
+/** A body without bytes. */
+async function* none(start = () => {}): AsyncGenerator<Uint8Array> {
+  start()
 }

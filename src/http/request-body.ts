@@ -50,7 +50,10 @@ export class RequestBody {
       .on('data', (piece: Buffer) => this.#receive(piece))
       .once('end', () => this.#finish({}))
       .once('error', (error) => this.#finish({ error }))
-      .once('close', () => this.#finish({ error: new Error('the connection closed') }))
+      // This happens to each request, nearly always after its end.
+      .once('close', () => {
+        if (this.#end === undefined) this.#finish({ error: new Error('the connection closed') })
+      })
   }
 
   /** Counts the whole body as held in memory, for readers that do not write it as it arrives. */
@@ -82,7 +85,8 @@ export class RequestBody {
       while (!this.#isDraining) {
         const piece = this.#next()
         if (piece !== undefined) {
-          await this.#keep(piece.length)
+          const more = this.#keptOf(piece)
+          if (more > 0 && !this.#memory.takeNow(more)) await this.#memory.take(more)
           yield piece
         } else if (this.#end === undefined) {
           stopWatching ??= this.#watchBy(watch)
@@ -194,11 +198,11 @@ export class RequestBody {
     })
   }
 
-  async #keep(bytes: number): Promise<void> {
-    const more = Math.min(bytes, this.#maxKept - this.#kept)
-    if (more <= 0) return
+  /** How many more bytes the reader keeps in memory once it has a piece. */
+  #keptOf({ length }: Uint8Array): number {
+    const more = Math.min(length, this.#maxKept - this.#kept)
     this.#kept += more
-    await this.#memory.take(more)
+    return more
   }
 
   #arrival(): Promise<void> {
