@@ -2,8 +2,14 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { Command, Commands, Outcome } from './command.ts'
 
-/** A part of the store that readers cache in memory: the content of a repository, or the data of a digest in all repositories. */
-export type Part = RepositoryName | Digest
+/** Which repositories are being deleted, or were. */
+export const DELETIONS = '*deletions'
+
+/**
+ * A part of the store that readers cache in memory: the content of a repository, the data of a digest in all repositories, or the
+ * deletions of repositories.
+ */
+export type Part = RepositoryName | Digest | typeof DELETIONS
 
 type PartsOf<Type extends keyof Commands> = (
   command: Commands[Type]['command'],
@@ -11,8 +17,7 @@ type PartsOf<Type extends keyof Commands> = (
 ) => readonly Part[]
 
 /**
- * Readers cache nothing that these commands change: uploads, the change log, counts, pulls, garbage, jobs, and rows that no answer takes
- * into account.
+ * Readers cache nothing that these commands change: uploads, counts, pulls, garbage, jobs, and rows that no answer takes into account.
  */
 const nothing = (): readonly Part[] => []
 
@@ -52,8 +57,8 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
   setTag: repositoryIf('set'),
   deleteTag: repositoryIf('deleted'),
   dropDoomedTags: nothing,
-  deleteRepository: repositoryIf('deleted'),
-  dropDeletedRepositories: nothing,
+  deleteRepository: ({ repository }, { result }) => (result === 'deleted' ? [repository, DELETIONS] : []),
+  dropDeletedRepositories: (_, { more }) => (more ? [DELETIONS] : []),
   openUpload: nothing,
   saveUpload: nothing,
   revertUpload: nothing,
@@ -66,7 +71,8 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
   endUpload: nothing,
   discardKey: nothing,
   expireUploads: nothing,
-  pruneChanges: nothing,
+  // The record of a deletion goes with the last change of its repository.
+  pruneChanges: (_, { count }) => (count > 0 ? [DELETIONS] : []),
   saveCounts: nothing,
   forgetGarbage: nothing,
   reserveProbe: nothing,

@@ -23,13 +23,14 @@ import { sqliteMetadata } from './store.ts'
 /** A store, and what takes a tag from its database behind its back: only what is remembered still answers with it. */
 async function storeWithThief(
   t: TestContext,
-): Promise<{ store: MetadataStore; steal: (tag: string) => void }> {
+): Promise<{ store: MetadataStore; steal: (tag: string) => void; run: (sql: string) => void }> {
   const path = join(await temporaryFolder(t), 'metadata.sqlite')
   const store = await sqliteMetadata({ path })
   t.after(() => store.close())
   const database = new DatabaseSync(path)
   t.after(() => database.close())
-  return { store, steal: (tag) => database.prepare('DELETE FROM tags WHERE name = ?').run(tag) }
+  const steal = (tag: string) => void database.prepare('DELETE FROM tags WHERE name = ?').run(tag)
+  return { store, steal, run: (sql) => database.exec(sql) }
 }
 
 /** What a sweep commits, at a time for which everything unused and deleted is old. */
@@ -124,4 +125,33 @@ test('a push that was refused leaves what was read in memory', async (t) => {
   assert.deepEqual(await commitOne(store, refused), { result: 'precondition-failed' })
   steal('v1')
   assert.equal(await tagged(store, repository, 'v1'), digest)
+})
+
+test('a deletion of a repository is seen at each of its steps, although it was asked for before', async (t) => {
+  const { store } = await storeWithThief(t)
+  const repository = newRepository()
+  const { manifest } = await push(store, { repository, tag: 'v1' })
+  const deletion = () => store.repositories.deletion(repository)
+  assert.equal(await deletion(), undefined)
+  await commitOne(store, { type: 'deleteRepository', repository, at: tick() })
+  assert.equal((await deletion())?.removed, 0)
+  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1, at: tick() })
+  assert.equal((await deletion())?.removed, 1)
+  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1000, at: tick() })
+  assert.ok((await deletion())?.finished)
+  await commitOne(store, { type: 'pruneChanges', before: tick(), limit: 1000, at: tick() })
+  assert.equal(await deletion(), undefined)
+  assert.equal(await store.manifests.find(repository, { digest: manifest }), undefined)
+})
+
+test('a push does not void what was read of the deletions of repositories', async (t) => {
+  const { store, run } = await storeWithThief(t)
+  const repository = newRepository()
+  await push(store, { repository, tag: 'v1' })
+  assert.equal(await store.repositories.deletion(repository), undefined)
+  await push(store, { repository, tag: 'v2' })
+  run(
+    `INSERT INTO deleted_repositories (id, name, deleted, pruned, removed) VALUES (900, '${repository}', 1, 0, 0)`,
+  )
+  assert.equal(await store.repositories.deletion(repository), undefined)
 })

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../../oci/digest.ts'
 import type { Reference } from '../../oci/reference.ts'
+import { DELETIONS } from '../touched-parts.ts'
 import { Memo } from './memo.ts'
 import type { Reads } from './reader.ts'
 import type { Versions } from './versions.ts'
@@ -19,6 +20,12 @@ export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): 
       ...repositories,
       exists: (name) =>
         memo.get(`repository ${name}`, [name], { read: () => repositories.exists(name), sizeOf: sizeOfRow }),
+      // Each part of a push asks for it, and a push changes the repository all the time, so this depends on something else.
+      deletion: (name) =>
+        memo.get(`deletion ${name}`, [DELETIONS], {
+          read: () => repositories.deletion(name),
+          sizeOf: sizeOfRow,
+        }),
     },
     tags: {
       ...tags,
