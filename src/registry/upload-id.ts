@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { HASH_ALGORITHMS, type HashAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
@@ -63,6 +63,17 @@ export function uploadIdsBefore(time: number): string {
 }
 
 function macOf(secret: Uint8Array, repository: RepositoryName, claims: Uint8Array): Buffer {
-  const mac = createHmac('sha256', secret).update(`upload\0${repository}\0`).update(claims)
+  const mac = createHmac('sha256', keyOf(secret)).update(`upload\0${repository}\0`).update(claims)
   return mac.digest().subarray(0, MAC_BYTES)
+}
+
+const keys = new WeakMap<Uint8Array, KeyObject>()
+
+/** Node would otherwise make a key from the secret for each MAC. */
+function keyOf(secret: Uint8Array): KeyObject {
+  const known = keys.get(secret)
+  if (known !== undefined) return known
+  const key = createSecretKey(secret)
+  keys.set(secret, key)
+  return key
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
 import type { Retention } from '../registry/parts.ts'
@@ -6,6 +5,7 @@ import { localRegistry, type Registry } from '../registry/registry.ts'
 import type { UploadWriters } from '../registry/upload-writers.ts'
 import type { ThreadStores } from '../stores/stores.ts'
 import type { CurrentConfig } from './current-config.ts'
+import { randomSource } from './random-bytes.ts'
 
 const GARBAGE_MS = 60_000
 
@@ -36,7 +36,7 @@ export function threadRegistry(
     ...(writers && { writers }),
     sparseIndexes: current.value.sparseIndexes,
     clock: Date.now,
-    random: randomBytes,
+    random: randomSource(),
   })
 }
 
