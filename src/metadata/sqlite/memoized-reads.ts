@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../../oci/digest.ts'
 import type { Reference } from '../../oci/reference.ts'
+import type { RepositoryReads } from '../repositories.ts'
 import { DELETIONS } from '../touched-parts.ts'
 import { Memo } from './memo.ts'
 import type { Reads } from './reader.ts'
@@ -16,17 +17,7 @@ export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): 
   const { repositories, tags, manifests, blobs } = reads
   return {
     ...reads,
-    repositories: {
-      ...repositories,
-      exists: (name) =>
-        memo.get(`repository ${name}`, [name], { read: () => repositories.exists(name), sizeOf: sizeOfRow }),
-      // Each part of a push asks for it, and a push changes the repository all the time, so this depends on something else.
-      deletion: (name) =>
-        memo.get(`deletion ${name}`, [DELETIONS], {
-          read: () => repositories.deletion(name),
-          sizeOf: sizeOfRow,
-        }),
-    },
+    repositories: memoizedRepositories(repositories, memo),
     tags: {
       ...tags,
       list: (name, after, limit) =>
@@ -70,6 +61,20 @@ export function memoizedReads(reads: Omit<Reads, 'close'>, versions: Versions): 
           sizeOf: (blob) => ROW_BYTES + (blob?.content.bytes?.length ?? 0),
         }),
     },
+  }
+}
+
+function memoizedRepositories(repositories: RepositoryReads, memo: Memo): RepositoryReads {
+  return {
+    ...repositories,
+    exists: (name) =>
+      memo.get(`repository ${name}`, [name], { read: () => repositories.exists(name), sizeOf: sizeOfRow }),
+    // Each part of a push asks for it, and a push changes the repository all the time, so this depends on something else.
+    deletion: (name) =>
+      memo.get(`deletion ${name}`, [DELETIONS], {
+        read: () => repositories.deletion(name),
+        sizeOf: sizeOfRow,
+      }),
   }
 }
 
