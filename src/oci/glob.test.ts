@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseGlob } from './glob.ts'
+import { parseRepositoryGlob, parseTagGlob } from './glob.ts'
 
 const TAGS = [
   'latest',
@@ -19,7 +19,7 @@ const TAGS = [
 ]
 
 function matched(pattern: string, tags: readonly string[] = TAGS): string[] {
-  return tags.filter(parseGlob(pattern))
+  return tags.filter(parseTagGlob(pattern))
 }
 
 test('a pattern matches whole tags, letter by letter', () => {
@@ -69,18 +69,18 @@ test('what is no pattern is refused with what is wrong and where', () => {
     ],
     ['v]', /^has "\]", which tags cannot contain, at character 2$/],
   ] as const) {
-    assert.throws(() => parseGlob(pattern), { name: 'TextError', message: problem }, pattern)
+    assert.throws(() => parseTagGlob(pattern), { name: 'TextError', message: problem }, pattern)
   }
 })
 
 test('patterns as long as a tag may be match as shorter ones do', () => {
   for (const length of [31, 32, 33, 63, 64, 65, 127, 128]) {
     const tag = 'ab'.repeat(length).slice(0, length)
-    assert.ok(parseGlob(tag)(tag), `${length}`)
-    assert.ok(parseGlob('?'.repeat(length))(tag), `${length}`)
-    assert.ok(parseGlob(`*${tag.slice(1)}*`)(tag), `${length}`)
-    assert.ok(!parseGlob('?'.repeat(length - 1))(tag), `${length}`)
-    assert.ok(!parseGlob(`${tag.slice(0, -1)}c`)(tag), `${length}`)
+    assert.ok(parseTagGlob(tag)(tag), `${length}`)
+    assert.ok(parseTagGlob('?'.repeat(length))(tag), `${length}`)
+    assert.ok(parseTagGlob(`*${tag.slice(1)}*`)(tag), `${length}`)
+    assert.ok(!parseTagGlob('?'.repeat(length - 1))(tag), `${length}`)
+    assert.ok(!parseTagGlob(`${tag.slice(0, -1)}c`)(tag), `${length}`)
   }
 })
 
@@ -96,7 +96,7 @@ test('for any pattern and tag, a matcher says what a plain regular expression sa
   fc.assert(
     fc.property(fc.array(piece, { minLength: 1, maxLength: 10 }), tag, (pieces, text) => {
       const source = pieces.map((part) => sources.get(part) ?? part)
-      assert.equal(parseGlob(pieces.join(''))(text), new RegExp(`^(?:${source.join('')})$`).test(text))
+      assert.equal(parseTagGlob(pieces.join(''))(text), new RegExp(`^(?:${source.join('')})$`).test(text))
     }),
     { numRuns: 2000 },
   )
@@ -105,6 +105,74 @@ test('for any pattern and tag, a matcher says what a plain regular expression sa
 test('a pattern that makes others go back and forth is matched in one pass', () => {
   // What tries each way through this one after the other does not end while anybody waits.
   const pattern = `${'*a'.repeat(127)}b`
-  const matches = parseGlob(pattern)
+  const matches = parseTagGlob(pattern)
   for (let round = 0; round < 10_000; round++) assert.ok(!matches('a'.repeat(128)))
+})
+
+const REPOSITORIES = [
+  'app',
+  'mirror',
+  'mirror/alpine',
+  'mirror/library/alpine',
+  'team/mirror',
+  'team/app-1',
+  'team/app-2/test',
+]
+
+function matchedRepositories(pattern: string): string[] {
+  return REPOSITORIES.filter(parseRepositoryGlob(pattern))
+}
+
+test('in a pattern for repositories, a star matches within a segment and two stars match across segments', () => {
+  assert.deepEqual(matchedRepositories('*'), ['app', 'mirror'])
+  assert.deepEqual(matchedRepositories('**'), REPOSITORIES)
+  assert.deepEqual(matchedRepositories('mirror/*'), ['mirror/alpine'])
+  assert.deepEqual(matchedRepositories('mirror/**'), ['mirror/alpine', 'mirror/library/alpine'])
+  assert.deepEqual(matchedRepositories('mirror**'), ['mirror', 'mirror/alpine', 'mirror/library/alpine'])
+  assert.deepEqual(matchedRepositories('**/alpine'), ['mirror/alpine', 'mirror/library/alpine'])
+  assert.deepEqual(matchedRepositories('*/app-[12]'), ['team/app-1'])
+  assert.deepEqual(matchedRepositories('*/app-[12]**'), ['team/app-1', 'team/app-2/test'])
+  assert.deepEqual(matchedRepositories('team?mirror'), [])
+  assert.deepEqual(matchedRepositories('team[!a]mirror'), [])
+  assert.deepEqual(matchedRepositories('team[!a-z]mirror'), [])
+})
+
+test('for any pattern and repository name, a matcher says what a plain regular expression says', () => {
+  const sources = new Map([
+    ['*', '[^/]*'],
+    ['**', '.*'],
+    ['?', '[^/]'],
+    ['[!a]', '[^a/]'],
+  ])
+  const piece = fc.constantFrom('*', '**', '?', 'a', 'b', '/', '[ab]', '[!a]')
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', '/'), minLength: 1, maxLength: 12 })
+  // Three stars in a row are read as two and one, as `**` is here. No name has a slash in some places.
+  const isMeant = (all: string[]) => !/\*\*\*|^\/|\/\/|\/$/.test(all.join(''))
+  const pieces = fc.array(piece, { minLength: 1, maxLength: 10 }).filter(isMeant)
+  fc.assert(
+    fc.property(pieces, name, (all, text) => {
+      const pattern = all.join('')
+      const source = pattern.match(/\*\*|\[!?[ab]+\]|./g)?.map((part) => sources.get(part) ?? part)
+      assert.equal(
+        parseRepositoryGlob(pattern)(text),
+        new RegExp(`^(?:${source?.join('')})$`).test(text),
+        pattern,
+      )
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('a pattern that no repository name can match is refused', () => {
+  for (const [pattern, problem] of [
+    ['Team/*', /^has "T", which repository names cannot contain, at character 1$/],
+    ['/team/*', /^has a slash where repository names cannot have one, at character 1$/],
+    ['team/', /^has a slash where repository names cannot have one, at character 5$/],
+    ['team:*', /^has ":", which repository names cannot contain, at character 5$/],
+    [
+      '?'.repeat(256),
+      /^can only match more than 255 characters, and repository names are not longer than that/,
+    ],
+  ] as const)
+    assert.throws(() => parseRepositoryGlob(pattern), { name: 'TextError', message: problem }, pattern)
 })

@@ -45,7 +45,7 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
   const { imageConfig, ...manifest } = checkManifest(bytes, push.contentType)
-  const edges = edgesFor(parts, manifest.edges)
+  const edges = edgesFor(parts, repository, manifest.edges)
   await refuseLost(parts, edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
   const at = parts.clock()
@@ -75,8 +75,13 @@ function checkManifest(bytes: Uint8Array, contentType: string | undefined): Mani
   }
 }
 
-function edgesFor({ sparseIndexes }: RegistryParts, edges: readonly Edge[]): readonly Edge[] {
-  if (sparseIndexes !== 'allow') return edges
+function edgesFor(
+  { sparseIndexes }: RegistryParts,
+  repository: RepositoryName,
+  edges: readonly Edge[],
+): readonly Edge[] {
+  const namesManifests = edges.some(({ kind }) => kind === 'manifest')
+  if (!namesManifests || sparseIndexes?.(repository) !== 'allow') return edges
   return edges.map((edge) => (edge.kind === 'manifest' ? { ...edge, required: false } : edge))
 }
 

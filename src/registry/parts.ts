@@ -1,4 +1,5 @@
 import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { LossCounters, LostBytes } from './blob-presence.ts'
 import type { UploadWriters } from './upload-writers.ts'
@@ -30,7 +31,7 @@ export interface RegistryParts {
   /** Read each time that it is needed, since it may change. */
   retention: Readonly<Retention>
   /** Whether an index may name manifests that its repository does not have; refused if absent. */
-  sparseIndexes?: 'refuse' | 'allow'
+  sparseIndexes?(repository: RepositoryName): 'refuse' | 'allow'
   /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */
   pullsInterval?: number
   /** 256 MiB or ten seconds, whichever comes first, if absent. */

@@ -3,6 +3,7 @@ import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
 import type { Retention } from '../registry/parts.ts'
 import { localRegistry, type Registry } from '../registry/registry.ts'
 import type { UploadWriters } from '../registry/upload-writers.ts'
+import { repositoryValues } from '../settings/by-repository.ts'
 import type { ThreadStores } from '../stores/stores.ts'
 import type { CurrentConfig } from './current-config.ts'
 import { randomSource } from './random-bytes.ts'
@@ -26,6 +27,7 @@ export function threadRegistry(
   { metadata, blobs }: Pick<ThreadStores, 'metadata' | 'blobs'>,
   { current, log, holder = '', losses, writers }: ThreadRegistryOptions,
 ): Registry {
+  const sparseIndexes = current.derive((config) => repositoryValues(config.sparseIndexes))
   return localRegistry({
     metadata,
     blobs,
@@ -34,7 +36,7 @@ export function threadRegistry(
     retention: retentionOf(current),
     holder,
     ...(writers && { writers }),
-    sparseIndexes: current.value.sparseIndexes,
+    sparseIndexes: (repository) => sparseIndexes()(repository),
     clock: Date.now,
     random: randomSource(),
   })

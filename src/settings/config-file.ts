@@ -46,7 +46,7 @@ const NAMES = new Map(SETTING_NAMES.map((name) => [keyOf(name), name]))
 
 /**
  * Reads a configuration file: a YAML map from keys of settings to values. A value is the text as written, even if YAML would read it as a
- * number: `0660` stays `0660`. Whether it is valid for its setting is not checked here.
+ * number: `0660` stays `0660`. Items of lists are checked here, since each has its own position; other values are not.
  *
  * @param environment where the variables of `${NAME}` are looked up
  * @returns the values that could be read, and all problems
@@ -114,17 +114,35 @@ class FileReader {
   #readValue(name: SettingName, key: unknown, value: unknown): void {
     const node = this.#resolve(value)
     const place = isEmpty(value) ? key : value
-    try {
-      const text = isSeq(node) && settingOf(name).form.isList ? this.#listText(node.items) : this.#text(node)
-      this.#values.push({ name, text, ...this.#positionOf(place) })
-    } catch (error) {
-      if (!(error instanceof InvalidValue)) throw error
-      this.#refuse(place, `${keyOf(name)} ${error.message}`, name)
-    }
+    const isList = isSeq(node) && settingOf(name).form.isList
+    const text = isList
+      ? this.#listText(name, node.items)
+      : this.#orRefuse(name, place, () => this.#text(node))
+    if (text !== undefined) this.#values.push({ name, text, ...this.#positionOf(place) })
   }
 
-  #listText(items: readonly unknown[]): string {
-    return items.length === 0 ? 'none' : items.map((item) => this.#text(this.#resolve(item))).join(',')
+  /** @returns undefined if an item is invalid */
+  #listText(name: SettingName, items: readonly unknown[]): string | undefined {
+    const { form } = settingOf(name)
+    const texts = items.map((item) =>
+      this.#orRefuse(name, item, () => {
+        const text = this.#text(this.#resolve(item))
+        form.parse(text)
+        return text
+      }),
+    )
+    if (texts.includes(undefined)) return undefined
+    return texts.length === 0 ? 'none' : texts.join(',')
+  }
+
+  #orRefuse(name: SettingName, node: unknown, read: () => string): string | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error
+      this.#refuse(node, `${keyOf(name)} ${error.message}`, name)
+      return undefined
+    }
   }
 
   /** @throws InvalidValue */

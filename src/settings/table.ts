@@ -1,3 +1,4 @@
+import { byRepository } from './by-repository.ts'
 import { CONNECTION_COUNT, SIZE, WORKER_COUNT } from './capacity.ts'
 import { HOST_NAMES, PUBLIC_URL, TRUSTED_PROXIES } from './client-facing.ts'
 import { type Form, oneOf, PEM_FILE, SWITCH } from './form.ts'
@@ -181,9 +182,10 @@ export const SETTINGS = {
   sparseIndexes: {
     group: 'What is kept, and for how long',
     placeholder: '<mode>',
-    form: oneOf(['refuse', 'allow']),
+    form: byRepository(oneOf(['refuse', 'allow']), 'refuse'),
     default: 'refuse',
-    help: 'whether to accept indexes with missing manifests',
+    whileRunning: true,
+    help: 'whether to accept indexes with missing manifests; by repository: mirror/**=allow,refuse',
     advice:
       'Whether an index can be pushed while some of its manifests are missing, as tools do that copy single platforms. With `allow`, a pull can find that a manifest is missing',
   },

@@ -87,7 +87,7 @@ test('all faults of a file are told with their lines, in order', HANG, async (t)
     /^stowage\.yaml:1:1: there is no setting "keep-deletd"; did you mean keep-deleted\?$/,
     /^stowage\.yaml:2:15: keep-deleted must be a whole number and a unit/,
     /^stowage\.yaml:3:1: keep-deleted is already in line 2$/,
-    /^stowage\.yaml:5:3: trusted-proxies must be none, or addresses and ranges/,
+    /^stowage\.yaml:6:5: trusted-proxies must be none, or addresses and ranges/,
     /^stowage\.yaml:7:1: log-level has no value$/,
     /^stowage\.yaml:8:12: zero-copy must be a single value, not a list$/,
     /^stowage\.yaml:9:1: a key must be the name of a setting$/,
@@ -97,6 +97,38 @@ test('all faults of a file are told with their lines, in order', HANG, async (t)
   ]
   assert.equal(lines.length, wanted.length, lines.join('\n'))
   for (const [index, pattern] of wanted.entries()) assert.match(lines[index] ?? '', pattern)
+})
+
+test('each rule of a setting by repository that is wrong is told with its line', HANG, async (t) => {
+  const sandbox = await openSandbox(t)
+  const text = [
+    'sparse-indexes:',
+    '  - mirror/**=allow',
+    '  - Mirror/*=allow',
+    '  - mirror/[a=allow',
+    '  - mirror/*=maybe',
+    '  - /mirror/*=allow',
+    '  - =allow',
+    '  - perhaps',
+  ].join('\n')
+  const { code, lines } = await check(sandbox, text)
+  assert.equal(code, 1)
+  assert.deepEqual(lines, [
+    'stowage.yaml:3:5: sparse-indexes has "Mirror/*=allow", whose pattern has "M", which repository names cannot contain, at character 1',
+    'stowage.yaml:4:5: sparse-indexes has "mirror/[a=allow", whose pattern has a "[" without a closing "]", at character 8',
+    'stowage.yaml:5:5: sparse-indexes has "mirror/*=maybe", whose value must be one of refuse, allow',
+    'stowage.yaml:6:5: sparse-indexes has "/mirror/*=allow", whose pattern has a slash where repository names cannot have one, at character 1',
+    'stowage.yaml:7:5: sparse-indexes has "=allow", whose pattern is empty, at character 1',
+    'stowage.yaml:8:5: sparse-indexes must be one of refuse, allow',
+  ])
+  const misplaced = await check(sandbox, 'sparse-indexes: [allow, "mirror/**=refuse"]\n')
+  assert.match(
+    misplaced.lines[0] ?? '',
+    /:1:17: sparse-indexes has "allow", which is for all other repositories/,
+  )
+  const many = Array.from({ length: 101 }, (_, index) => `mirror/${index}=allow`).join(', ')
+  const tooMany = await check(sandbox, `sparse-indexes: [${many}]\n`)
+  assert.match(tooMany.lines[0] ?? '', /:1:17: sparse-indexes can have at most 100 patterns$/)
 })
 
 test('settings that do not fit together are told at the place of one of them', HANG, async (t) => {

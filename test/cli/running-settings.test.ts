@@ -3,7 +3,14 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pushImage } from '../content.ts'
+import {
+  EMPTY_CONFIG,
+  manifestDescriptor,
+  manifestOf,
+  OCI_INDEX,
+  pushImage,
+  pushManifest,
+} from '../content.ts'
 import { connect, head, sendRaw } from '../protocol/raw-request.ts'
 import { openSandbox, type Program, type Sandbox } from './program.ts'
 import { serveWatched } from './threads.ts'
@@ -230,6 +237,17 @@ suite('settings that change while a server runs', { concurrency: 3 }, () => {
     assert.equal(await restore(await pushAndDelete()), 404)
     assert.equal((await run(['collect', '--now'])).code, 0)
     assert.equal(await restore(deletedBefore), 404)
+  })
+
+  test('rules by repository can change', HANG, async (t) => {
+    const { url, reload, logged } = await startChanging(t, 'sparse-indexes: refuse\n')
+    const absent = manifestOf({ config: EMPTY_CONFIG, layers: [] })
+    const index = manifestOf({ manifests: [manifestDescriptor(absent)] }, OCI_INDEX)
+    const push = async (name: string) => (await pushManifest(url, name, index, 'v1')).status
+    assert.equal(await push('mirror/app'), 400)
+    await reload('sparse-indexes:\n  - mirror/*=allow\n  - refuse\n')
+    await logged(/sparse-indexes has changed from refuse to mirror\/\*=allow,refuse/)
+    assert.deepEqual([await push('mirror/app'), await push('team/app')], [201, 400])
   })
 
   test('a stop uses the current times', HANG, async (t) => {

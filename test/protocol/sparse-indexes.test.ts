@@ -145,3 +145,17 @@ test('a sparse index stays where sparse indexes are no longer allowed, and is co
   assert.equal((await entryOf(refusing, index)).missing, undefined)
   assert.equal((await pushManifest(refusing.url, 'app', index, 'v2')).status, 201)
 })
+
+test('sparse indexes can be allowed only in some repositories', async (t) => {
+  const { url } = await startStowage(t, { sparseIndexes: 'mirror/**=allow,refuse' })
+  const late = manifestOf({ config: descriptorOf(CONFIG, OCI_CONFIG), layers: [descriptorOf(LAYER)] })
+  const index = manifestOf({ manifests: [manifestDescriptor(late)] }, OCI_INDEX)
+  const statuses = async (repositories: string[]) => {
+    const answers = await Promise.all(repositories.map((name) => pushManifest(url, name, index, 'v1')))
+    return answers.map(({ status }) => status)
+  }
+  assert.deepEqual(
+    await statuses(['mirror/library/app', 'mirror/app', 'mirror', 'team/mirror/app']),
+    [201, 201, 400, 400],
+  )
+})

@@ -1,6 +1,6 @@
 import type { Parameter, ParameterValues } from '../../api/parameter.ts'
 import { digestParameter, mediaTypeParameter, timeParameter, wordParameter } from '../../api/parameters.ts'
-import { parseGlob } from '../../oci/glob.ts'
+import { parseTagGlob } from '../../oci/glob.ts'
 import { parseLabelSelector } from '../../oci/label-selector.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { TextError } from '../../oci/text-error.ts'
@@ -14,7 +14,7 @@ const tag: Parameter<string> = {
     'List only manifests with a tag that matches this pattern, which may contain the wildcards `*`, `?` and `[a-z]`.',
   schema: { type: 'string', examples: ['v1.*'] },
   parse(text) {
-    parseGlob(text)
+    parseTagGlob(text)
     return text
   },
 }

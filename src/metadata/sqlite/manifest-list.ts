@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import { parseGlob } from '../../oci/glob.ts'
+import { parseTagGlob } from '../../oci/glob.ts'
 import { type Labels, matchesLabels } from '../../oci/label-selector.ts'
 import { matchesPlatform } from '../../oci/platform.ts'
 import type { Tag } from '../../oci/reference.ts'
@@ -80,7 +80,7 @@ class Listing {
     this.#query = query
     this.#budget = budget
     const { tag } = query.filters
-    this.#matchesTag = tag === undefined ? undefined : parseGlob(tag)
+    this.#matchesTag = tag === undefined ? undefined : parseTagGlob(tag)
     this.#reach = new TagReach(statements, repository)
   }
 
