@@ -77,29 +77,9 @@ export function complete(
   return response
 }
 
-const TOO_MANY_FILES = 'the registry has reached its limit of open files; try again later'
-
-/** Failures to which a client can react, by their code. Codes that begin with ERR_ come from the two stores. */
-const ERROR_OF_CODE: Readonly<Record<string, { id: ErrorId; message?: string }>> = {
-  ENOSPC: { id: 'STORAGE_FULL' },
-  EDQUOT: { id: 'STORAGE_FULL' },
-  EMFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
-  ENFILE: { id: 'UNAVAILABLE', message: TOO_MANY_FILES },
-  EROFS: { id: 'UNAVAILABLE', message: 'the disk of the registry is read-only now; try again later' },
-  ERR_WRITER_STOPPED: { id: 'UNAVAILABLE' },
-  ERR_BLOBS_UNAVAILABLE: {
-    id: 'UNAVAILABLE',
-    message: 'the blob storage is currently unavailable; try again later',
-  },
-}
-
 /** What the client may learn about a thrown error. Only our own errors have text for clients. */
 export function toRegistryError(error: unknown): RegistryError {
-  if (error instanceof RegistryError) return error
-  const { code } = (error ?? {}) as { code?: unknown }
-  const known = typeof code === 'string' ? ERROR_OF_CODE[code] : undefined
-  if (known === undefined) return new RegistryError('UNKNOWN', { cause: error })
-  return new RegistryError(known.id, { ...(known.message && { message: known.message }), cause: error })
+  return error instanceof RegistryError ? error : new RegistryError('UNKNOWN', { cause: error })
 }
 
 /** Whether an error is a failure of the server, which must be logged. */

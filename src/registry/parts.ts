@@ -2,6 +2,7 @@ import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
 import type { LossCounters, LostBytes } from './blob-presence.ts'
+import type { StoreFailure } from './store-error.ts'
 import type { UploadWriters } from './upload-writers.ts'
 
 /** How long unused data is kept. All times are in milliseconds. */
@@ -42,6 +43,8 @@ export interface RegistryParts {
   losses?: LossCounters
   /** Called each time that bytes turn out to be lost. */
   onLost?: (loss: LostBytes) => void
+  /** Called each time that a store fails. */
+  onStoreFailure?: (failure: StoreFailure) => void
   /** The writers of uploads, in this thread and in others; if absent, only this registry writes. */
   writers?: UploadWriters
   /** Milliseconds since the epoch. */

@@ -3,6 +3,7 @@ import type { DigestsSoFar, Lease, UploadClaim, UploadPosition } from '../metada
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 import type { CheckpointInterval, RegistryParts } from './parts.ts'
+import { StoreError } from './store-error.ts'
 import { copyStored } from './stored-bytes.ts'
 import { lostUpload, newLease, randomHex, releaseUpload, saveUpload, type Upload } from './upload.ts'
 import { UploadBody } from './upload-body.ts'
@@ -264,9 +265,6 @@ async function checkpoint(
   return next
 }
 
-/** Errors after which a disk still holds what was written before, so that the same bytes may succeed later. */
-const PASSING = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ERR_BLOBS_UNAVAILABLE']
-
 /** After a failed write an upload continues from its last checkpoint, unless it is unknown what the disk holds. */
 async function abandon(
   parts: RegistryParts,
@@ -274,8 +272,7 @@ async function abandon(
   { lease, key, error }: { lease: string; key: string; error: unknown },
 ): Promise<void> {
   const at = parts.clock()
-  if (PASSING.includes((error as NodeJS.ErrnoException).code ?? ''))
-    return await releaseUpload(parts, { id }, { lease })
+  if (error instanceof StoreError && error.keepsBytes) return await releaseUpload(parts, { id }, { lease })
   // The client must get the first failure. If this fails too, the lease expires by itself.
   const ended = await parts.metadata
     .commit([{ type: 'endUpload', id, repository, lease, at }])

@@ -54,6 +54,7 @@ import { type Probes, probesOf } from './probes.ts'
 import { PullLog } from './pulls.ts'
 import { type Uploads, uploadsOf } from './push-blob.ts'
 import { nameUnknown } from './repositories.ts'
+import { withStoreErrors } from './store-error.ts'
 import { type SweepOptions, type Swept, sweep } from './sweep.ts'
 
 export type {
@@ -163,8 +164,9 @@ export interface Registry {
 
 /** The registry over its own stores. */
 export function localRegistry(given: RegistryParts): Registry {
-  const { metadata, clock, losses = new LossCounters(), onLost = () => {} } = given
-  const parts = { ...given, blobs: watchedBlobs(given.blobs, { losses, clock, onLost }) }
+  const { clock, losses = new LossCounters(), onLost = () => {}, onStoreFailure = () => {} } = given
+  const { blobs, metadata } = withStoreErrors(given, onStoreFailure)
+  const parts = { ...given, metadata, blobs: watchedBlobs(blobs, { losses, clock, onLost }) }
   const pulls = new PullLog(parts)
   const remover = new Remover(parts)
   return {
