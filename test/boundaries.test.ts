@@ -150,6 +150,7 @@ const NETWORK_FILES = [
   'src/http/plain-request.ts',
   'src/http/request-body.ts',
   'src/http/request-problem.ts',
+  'src/http/refusal.ts',
   'src/http/socket-descriptor.ts',
   'src/http/transfer.ts',
   'src/http/unix-connection.ts',

@@ -1,4 +1,5 @@
 import { type ParsedPath, parsePath } from '../api/path.ts'
+import { PROBES } from '../api/probes.ts'
 import { RegistryError } from '../oci/error.ts'
 import { removePathPrefix } from '../oci/path-prefix.ts'
 import { parseRoute, type Route, type RouteId } from '../oci/route.ts'
@@ -21,9 +22,6 @@ import { createRouter, type Router } from './router.ts'
 
 /** Receives what the app did. */
 export interface HttpLog {
-  /** Whether lines of a level are written; if absent, all are. */
-  isLevelEnabled?(level: 'debug'): boolean
-  debug(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 
@@ -45,19 +43,8 @@ interface App extends HttpAppParts {
 
 /** The registry's API as one function from request to response. */
 export function createApp(parts: HttpAppParts): HttpApp {
-  const { log } = parts
   const app = { ...parts, router: createRouter(parts.extensions) }
-  // The level can change while the server runs.
-  const logsRequests = () => log.isLevelEnabled?.('debug') ?? true
-  return async (request) => {
-    const started = performance.now()
-    const response = await answer(app, request)
-    if (logsRequests()) {
-      const ms = Math.round((performance.now() - started) * 10) / 10
-      log.debug({ ...logFields(request), status: response.status, ms }, 'request')
-    }
-    return complete(response, request.method, request.origin.requestId)
-  }
+  return async (request) => complete(await answer(app, request), request.method, request.origin.requestId)
 }
 
 /** The fields of every log line about a request. */
@@ -68,16 +55,31 @@ export function logFields({ method, path, origin: { address, requestId } }: Http
 async function answer(app: App, request: HttpRequest): Promise<HttpResponse> {
   const { prefix } = request.origin
   const path = removePathPrefix(request.path, prefix)
-  if (path === '/') return greeting()
-  if (path === LIVENESS_PATH) return emptyResponse(200)
-  if (path === '/readyz') return await readiness(app, request)
+  const probe = probeAt(path)
+  if (probe !== undefined) {
+    request.operation = PROBES[probe].GET.id
+    return await PROBE_ANSWERS[probe](app, request)
+  }
   const response = await dispatch(app, request, path).catch((error: unknown) => failed(app, request, error))
   response.headers['Cache-Control'] ??= UNCACHED
   Object.assign(response.headers, COMMON_HEADERS)
   return prefix === '' ? response : withPathPrefix(response, prefix)
 }
 
-/** @see PROBES */
+type Probe = keyof typeof PROBES
+
+function probeAt(path: string): Probe | undefined {
+  return Object.hasOwn(PROBES, path) ? (path as Probe) : undefined
+}
+
+const PROBE_ANSWERS: Readonly<
+  Record<Probe, (app: App, request: HttpRequest) => HttpResponse | Promise<HttpResponse>>
+> = {
+  '/': greeting,
+  [LIVENESS_PATH]: () => emptyResponse(200),
+  '/readyz': readiness,
+}
+
 async function readiness({ isReady }: HttpAppParts, { query }: HttpRequest): Promise<HttpResponse> {
   const needs = query.getAll('for')
   if (needs.some((need) => need !== 'write')) {
@@ -139,6 +141,7 @@ async function answerAt<Id extends RouteId>(
     const allow = [...methods.keys()].join(', ')
     return errorResponse(new RegistryError('METHOD_UNSUPPORTED'), { Allow: allow })
   }
+  request.operation = endpoint.id
   const caller = app.identify === undefined ? ANYONE : await app.identify(request)
   const context = new RequestContext(app, request, caller)
   if (caller !== ANYONE && !(await context.may(endpoint.action, path.repository)))

@@ -1,8 +1,7 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { type ErrorId, RegistryError } from '../oci/error.ts'
-import { newRequestId } from './request-id.ts'
-import { complete, errorResponse } from './respond.ts'
+import type { ErrorId } from '../oci/error.ts'
+import type { Refuse } from './refusal.ts'
 
 const ERROR_IDS: Readonly<Record<string, ErrorId>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
@@ -14,8 +13,6 @@ const UNKNOWN_CODING = /^(?:Request has invalid|Invalid) `Transfer-Encoding`/
 
 /** No client in use pipelines at all. Node keeps many times the length of a request for each one that waits. */
 const MAX_WAITING = 128
-/** How long a connection that will end may take for its last answer. */
-const MAX_FAREWELL_MS = 60_000
 
 /** One request and its answer. */
 class Turn {
@@ -63,6 +60,12 @@ export interface ConnectionEnd {
 export class ConnectionTurns {
   readonly #states = new Map<Socket, ConnectionState>()
   readonly #lastRequests = new WeakSet<IncomingMessage>()
+  readonly #refuse: Refuse
+
+  /** @param refuse answers input that isn't HTTP */
+  constructor(refuse: Refuse) {
+    this.#refuse = refuse
+  }
 
   /** Adds a connection that can carry HTTP from now on. Further calls do nothing. */
   add(socket: Socket): void {
@@ -137,11 +140,11 @@ export class ConnectionTurns {
     const { last } = state
     if (!socket.writable) return void socket.destroy(error)
     const id = refusalOf(error)
-    if (last?.request.complete) return void last.whenOver(() => writeRefusal(id, socket))
+    if (last?.request.complete) return void last.whenOver(() => this.#refuse(id, socket))
     // Otherwise the body of the last request is broken, so this is the answer to that request.
     const hasBegun = last !== undefined && (last.response.headersSent || last.response.socket === null)
     if (hasBegun) socket.destroy(error)
-    else writeRefusal(id, socket)
+    else this.#refuse(id, socket)
   }
 }
 
@@ -169,18 +172,4 @@ function beginAfter(
 function refusalOf(error: NodeJS.ErrnoException & { reason?: string }): ErrorId {
   if (UNKNOWN_CODING.test(error.reason ?? '')) return 'TRANSFER_CODING_UNSUPPORTED'
   return ERROR_IDS[error.code ?? ''] ?? 'REQUEST_INVALID'
-}
-
-/** Writes an error answer to a connection whose input is not a valid request, and ends it. */
-export function writeRefusal(refusal: ErrorId | RegistryError, socket: Socket): void {
-  if (!socket.writable) return
-  const error = refusal instanceof RegistryError ? refusal : new RegistryError(refusal)
-  const { status, headers, body } = complete(errorResponse(error), undefined, newRequestId())
-  const lines = Object.entries({ ...headers, Connection: 'close' }).map(
-    ([name, value]) => `${name}: ${value}\r\n`,
-  )
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
-  if (body?.type === 'bytes') socket.write(body.bytes)
-  socket.setTimeout(MAX_FAREWELL_MS, () => socket.destroy())
-  socket.destroySoon()
 }

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import { PROBES } from '../api/probes.ts'
 import { RegistryError } from '../oci/error.ts'
+import type { RequestObserver } from './answered-request.ts'
 import type { AcceptedConnection } from './listener.ts'
 import { LIVENESS_PATH } from './message.ts'
 import type { TlsFiles } from './node.ts'
@@ -26,9 +28,13 @@ export interface ExcessConnections {
 }
 
 /** Makes the server that answers connections beyond the limit. */
-export function excessConnections(tls: TlsFiles | undefined, readOrigin: OriginReader): ExcessConnections {
+export function excessConnections(
+  tls: TlsFiles | undefined,
+  readOrigin: OriginReader,
+  observe: RequestObserver,
+): ExcessConnections {
   const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
-  server.on('request', (request, response) => refuse(request, response, readOrigin))
+  server.on('request', (request, response) => refuse(request, response, { readOrigin, observe }))
   server.on('clientError', (_error, socket) => socket.destroy())
   const connections = new Set<AcceptedConnection>()
   return {
@@ -50,14 +56,38 @@ export function excessConnections(tls: TlsFiles | undefined, readOrigin: OriginR
   }
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, readOrigin: OriginReader): void {
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { readOrigin, observe }: { readOrigin: OriginReader; observe: RequestObserver },
+): void {
   // The body is read and discarded, since closing at once could take the answer from the client.
   request.resume()
-  const { requestId } = originOf(request, readOrigin)
-  const answer = request.url === LIVENESS_PATH ? emptyResponse(200) : errorResponse(tooMany())
-  const { status, headers, body } = complete(answer, request.method, requestId)
+  const arrived = performance.now()
+  const { requestId, address } = originOf(request, readOrigin)
+  const { method, url = '' } = request
+  const isProbe = url === LIVENESS_PATH
+  const answer = isProbe ? emptyResponse(200) : errorResponse(tooMany())
+  const { status, headers, body, error } = complete(answer, method, requestId)
+  const bytes = body?.type === 'bytes' ? body.bytes : new Uint8Array()
   response.writeHead(status, { ...headers, Connection: 'close' })
-  response.end(body?.type === 'bytes' ? body.bytes : undefined)
+  response.end(bytes)
+  response.once('close', () =>
+    observe({
+      requestId,
+      address,
+      method,
+      path: url.split('?', 1)[0],
+      userAgent: request.headers['user-agent'],
+      operation: isProbe ? PROBES[LIVENESS_PATH].GET.id : undefined,
+      status,
+      error: error?.id,
+      received: 0,
+      sent: bytes.length,
+      milliseconds: performance.now() - arrived,
+      isWhole: response.writableFinished,
+    }),
+  )
 }
 
 function tooMany(): RegistryError {

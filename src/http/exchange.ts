@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { AnswerWatch } from './answer-watch.ts'
+import type { AnsweredRequest } from './answered-request.ts'
 import type { BodyMemory, MemoryHolder } from './body-memory.ts'
 import type { ConnectionEnd } from './connection-turns.ts'
 import { type HttpApp, type HttpResponse, LIVENESS_PATH } from './message.ts'
@@ -41,6 +42,11 @@ export class Exchange implements MemoryHolder {
   readonly chunks: RequestChunks
   /** Absent if the request has none. */
   readonly body: RequestBody | undefined
+  /** The error that the answer reports. */
+  error: ErrorId | undefined
+  /** Whether it got its turn to be answered. */
+  hasBegun = false
+  readonly #arrived = performance.now()
 
   /**
    * Receives the body of the request from now on, also while the request waits for its turn.
@@ -61,10 +67,30 @@ export class Exchange implements MemoryHolder {
     const chunks = new RequestChunks(body, watchBody, askToContinue)
     this.incoming = incoming
     this.response = response
-    this.delivery = { response, zeroCopy, buffers, watch, memory: share }
+    this.delivery = { response, zeroCopy, buffers, watch, memory: share, sent: 0 }
     this.body = body
     this.chunks = chunks
     this.request = new NodeRequest({ incoming, response, body, chunks, readOrigin, ending })
+  }
+
+  /** What became of it, once its response is closed. */
+  answered(): AnsweredRequest {
+    const { request, incoming, response, body, delivery, error } = this
+    const { requestId, address } = request.origin
+    return {
+      requestId,
+      address,
+      method: request.method,
+      path: request.path,
+      userAgent: incoming.headers['user-agent'],
+      operation: request.operation,
+      status: response.headersSent ? response.statusCode : undefined,
+      error,
+      received: body?.received ?? 0,
+      sent: delivery.sent,
+      milliseconds: performance.now() - this.#arrived,
+      isWhole: response.writableFinished,
+    }
   }
 
   progress(): number {
@@ -80,6 +106,7 @@ export class Exchange implements MemoryHolder {
 /** Answers a request. Rejects, with the connection closed, if the answer can't be sent whole. */
 export async function handle(answering: Answering, exchange: Exchange, end: ConnectionEnd): Promise<void> {
   const { incoming, response, delivery, body, chunks } = exchange
+  exchange.hasBegun = true
   const problem = framingProblemOf(incoming)
   const work = answerOf(answering, exchange, problem ?? problemOf(incoming))
   const answered = await answering.stalled.answered(incoming.method, work)
@@ -88,6 +115,7 @@ export async function handle(answering: Answering, exchange: Exchange, end: Conn
     answering.track(leave(exchange, work))
   }
   const answer = answered ?? completed(exchange, givenUp())
+  exchange.error = answer.error?.id
   if (response.destroyed) return await discard(answer)
   const waitsToContinue = incoming.headers.expect !== undefined && !chunks.isWanted
   const isEarly = !incoming.complete

@@ -28,6 +28,7 @@ class FetchRequest implements HttpRequest {
   readonly query: URLSearchParams
   readonly signal: AbortSignal
   readonly body: AsyncIterable<Uint8Array>
+  operation: string | undefined
   readonly #request: Request
   readonly #url: URL
   readonly #readOrigin: OriginReader

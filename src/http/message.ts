@@ -27,6 +27,8 @@ export interface HttpRequest {
   readonly body: AsyncIterable<Uint8Array>
   /** Declares that the whole body will be held in memory, so that the memory of all bodies together stays bounded. */
   keepBody?(): void
+  /** The id of the operation in `docs/api`, which the app sets when it has found it. */
+  operation?: string | undefined
 }
 
 /** The body of a response: bytes, a part of a file, or a stream. The headers give the length of a stream if it is known. */

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { HttpRequest } from './message.ts'
 import type { ProgressWatch } from './progress.ts'
 import type { RequestBody } from './request-body.ts'
-import type { HeaderReader, OriginReader, RequestOrigin } from './request-origin.ts'
+import type { Connection, HeaderReader, OriginReader, RequestOrigin } from './request-origin.ts'
 import { isUnixConnection } from './unix-connection.ts'
 
 /** What the parts of a request are read from. */
@@ -27,6 +28,7 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?]*)/i
 export class NodeRequest implements HttpRequest {
   readonly method: string
   readonly path: string
+  operation: string | undefined
   readonly #parts: NodeRequestParts
   readonly #queryText: string
   /** The host and port of the absolute form. */
@@ -90,9 +92,15 @@ export function originOf(
   readOrigin: OriginReader,
   header: HeaderReader = (name) => headerOf(incoming, name),
 ): RequestOrigin {
-  const { socket } = incoming
-  const peer = isUnixConnection(socket) ? 'unix' : socket.remoteAddress
-  return readOrigin({ peer, isEncrypted: 'encrypted' in socket }, header)
+  return readOrigin(connectionOf(incoming.socket), header)
+}
+
+/** The connection that requests come over, for an {@link OriginReader}. */
+export function connectionOf(socket: Socket): Connection {
+  return {
+    peer: isUnixConnection(socket) ? 'unix' : socket.remoteAddress,
+    isEncrypted: 'encrypted' in socket,
+  }
 }
 
 function goneSignal(response: ServerResponse): AbortSignal {

@@ -9,6 +9,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerWatch } from './answer-watch.ts'
+import { observeNothing, type RequestObserver } from './answered-request.ts'
 import { type HttpLog, logFields } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -19,6 +20,7 @@ import { type AcceptedConnection, type NetworkPlace, openListener } from './list
 import { type HttpApp, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
+import { type Refuse, refuser } from './refusal.ts'
 import { type OriginReader, originReader } from './request-origin.ts'
 import { StalledRequests } from './stalled-requests.ts'
 import { CHUNK_SIZE } from './transfer.ts'
@@ -42,6 +44,8 @@ export interface NodeServerOptions {
   bodyMemory?: number
   /** Whether the storage has not answered for some time. */
   isStalled?: () => boolean
+  /** Is told of each request. */
+  observe?: RequestObserver
   log: HttpLog
 }
 
@@ -117,6 +121,7 @@ export async function nodeServer(
     readOrigin = originReader(),
     bodyMemory = MAX_BODY_MEMORY,
     isStalled = () => false,
+    observe = observeNothing,
     log,
   }: NodeServerOptions,
 ): Promise<NodeServer> {
@@ -133,11 +138,12 @@ export async function nodeServer(
   const answering = { app, readOrigin, bodies, ending: ending.signal, stalled, track: tracker(running) }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
-  const turns = new ConnectionTurns()
+  const refuse = refuser(readOrigin, observe)
+  const turns = new ConnectionTurns(refuse)
   const whenReady = tls === undefined ? 'connection' : 'secureConnection'
   server.on(whenReady, (socket: Socket) => turns.add(socket))
-  ignoreUpgrades(server, turns, whenReady)
-  const serve = (request: IncomingMessage, response: ServerResponse, askToContinue: () => void) => {
+  ignoreUpgrades(server, turns, { event: whenReady, refuse })
+  onRequest(server, (request, response, askToContinue) => {
     const exchange = new Exchange(answering, { incoming: request, response, askToContinue })
     turns.take(request, response, async (end) => {
       const work = handle(answering, exchange, end).catch((error: unknown) => {
@@ -148,24 +154,34 @@ export async function nodeServer(
       answering.track(work)
       await work
     })
-    response.once('close', () => exchange.delivery.memory.giveBack())
-  }
-  const nothing = () => {}
-  server.on('request', (request, response) => serve(request, response, nothing))
-  server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
-  server.on('checkExpectation', (request, response) => serve(request, response, nothing))
+    response.once('close', () => {
+      exchange.delivery.memory.giveBack()
+      if (exchange.hasBegun) observe(exchange.answered())
+    })
+  })
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
-  const excess = excessConnections(tls, readOrigin)
+  const excess = excessConnections(tls, readOrigin, observe)
   // The server never listens itself. The `listening` event makes it start to check how long request heads take.
   server.emit('listening')
   return {
-    ...closable(server, { turns, running, ending, stalled, excess }),
+    ...closable(server, { turns, running, ending, stalled, excess, refuse }),
     hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
       if (server instanceof TlsServer) server.setSecureContext(files)
       excess.setTls(files)
     },
   }
+}
+
+/** Calls a function for each request, also for those that wait for `100 Continue`. */
+function onRequest(
+  server: Server,
+  serve: (request: IncomingMessage, response: ServerResponse, askToContinue: () => void) => void,
+): void {
+  const nothing = () => {}
+  server.on('request', (request, response) => serve(request, response, nothing))
+  server.on('checkContinue', (request, response) => serve(request, response, () => response.writeContinue()))
+  server.on('checkExpectation', (request, response) => serve(request, response, nothing))
 }
 
 /** Adds work to a set for as long as it runs. */
@@ -186,12 +202,14 @@ function closable(
     ending,
     stalled,
     excess,
+    refuse,
   }: {
     turns: ConnectionTurns
     running: Set<Promise<void>>
     ending: AbortController
     stalled: StalledRequests
     excess: ExcessConnections
+    refuse: Refuse
   },
 ): Pick<NodeServer, 'connectionCount' | 'take' | 'close' | 'cut'> {
   const connections = new Set<Socket>()
@@ -202,7 +220,7 @@ function closable(
       connection.once('close', () => connections.delete(connection))
       if (isExcess) return excess.take(connection)
       const begin = () => void server.emit('connection', connection)
-      if (server instanceof TlsServer) return refusePlainRequest(connection, begin)
+      if (server instanceof TlsServer) return refusePlainRequest(connection, begin, refuse)
       begin()
       // The listener paused it.
       connection.resume()

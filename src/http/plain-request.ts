@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { RegistryError } from '../oci/error.ts'
-import { writeRefusal } from './connection-turns.ts'
+import type { Refuse } from './refusal.ts'
 
 /** How long the TLS handshake, and its first byte, may take. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -14,8 +14,9 @@ const REQUEST = /^[A-Z]{3}/
  *
  * @param connection nothing may have been read from it
  * @param goOn receives the unchanged connection
+ * @param refuse answers the HTTP request
  */
-export function refusePlainRequest(connection: Socket, goOn: () => void): void {
+export function refusePlainRequest(connection: Socket, goOn: () => void, refuse: Refuse): void {
   const onSilence = setTimeout(() => connection.destroy(), HANDSHAKE_TIMEOUT_MS)
   const onError = () => connection.destroy()
   connection.on('error', onError)
@@ -24,16 +25,16 @@ export function refusePlainRequest(connection: Socket, goOn: () => void): void {
     clearTimeout(onSilence)
     const first: Buffer | null = connection.read()
     if (first === null) return void connection.destroy()
-    if (REQUEST.test(first.toString('latin1', 0, 3))) return refuse(connection)
+    if (REQUEST.test(first.toString('latin1', 0, 3))) return refusePlain(connection, refuse)
     connection.off('error', onError)
     connection.unshift(first)
     goOn()
   })
 }
 
-function refuse(connection: Socket): void {
+function refusePlain(connection: Socket, refuse: Refuse): void {
   const message = 'this is an HTTPS port, but the request was sent over plain HTTP; use https://'
-  writeRefusal(new RegistryError('REQUEST_INVALID', { message }), connection)
+  refuse(new RegistryError('REQUEST_INVALID', { message }), connection)
   // Bytes that the client still sends are discarded, so that the answer is not lost to a reset.
   connection.resume()
 }

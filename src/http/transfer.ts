@@ -28,6 +28,8 @@ export interface Delivery {
   watch: AnswerWatch
   /** The memory that is held for this answer. */
   memory: MemoryShare
+  /** How many bytes of the body were passed to the connection. */
+  sent: number
 }
 
 /** Sends a body and ends the response. Rejects, with the connection closed, if it can't be sent whole. */
@@ -35,6 +37,7 @@ export async function sendBody(delivery: Delivery, body: HttpBody | undefined): 
   const { response, watch, memory } = delivery
   if (body === undefined) return void response.end()
   if (body.type === 'bytes') {
+    delivery.sent += body.bytes.length
     endWith(response, body.bytes)
     // The system has accepted most answers completely by now, and they need no watching.
     if (response.socket === null || response.socket.writableLength === 0) return
@@ -44,7 +47,7 @@ export async function sendBody(delivery: Delivery, body: HttpBody | undefined): 
   watch(response)
   try {
     if (body.type === 'file') await sendFile(delivery, body)
-    else for await (const chunk of body.chunks) await write(response, chunk)
+    else for await (const chunk of body.chunks) await write(delivery, chunk)
     response.end()
   } catch (error) {
     response.destroy()
@@ -76,7 +79,7 @@ async function sendFile(delivery: Delivery, file: FileSlice): Promise<void> {
 async function sendInside(delivery: Delivery, file: FileSlice, zeroCopy: ZeroCopy): Promise<void> {
   const { response, buffers, memory } = delivery
   response.flushHeaders()
-  if (response.socket?.writableLength !== 0) await write(response, new Uint8Array())
+  if (response.socket?.writableLength !== 0) await write(delivery, new Uint8Array())
   let own: Buffer | undefined
   let readAt = -1
   for (let at = 0; at < file.length; ) {
@@ -86,32 +89,33 @@ async function sendInside(delivery: Delivery, file: FileSlice, zeroCopy: ZeroCop
     const step = await zeroCopy.step(response, file, { position, length })
     if (typeof step === 'number') {
       at += step
+      delivery.sent += step
     } else if (step === 'cold' && readAt !== at) {
       await buffers.use((buffer) => file.read(buffer.subarray(0, length), position))
       readAt = at
     } else {
       if (own === undefined) memory.add(UNBLOCKING_SIZE)
       own ??= Buffer.allocUnsafeSlow(UNBLOCKING_SIZE)
-      at += await sendChunk(response, file, position, own.subarray(0, length))
+      at += await sendChunk(delivery, file, position, own.subarray(0, length))
     }
   }
 }
 
 async function sendChunk(
-  response: ServerResponse,
+  delivery: Delivery,
   file: FileSlice,
   position: number,
   buffer: Buffer,
 ): Promise<number> {
   const read = await file.read(buffer, position)
   if (read === 0) throw new Error(TOO_SHORT)
-  await write(response, buffer.subarray(0, read))
+  await write(delivery, buffer.subarray(0, read))
   return read
 }
 
 /** Reads a megabyte while the one before is being sent; less if memory is scarce. */
 async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void> {
-  const { response, memory } = delivery
+  const { memory } = delivery
   const size = Math.min(memory.isScarce ? SCARCE_CHUNK_SIZE : CHUNK_SIZE, file.length)
   memory.add(2 * size)
   const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(size))
@@ -121,7 +125,7 @@ async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void>
     const read = await file.read(buffer, file.start + at)
     if (read === 0) throw new Error(TOO_SHORT)
     await sent
-    sent = write(response, buffer.subarray(0, read))
+    sent = write(delivery, buffer.subarray(0, read))
     // It is awaited with the next chunk; until then a failure must not count as unhandled.
     sent.catch(() => {})
     at += read
@@ -130,7 +134,9 @@ async function sendByReading(delivery: Delivery, file: FileSlice): Promise<void>
 }
 
 /** Writes a chunk. A connection that closes under a write may forget it, so that is listened for as well. */
-function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+function write(delivery: Delivery, chunk: Uint8Array): Promise<void> {
+  const { response } = delivery
+  delivery.sent += chunk.length
   return new Promise((resolve, reject) => {
     const fail = (cause?: unknown) => reject(new PeerGoneError('the client closed the connection', { cause }))
     if (response.destroyed) return fail()
@@ -156,8 +162,10 @@ export async function sendEarly(
 ): Promise<void> {
   const { response } = delivery
   if (body === undefined) response.flushHeaders()
-  else if (body.type === 'bytes') response.write(body.bytes)
-  else return await sendBody(delivery, body)
+  else if (body.type === 'bytes') {
+    delivery.sent += body.bytes.length
+    response.write(body.bytes)
+  } else return await sendBody(delivery, body)
   await rest?.drain(mayBeSilent ? MAX_SILENCE_MS : MAX_DRAINED_MS)
   response.end()
   delivery.watch(response)

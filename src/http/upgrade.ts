@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { type ConnectionTurns, writeRefusal } from './connection-turns.ts'
+import type { ConnectionTurns } from './connection-turns.ts'
+import type { Refuse } from './refusal.ts'
 import { hasBody } from './request-body.ts'
 
 /** Node's server calls this for each request that its parser takes for an upgrade. Node's types do not have it yet. */
@@ -14,11 +15,12 @@ interface UpgradingServer {
  * again without the header, together with everything that follows it. One with a body is answered, and its connection ends there.
  *
  * @param event the event that the server emits for a connection that is ready for HTTP
+ * @param refuse answers CONNECT, which no registry has
  */
 export function ignoreUpgrades(
   server: Server,
   turns: ConnectionTurns,
-  event: 'connection' | 'secureConnection',
+  { event, refuse }: { event: 'connection' | 'secureConnection'; refuse: Refuse },
 ): void {
   const upgrading = server as unknown as UpgradingServer
   upgrading.shouldUpgradeCallback = (request) => {
@@ -28,7 +30,7 @@ export function ignoreUpgrades(
   }
   server.on('connect', (_request, stream) => {
     const socket = stream as Socket
-    void turns.idle(socket).then(() => writeRefusal('METHOD_UNSUPPORTED', socket))
+    void turns.idle(socket).then(() => refuse('METHOD_UNSUPPORTED', socket))
   })
   server.on('upgrade', (request, stream, rest) => {
     const socket = stream as Socket

@@ -12,9 +12,9 @@ const LINE_FEED = Buffer.from('\n')
 const PENDING = 0
 const DROPPED = 1
 
-/** Takes whole lines, each with its line feed. Never blocks, never throws. */
+/** Takes one or more whole lines, each with its line feed. Never blocks, never throws. */
 export interface LineOutput {
-  write(line: string): void
+  write(lines: string): void
 }
 
 /** What another thread needs to write to the log of this one; see {@link threadOutput}. */
@@ -42,9 +42,9 @@ export class LogOutput implements LineOutput {
     this.#sink = sinkOf(descriptor)
   }
 
-  write(line: string): void {
-    const bytes = Buffer.from(line)
-    if (reserve(this.#counters, bytes.length)) this.#take(bytes)
+  write(lines: string): void {
+    const bytes = Buffer.from(lines)
+    if (reserve(this.#counters, bytes)) this.#take(bytes)
   }
 
   /** Lets another thread write to this log. The port must be transferred to it. */
@@ -125,22 +125,25 @@ function countLines(bytes: Uint8Array): number {
   return count
 }
 
+const encoder = new TextEncoder()
+
 /** The log of another thread, for writing to it from this thread. */
 export function threadOutput({ port, counters }: SharedLogOutput): LineOutput {
   port.unref()
   return {
-    write(line) {
-      const bytes = new Uint8Array(Buffer.from(line))
-      if (reserve(counters, bytes.length)) port.postMessage(bytes)
+    write(lines) {
+      const bytes = encoder.encode(lines)
+      if (reserve(counters, bytes)) port.postMessage(bytes, [bytes.buffer])
     },
   }
 }
 
-/** Counts a line as waiting, or as dropped if too much is already waiting. */
-function reserve(counters: Int32Array, size: number): boolean {
+/** Counts lines as waiting, or as dropped if too much is already waiting. */
+function reserve(counters: Int32Array, lines: Uint8Array): boolean {
+  const size = lines.length
   if (Atomics.add(counters, PENDING, size) + size <= MAX_WAITING) return true
   Atomics.sub(counters, PENDING, size)
-  Atomics.add(counters, DROPPED, 1)
+  Atomics.add(counters, DROPPED, countLines(lines))
   return false
 }
 

@@ -11,8 +11,10 @@ import { type OriginReader, originReader } from '../http/request-origin.ts'
 import { addressMatcher } from '../ip-address.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ThreadStores } from '../stores/stores.ts'
+import { openAccessLog } from './access-log.ts'
 import type { CurrentConfig } from './current-config.ts'
 import { type Health, logChange } from './health.ts'
+import type { LineOutput } from './log-output.ts'
 
 /** All extensions, including drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
@@ -34,17 +36,20 @@ export interface RequestServerOptions {
   checkHealth(): Promise<Health>
   /** How many threads serve the same registry; one if absent. Limits for all of them together are divided by this number. */
   threads?: number
+  /** Where the log of this thread is written, if the server writes it itself. */
+  output?: LineOutput
   /** Memory that all threads share to remember which hosts were logged. */
   loggedHosts?: Int32Array
 }
 
 /** Answers requests on the connections that are passed to this thread. */
 export async function openRequestServer(
-  { current, registry, log, stores, checkHealth, threads = 1, loggedHosts }: RequestServerOptions,
+  { current, registry, log, stores, checkHealth, threads = 1, output, loggedHosts }: RequestServerOptions,
   tls: TlsFiles | undefined,
 ): Promise<RequestServer> {
   const config = current.value
   let withdrawn = false
+  const accessLog = openAccessLog(current, log, output)
   const isStalled = stallReporter(stores, log)
   const probeMetadata = metadataProbe(registry, log)
   const app = createApp({
@@ -67,6 +72,7 @@ export async function openRequestServer(
     readOrigin: readerOf(config),
     bodyMemory: bodyMemory() / threads,
     isStalled,
+    observe: accessLog.observe,
     log,
   })
   return {
@@ -77,6 +83,7 @@ export async function openRequestServer(
     async close() {
       withdrawn = true
       await node.close()
+      accessLog.flush()
     },
   }
 }

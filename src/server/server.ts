@@ -96,12 +96,12 @@ export async function startServer(
 ): Promise<StowageServer> {
   return await start({ config, log, inherited, open: openStores }, async (context) => {
     const { stores, losses, health, tls, listener } = context
-    if (!isShareable(stores)) return await serveInThisThread(log, context)
+    if (!isShareable(stores)) return await serveInThisThread({ log, output }, context)
     const workerContext = { config, stores, losses, health, log, logOutput: output, tls }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
       return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
-    return await serveInThisThread(log, context)
+    return await serveInThisThread({ log, output }, context)
   })
 }
 
@@ -120,15 +120,16 @@ export async function startServerInThisThread(
   log: Logger,
   { open = openStores }: { open?: typeof openStores } = {},
 ): Promise<StowageServer> {
-  return await start({ config, log, inherited: [], open }, (context) => serveInThisThread(log, context))
+  return await start({ config, log, inherited: [], open }, (context) => serveInThisThread({ log }, context))
 }
 
 async function serveInThisThread(
-  log: Logger,
+  { log, output }: { log: Logger; output?: LogOutput },
   { current, stores, registry, health, tls }: ServerContext,
 ): Promise<RequestThreads> {
   const checkHealth = () => health.check()
-  const server = await openRequestServer({ current, registry, log, stores, checkHealth }, tls)
+  const options = { current, registry, log, stores, checkHealth, ...(output && { output }) }
+  const server = await openRequestServer(options, tls)
   // The caller is on the same thread, and shares its settings.
   return { ...server, count: 1, answers: async () => {}, configure: async () => {} }
 }

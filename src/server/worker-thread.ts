@@ -75,7 +75,8 @@ const {
 } = workerData as WorkerData
 writeCompiledCodeSoon()
 const current = new CurrentConfig(config)
-const log = createLog(config, threadOutput(logOutput))
+const output = threadOutput(logOutput)
+const log = createLog(config, output)
 logWarnings(log)
 const stores = joinStores(handle, { threads: config.workers, log })
 const registry = threadRegistry(stores, {
@@ -87,7 +88,7 @@ const registry = threadRegistry(stores, {
 })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await openRequestServer(
-  { current, registry, log, stores, checkHealth, threads: config.workers, loggedHosts },
+  { current, registry, log, stores, checkHealth, threads: config.workers, output, loggedHosts },
   tls,
 )
 const adopt = await openAdoption()

@@ -67,7 +67,17 @@ export const SETTINGS = {
     default: 'info',
     whileRunning: true,
     help: 'minimum level of log lines to write',
-    advice: 'The least that is [logged](logs.md). `debug` logs each request',
+    advice: 'The least that is [logged](logs.md). With `warn`, no requests are logged either',
+  },
+  accessLog: {
+    group: 'Operating it',
+    placeholder: '<mode>',
+    form: oneOf(['on', 'off']),
+    default: 'on',
+    whileRunning: true,
+    help: 'whether to log each request, at the level info: on or off',
+    advice:
+      'Whether each request is [logged](logs.md#the-access-log). Turn it `off` if a proxy in front of the server already does that',
   },
   allowAnonymous: {
     group: 'Reaching it',

@@ -52,7 +52,7 @@ export async function openRegistry(
     ...(caller && { identify: async () => caller }),
     clock: () => now,
     isReady: async () => true,
-    log: { debug() {}, error: (fields: object) => console.error(fields) },
+    log: { error: (fields: object) => console.error(fields) },
   })
   const answer = toFetch(app)
   const ask = (method: string, path: string, init: RequestInit = {}) =>
