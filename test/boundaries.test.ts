@@ -282,6 +282,18 @@ test('every file of src has a rule', () => {
   )
 })
 
+test('what answers requests does not know where blobs are stored', () => {
+  const folders = ['api', 'endpoints', 'extensions', 'http']
+  const answering = sources.filter(({ path }) => folders.includes(folderOf(path)))
+  assert.ok(answering.length > 50)
+  const knowing = [...answering, ...sources.filter(({ path }) => path === 'src/registry/registry.ts')]
+    .filter(({ text }) =>
+      /\b(?:BlobKey|BlobRecord|BlobStore|ContentPlace|StoredRange)\b|\bcontent\.key\b/.test(text),
+    )
+    .map(({ path }) => path)
+  assert.deepEqual(knowing, [])
+})
+
 test('an arrow that is not in the table is found', () => {
   for (const [path, specifier, typeOnly] of [
     ['src/oci/digest.ts', 'node:crypto', false],

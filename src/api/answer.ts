@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
-import type { BlobBytes } from '../registry/registry.ts'
+import type { BlobAddress, BlobBytes } from '../registry/registry.ts'
 
 interface Head {
   /** 200 if absent. */
@@ -39,9 +39,11 @@ export interface ContentAnswer {
   type: 'content'
   digest: Digest
   mediaType: string
+  /** In bytes. */
   size: number
   cacheControl: string
-  open(range: ByteRange): Promise<BlobBytes>
+  /** The bytes of a part, or an address from which the client can get any part. */
+  open(range: ByteRange): Promise<BlobBytes | BlobAddress>
 }
 
 /** Bytes without a known end, sent as they arrive, in the media type that was chosen. */

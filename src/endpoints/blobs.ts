@@ -18,14 +18,14 @@ export const readBlob = endpoint({
   // A request for a blob extends how long it is kept, which is a write.
   errors: ['BLOB_UNKNOWN', ...CONTENT_ERRORS, 'STORAGE_FULL', 'UNAVAILABLE'],
   async handle({ registry }, { path: { name, digest } }) {
-    const blob = await registry.blobs.find(name, digest)
+    const { size, open } = await registry.blobs.find(name, digest)
     return {
       type: 'content',
       digest,
       mediaType: MEDIA_TYPES.blob,
-      size: blob.size,
+      size,
       cacheControl: IMMUTABLE,
-      open: (range) => registry.blobs.open(name, digest, { blob, range }),
+      open,
     }
   },
 })

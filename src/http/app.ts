@@ -103,7 +103,8 @@ function withPathPrefix(response: HttpResponse, prefix: string): HttpResponse {
   const { Location, Link } = response.headers
   const headers = {
     ...response.headers,
-    ...(Location !== undefined && { Location: prefix + Location }),
+    // An address elsewhere has no prefix.
+    ...(Location?.startsWith('/') && { Location: prefix + Location }),
     ...(Link !== undefined && { Link: Link.replace('<', `<${prefix}`) }),
   }
   return { ...response, headers }

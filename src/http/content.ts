@@ -3,11 +3,10 @@ import type { ContentAnswer } from '../api/answer.ts'
 import { allowsRange, isNotModified, requireMatch } from '../api/precondition.ts'
 import { RegistryError } from '../oci/error.ts'
 import { type ByteRange, parseRange } from '../oci/range.ts'
-import type { BlobBytes } from '../registry/registry.ts'
+import type { BlobAddress, BlobBytes } from '../registry/registry.ts'
+import { chunksOf, closeBytes } from '../registry/stored-bytes.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { emptyResponse, errorResponse } from './respond.ts'
-
-const CHUNK_SIZE = 1024 * 1024
 
 /**
  * Answers GET and HEAD of content: conditional, whole, one range or several. @see RFC 9110, sections 13 and 14
@@ -20,12 +19,24 @@ export async function contentResponse(request: HttpRequest, content: ContentAnsw
   if (request.method === 'HEAD') return { status: 200, headers: whole }
 
   const ranges = wantedRanges(request, content)
-  if (ranges === undefined) return { status: 200, headers: whole, ...(await wholeBody(content)) }
-  if (ranges.length === 0) return unsatisfiable(content)
-  const [first] = ranges
-  return first !== undefined && ranges.length === 1
-    ? await singleRange(content, first, headers)
-    : severalRanges(content, ranges, headers)
+  const [first] = ranges ?? [{ start: 0, end: content.size - 1 }]
+  if (first === undefined) return unsatisfiable(content)
+  if (content.size === 0) return { status: 200, headers: whole }
+  const opened = await content.open(first)
+  if (opened.type === 'address') return elsewhere(content, opened)
+  if (ranges === undefined) return { status: 200, headers: whole, body: opened }
+  return ranges.length === 1
+    ? singleRange(content, { range: first, bytes: opened }, headers)
+    : severalRanges(content, { ranges, first: opened }, headers)
+}
+
+/**
+ * Sends the client to the address, whatever range it wants: it repeats its `Range` there. The address may expire, so this must not be
+ * cached as the content may. HEAD is never redirected, because everything that it asks for is known here, and an address may be valid only
+ * for GET.
+ */
+function elsewhere({ digest }: ContentAnswer, { url }: BlobAddress): HttpResponse {
+  return emptyResponse(307, { Location: url, 'Docker-Content-Digest': digest })
 }
 
 function contentHeaders({ digest, cacheControl }: ContentAnswer): Record<string, string> {
@@ -37,10 +48,6 @@ function contentHeaders({ digest, cacheControl }: ContentAnswer): Record<string,
     // A manifest keeps the media type that it was pushed with: a browser must never run it as a page of this registry.
     'Content-Security-Policy': "default-src 'none'; sandbox",
   }
-}
-
-async function wholeBody({ size, open }: ContentAnswer): Promise<{ body?: BlobBytes }> {
-  return size === 0 ? {} : { body: await open({ start: 0, end: size - 1 }) }
 }
 
 function wantedRanges(request: HttpRequest, { size, digest }: ContentAnswer): ByteRange[] | undefined {
@@ -56,11 +63,11 @@ function unsatisfiable({ size }: ContentAnswer): HttpResponse {
   })
 }
 
-async function singleRange(
+function singleRange(
   content: ContentAnswer,
-  range: ByteRange,
+  { range, bytes }: { range: ByteRange; bytes: BlobBytes },
   headers: Record<string, string>,
-): Promise<HttpResponse> {
+): HttpResponse {
   return {
     status: 206,
     headers: {
@@ -69,7 +76,7 @@ async function singleRange(
       'Content-Range': formatContentRange(range, content.size),
       ...headers,
     },
-    body: await content.open(range),
+    body: bytes,
   }
 }
 
@@ -84,7 +91,7 @@ function formatContentRange({ start, end }: ByteRange, size: number): string {
 /** As many parts as were asked for, in their order: clients that pull parts of layers count them. */
 function severalRanges(
   content: ContentAnswer,
-  ranges: ByteRange[],
+  { ranges, first }: { ranges: ByteRange[]; first: BlobBytes },
   headers: Record<string, string>,
 ): HttpResponse {
   const boundary = randomBytes(16).toString('hex')
@@ -102,7 +109,9 @@ function severalRanges(
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (const [index, range] of ranges.entries()) {
       yield heads[index] as Uint8Array
-      yield* readChunks(await content.open(range))
+      const bytes = index === 0 ? first : await content.open(range)
+      if (bytes.type === 'address') throw new Error('the bytes of a blob moved elsewhere while it was sent')
+      yield* chunksOf(bytes)
     }
     yield tail
   }
@@ -113,25 +122,6 @@ function severalRanges(
       'Content-Length': String(length),
       ...headers,
     },
-    body: { type: 'stream', chunks: chunks() },
-  }
-}
-
-/** Reads bytes in pieces of a megabyte, and closes the source. Throws if there are fewer bytes than promised. */
-export async function* readChunks(bytes: BlobBytes): AsyncGenerator<Uint8Array> {
-  if (bytes.type === 'bytes') {
-    yield bytes.bytes
-    return
-  }
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK_SIZE, bytes.length - at))
-      const read = await bytes.read(buffer, bytes.start + at)
-      if (read === 0) throw new Error('stored bytes end before their length')
-      at += read
-      yield buffer.subarray(0, read)
-    }
-  } finally {
-    await bytes.close()
+    body: { type: 'stream', chunks: chunks(), close: () => closeBytes(first) },
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
+import { closeBytes } from '../registry/stored-bytes.ts'
 import type { AnswerWatch } from './answer-watch.ts'
 import type { AnsweredRequest } from './answered-request.ts'
 import type { BodyMemory, MemoryHolder } from './body-memory.ts'
@@ -155,5 +156,5 @@ function completed({ request, incoming }: Exchange, response: HttpResponse): Htt
 }
 
 async function discard({ body }: HttpResponse): Promise<void> {
-  if (body?.type === 'file') await body.close()
+  if (body !== undefined) await closeBytes(body)
 }

@@ -1,4 +1,4 @@
-import { readChunks } from './content.ts'
+import { chunksOf, closeBytes } from '../registry/stored-bytes.ts'
 import type { HttpApp, HttpBody, HttpRequest } from './message.ts'
 import { type OriginReader, originReader, type RequestOrigin } from './request-origin.ts'
 import { gatherPieces } from './small-pieces.ts'
@@ -63,7 +63,7 @@ class FetchRequest implements HttpRequest {
 async function* noBytes(): AsyncGenerator<Uint8Array> {}
 
 function toStream(body: HttpBody, onCancel: () => void): ReadableStream<Uint8Array> {
-  const chunks = (body.type === 'stream' ? body.chunks : readChunks(body))[Symbol.asyncIterator]()
+  const chunks = chunksOf(body)
   return new ReadableStream({
     async pull(controller) {
       const next = await chunks.next()
@@ -72,9 +72,10 @@ function toStream(body: HttpBody, onCancel: () => void): ReadableStream<Uint8Arr
     },
     async cancel() {
       onCancel()
-      await chunks.return?.()
-      // A generator that was never started does not run its cleanup.
-      if (body.type === 'file') await body.close()
+      // A stream may be waiting for its next bytes. A generator that was never started does not run its cleanup.
+      if (body.type === 'stream') await closeBytes(body)
+      await chunks.return(undefined)
+      await closeBytes(body)
     },
   })
 }

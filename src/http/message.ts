@@ -1,5 +1,5 @@
 import type { RegistryError } from '../oci/error.ts'
-import type { BlobBytes } from '../registry/registry.ts'
+import type { Readable } from '../registry/stored-bytes.ts'
 import type { RequestOrigin } from './request-origin.ts'
 
 /** The path of the liveness probe. It is answered even while nothing else is. */
@@ -31,8 +31,8 @@ export interface HttpRequest {
   operation?: string | undefined
 }
 
-/** The body of a response: bytes, a part of a file, or a stream. The headers give the length of a stream if it is known. */
-export type HttpBody = BlobBytes | { type: 'stream'; chunks: AsyncIterable<Uint8Array> }
+/** The body of a response: bytes, a part of a file, or a stream. If it is not sent, `closeBytes` closes it. */
+export type HttpBody = Readable
 
 /** A response, independent of the transport. The headers include `Content-Length`, unless the status forbids it or it isn't known. */
 export interface HttpResponse {

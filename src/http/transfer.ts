@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FileSlice } from '../registry/registry.ts'
+import { chunksOf, closeBytes } from '../registry/stored-bytes.ts'
 import type { AnswerWatch } from './answer-watch.ts'
 import type { MemoryShare } from './body-memory.ts'
 import type { BufferPool } from './buffer-pool.ts'
@@ -47,7 +48,7 @@ export async function sendBody(delivery: Delivery, body: HttpBody | undefined): 
   watch(response)
   try {
     if (body.type === 'file') await sendFile(delivery, body)
-    else for await (const chunk of body.chunks) await write(delivery, chunk)
+    else await sendStream(delivery, body)
     response.end()
   } catch (error) {
     response.destroy()
@@ -60,6 +61,19 @@ function endWith(response: ServerResponse, bytes: Uint8Array): void {
   if (bytes.length > MAX_TEXT) return void response.end(bytes)
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   response.end(view.toString('latin1'), 'latin1')
+}
+
+async function sendStream(delivery: Delivery, body: Extract<HttpBody, { type: 'stream' }>): Promise<void> {
+  const { response, memory } = delivery
+  if (body.length !== undefined) memory.add(Math.min(body.length, CHUNK_SIZE))
+  // The next bytes may come late or never, and nobody waits for them any longer.
+  const stop = () => void closeBytes(body).catch(() => {})
+  response.once('close', stop)
+  try {
+    for await (const chunk of chunksOf(body)) await write(delivery, chunk)
+  } finally {
+    response.off('close', stop)
+  }
 }
 
 async function sendFile(delivery: Delivery, file: FileSlice): Promise<void> {

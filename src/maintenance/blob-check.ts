@@ -9,7 +9,7 @@ import {
 } from '../metadata/sqlite/stored-contents.ts'
 import { type Digest, parseHashAlgorithm } from '../oci/digest.ts'
 import { createHasher } from '../registry/hasher.ts'
-import { chunksOf } from '../registry/stored-bytes.ts'
+import { chunksOf, closeBytes, openBytes } from '../registry/stored-bytes.ts'
 import { type BlobFolder, isMarked } from '../storage/blob-folder.ts'
 import { type BlobBytes, type BlobStore, isKey } from '../storage/blob-store.ts'
 import { blobStoreAt } from '../storage/file-system.ts'
@@ -108,7 +108,7 @@ async function problemOf(
   if (found === undefined) return 'its file is missing, or this user cannot read it'
   if (found !== size) return `its file has ${found} bytes instead of ${size}`
   if (!isFull) return undefined
-  const bytes = await store.open(key, { start: 0, end: size - 1 })
+  const bytes = await openBytes(store, { key, range: { start: 0, end: size - 1 } })
   if (bytes === undefined) return 'its file is missing, or this user cannot read it'
   return (await hasDigest(bytes, digest)) ? undefined : 'its bytes do not match its digest'
 }
@@ -123,7 +123,7 @@ async function hasDigest(bytes: BlobBytes, digest: Digest): Promise<boolean> {
     for await (const chunk of chunksOf(bytes)) hasher.update(chunk)
     return hasher.digests()[algorithm] === digest.slice(colon + 1)
   } finally {
-    if (bytes.type === 'file') await bytes.close()
+    await closeBytes(bytes)
   }
 }
 

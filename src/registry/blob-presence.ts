@@ -97,9 +97,9 @@ export function watchedBlobs(blobs: BlobStore, { losses, clock, onLost }: Watch)
       // Publishing has just checked that the key holds everything that its state describes.
       remember(key, Number.POSITIVE_INFINITY)
     },
-    async open(key, range, state) {
+    async open(key, range, options) {
       try {
-        return (await blobs.open(key, range, state)) ?? lost(key)
+        return (await blobs.open(key, range, options)) ?? lost(key)
       } catch (error) {
         seen.delete(key)
         throw error

@@ -4,18 +4,42 @@ import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { RepositoryName } from '../oci/reference.ts'
-import type { BlobBytes } from '../storage/blob-store.ts'
+import type { BlobAddress, BlobBytes } from '../storage/blob-store.ts'
 import type { RegistryParts } from './parts.ts'
 import { nameOrElse } from './repositories.ts'
+
+/** A blob of a repository. Where its bytes are stored is not known outside of this folder. */
+export interface StoredBlob {
+  /** In bytes. */
+  size: number
+  /**
+   * Opens a part for a client. The range must lie inside the blob.
+   *
+   * @returns the bytes, or an address from which the client can get any part of the blob
+   * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN if it was deleted in the meantime; BlobsUnavailableError
+   */
+  open(range: ByteRange): Promise<BlobBytes | BlobAddress>
+}
 
 /**
  * Finds a blob of a repository and checks that its bytes exist. A blob that a client was told about is kept long enough for the client to
  * use it.
  *
- * @returns its size in bytes
  * @throws RegistryError BLOB_UNKNOWN or NAME_UNKNOWN; BlobsUnavailableError if it is unknown whether the bytes exist
  */
 export async function findBlob(
+  parts: RegistryParts,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<StoredBlob> {
+  const record = await findRecord(parts, repository, digest)
+  return {
+    size: record.size,
+    open: (range) => openBlob(parts, repository, digest, { record, range }),
+  }
+}
+
+async function findRecord(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
@@ -25,7 +49,7 @@ export async function findBlob(
   const { size, content } = blob
   if (content.key !== undefined && !(await isThereWhole(parts, { key: content.key, size }))) {
     await requireMoved(parts, repository, digest, content.key)
-    return await findBlob(parts, repository, digest)
+    return await findRecord(parts, repository, digest)
   }
   const at = parts.clock()
   if (blob.unusedSince !== undefined && at - blob.unusedSince > parts.retention.unusedBlobs / 2) {
@@ -54,21 +78,20 @@ function bytesLost(digest: Digest): RegistryError {
   })
 }
 
-/** Opens a part of a blob that {@link findBlob} found. The range must lie inside it. @throws as findBlob */
-export async function openBlob(
+async function openBlob(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
-  { blob, range }: { blob: BlobRecord; range: ByteRange },
-): Promise<BlobBytes> {
-  const { content } = blob
+  { record, range }: { record: BlobRecord; range: ByteRange },
+): Promise<BlobBytes | BlobAddress> {
+  const { content } = record
   if (content.key === undefined)
     return { type: 'bytes', bytes: content.bytes.subarray(range.start, range.end + 1) }
-  const opened = await parts.blobs.open(content.key, range)
+  const opened = await parts.blobs.open(content.key, range, { mayBeElsewhere: true })
   if (opened !== undefined) return opened
   await requireMoved(parts, repository, digest, content.key)
-  const again = await findBlob(parts, repository, digest)
-  return await openBlob(parts, repository, digest, { blob: again, range })
+  const again = await findRecord(parts, repository, digest)
+  return await openBlob(parts, repository, digest, { record: again, range })
 }
 
 /**

@@ -4,6 +4,7 @@ import { parseJson } from '../oci/json.ts'
 import type { Labels } from '../oci/label-selector.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
+import { openBytes, readAll } from './stored-bytes.ts'
 
 const MAX_CONFIG_SIZE = 4 * 1024 * 1024
 /** The values that a client can name in a filter. */
@@ -38,28 +39,9 @@ export async function describeConfig(
   { size, content }: BlobRecord,
 ): Promise<ImageDescription> {
   if (size === 0 || size > MAX_CONFIG_SIZE) return {}
-  const bytes = content.key === undefined ? content.bytes : await readAll(blobs, content.key, size)
-  return bytes === undefined ? {} : parseImageConfig(bytes)
-}
-
-async function readAll(
-  blobs: RegistryParts['blobs'],
-  key: string,
-  size: number,
-): Promise<Uint8Array | undefined> {
-  const opened = await blobs.open(key, { start: 0, end: size - 1 })
-  if (opened === undefined || opened.type === 'bytes') return opened?.bytes
-  try {
-    const buffer = new Uint8Array(opened.length)
-    for (let at = 0; at < buffer.length; ) {
-      const read = await opened.read(buffer.subarray(at), opened.start + at)
-      if (read === 0) return undefined
-      at += read
-    }
-    return buffer
-  } finally {
-    await opened.close()
-  }
+  if (content.key === undefined) return parseImageConfig(content.bytes)
+  const opened = await openBytes(blobs, { key: content.key, range: { start: 0, end: size - 1 } })
+  return opened === undefined ? {} : parseImageConfig(await readAll(opened))
 }
 
 /** Reads the labels and the platform of an image config. @see OCI Image Specification, config.md */

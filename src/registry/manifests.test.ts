@@ -86,7 +86,7 @@ test('a purged secret is gone from the blob store with the next sweep', async (t
   })
   const holdings = await registry.parts.metadata.manifests.read(repository, { digest })
   const config = JSON.parse(Buffer.from(holdings?.bytes ?? []).toString()).config.digest as Digest
-  const key = (await registry.blobs.find(repository, config)).content.key ?? ''
+  const key = (await registry.parts.metadata.blobs.find(repository, config))?.content.key ?? ''
   await registry.manifests.delete(repository, digest)
   await registry.sweepNow()
   assert.notEqual(await registry.parts.blobs.open(key, { start: 0, end: 0 }), undefined)

@@ -1,4 +1,3 @@
-import type { BlobRecord } from '../metadata/blobs.ts'
 import type { Change, ChangePage, ChangeQuery } from '../metadata/changes.ts'
 import type { ContentHolder, HoldersPage } from '../metadata/contents.ts'
 import type {
@@ -21,11 +20,10 @@ import type {
 } from '../metadata/repositories.ts'
 import type { PastTagsPage, TagChange, TagCondition } from '../metadata/tags.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { ByteRange } from '../oci/range.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
-import type { BlobBytes, FileSlice } from '../storage/blob-store.ts'
+import type { BlobAddress, BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { LossCounters, watchedBlobs } from './blob-presence.ts'
-import { deleteBlob, findBlob, mountBlob, openBlob } from './blobs.ts'
+import { deleteBlob, findBlob, mountBlob, type StoredBlob } from './blobs.ts'
 import { countRepositories } from './counts.ts'
 import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
@@ -58,8 +56,8 @@ import { withStoreErrors } from './store-error.ts'
 import { type SweepOptions, type Swept, sweep } from './sweep.ts'
 
 export type {
+  BlobAddress,
   BlobBytes,
-  BlobRecord,
   Change,
   ChangePage,
   ChangeQuery,
@@ -86,6 +84,7 @@ export type {
   RepositoryState,
   Rollback,
   RollbackTarget,
+  StoredBlob,
   SweepOptions,
   Swept,
   TagChange,
@@ -96,12 +95,7 @@ export type {
 
 /** Blobs of a repository. */
 export interface Blobs {
-  find(repository: RepositoryName, digest: Digest): Promise<BlobRecord>
-  open(
-    repository: RepositoryName,
-    digest: Digest,
-    part: { blob: BlobRecord; range: ByteRange },
-  ): Promise<BlobBytes>
+  find(repository: RepositoryName, digest: Digest): Promise<StoredBlob>
   mount(repository: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
   delete(repository: RepositoryName, digest: Digest): Promise<void>
 }
@@ -172,7 +166,6 @@ export function localRegistry(given: RegistryParts): Registry {
   return {
     blobs: {
       find: (repository, digest) => findBlob(parts, repository, digest),
-      open: (repository, digest, part) => openBlob(parts, repository, digest, part),
       mount: (repository, digest, from) => mountBlob(parts, repository, digest, from),
       delete: (repository, digest) => deleteBlob(parts, repository, digest),
     },

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import type { BlobBytes } from '../storage/blob-store.ts'
 import type { HashAnswer, HashRequest } from './hash-thread.ts'
-import { chunksOf } from './stored-bytes.ts'
+import { chunksOf, closeBytes } from './stored-bytes.ts'
 
 const MAX_THREADS = 2
 
@@ -24,16 +24,22 @@ export async function rehash(bytes: BlobBytes, algorithm: HashAlgorithm): Promis
   try {
     thread = new Worker(new URL('./hash-thread.ts', import.meta.url), { execArgv: [] })
     await send(thread, { begin: algorithm })
-    for await (const chunk of chunksOf(bytes)) await send(thread, { chunk }, [chunk.buffer as ArrayBuffer])
+    for await (const chunk of chunksOf(bytes)) await sendChunk(thread, chunk, bytes.type)
     const answer = await send(thread, { end: true })
     if ('hex' in answer) return answer.hex
     throw new Error('the hash thread gave no digest')
   } finally {
     await thread?.terminate()
-    if (bytes.type === 'file') await bytes.close()
+    await closeBytes(bytes)
     running--
     queue.shift()?.()
   }
+}
+
+/** Transfers a chunk. Only chunks of files own their memory; of others, a copy is transferred. */
+async function sendChunk(thread: Worker, chunk: Uint8Array, from: BlobBytes['type']): Promise<void> {
+  const own = from === 'file' ? chunk : new Uint8Array(chunk)
+  await send(thread, { chunk: own }, [own.buffer as ArrayBuffer])
 }
 
 async function send(thread: Worker, request: HashRequest, transfer: ArrayBuffer[] = []): Promise<HashAnswer> {

@@ -87,7 +87,7 @@ export function withStoreErrors(
     blobs: {
       append: (key, state, offset, body) => watch(blobs.append(key, state, offset, body)),
       publish: (key, state) => watch(blobs.publish(key, state)),
-      open: (key, range, state) => watch(blobs.open(key, range, state)),
+      open: (key, range, options) => watch(blobs.open(key, range, options)),
       size: (key) => watch(blobs.size(key)),
       delete: (key) => watch(blobs.delete(key)),
     },

@@ -33,8 +33,33 @@ export interface FileSlice {
   descriptor?: number
 }
 
+/** Bytes that arrive from elsewhere. The receiver must close it, whether it read all of it, a part, or nothing. */
+export interface ByteStream {
+  type: 'stream'
+  /** Pieces of at most a megabyte; it can be read once. Throws if the rest cannot be had. */
+  chunks: AsyncIterable<Uint8Array>
+  length: number
+  /** Stops a read that is still waiting, too. */
+  close(): Promise<void>
+}
+
 /** Bytes of a blob in the form that costs the driver least. */
-export type BlobBytes = { type: 'bytes'; bytes: Uint8Array } | FileSlice
+export type BlobBytes = { type: 'bytes'; bytes: Uint8Array } | FileSlice | ByteStream
+
+/** An address from which a client can get the whole blob, and any range of it, by an ordinary GET. */
+export interface BlobAddress {
+  type: 'address'
+  /** With its scheme: https or http. It may expire. */
+  url: string
+}
+
+/** How bytes are opened. */
+export interface OpenOptions {
+  /** The state that an append returned; with it, the bytes that the append made durable can be opened before they are published. */
+  state?: AppendState
+  /** Whether an address will do in place of the bytes. */
+  mayBeElsewhere?: boolean
+}
 
 /**
  * Stores bytes by key and knows nothing else: no repositories, digests or tags. It is never listed. Only one request at a time writes to a
@@ -55,11 +80,10 @@ export interface BlobStore {
   /**
    * Opens the bytes of a key that was published. The range must lie inside them.
    *
-   * @param state the state that an append returned; with it, the bytes that the append made durable can be opened before they are published
-   * @returns undefined if nothing is stored under the key, or it may not be read
+   * @returns the bytes, or an address if that will do; undefined if nothing is stored under the key, or it may not be read
    * @throws BlobsUnavailableError if this is unknown at the moment
    */
-  open(key: BlobKey, range: ByteRange, state?: AppendState): Promise<BlobBytes | undefined>
+  open(key: BlobKey, range: ByteRange, options?: OpenOptions): Promise<BlobBytes | BlobAddress | undefined>
   /**
    * Looks for the bytes of a key that was published.
    *

@@ -1,7 +1,5 @@
-import type { ByteRange } from '../oci/range.ts'
 import {
   type Appended,
-  type BlobBytes,
   BlobDamagedError,
   type BlobKey,
   type BlobStore,
@@ -53,7 +51,7 @@ export function memoryBlobStore(): BlobStore {
     entries.set(key, { bytes: found.subarray(0, size), published: true })
   }
 
-  async function open(key: BlobKey, range: ByteRange, state?: string): Promise<BlobBytes | undefined> {
+  const open: BlobStore['open'] = async (key, range, { state } = {}) => {
     checkKey(key)
     const entry = entries.get(key)
     if (entry === undefined || (!entry.published && state === undefined)) return undefined

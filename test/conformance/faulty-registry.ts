@@ -5,12 +5,12 @@ import type { Send } from '../../src/conformance/probe.ts'
 import { ociExtension } from '../../src/extensions/oci.ts'
 import { stowageExtension } from '../../src/extensions/stowage/stowage.ts'
 import { createApp } from '../../src/http/app.ts'
-import { readChunks } from '../../src/http/content.ts'
 import type { HttpApp, HttpBody, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { listen } from '../../src/http/node.ts'
 import { originReader } from '../../src/http/request-origin.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
+import { chunksOf } from '../../src/registry/stored-bytes.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
 /** Changes one thing about a good registry. */
@@ -83,7 +83,7 @@ export function sendTo(app: HttpApp): Send {
 
 async function bytesOf(body: HttpBody, until?: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of body.type === 'stream' ? body.chunks : readChunks(body)) {
+  for await (const chunk of chunksOf(body)) {
     chunks.push(chunk)
     if (until !== undefined && Buffer.concat(chunks).includes(until)) break
   }

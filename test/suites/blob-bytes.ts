@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { openBytes, readAll } from '../../src/registry/stored-bytes.ts'
 import type { BlobBytes, BlobKey, BlobStore } from '../../src/storage/blob-store.ts'
 
 /** A body that brings these chunks. */
@@ -24,26 +25,13 @@ export async function readBlob(
   key: BlobKey,
   range: { start: number; end: number },
 ): Promise<Buffer | undefined> {
-  const opened = await store.open(key, range)
+  const opened = await openBytes(store, { key, range })
   return opened && (await readBytes(opened))
 }
 
 /** Reads all that was opened, and closes it. */
 export async function readBytes(opened: BlobBytes): Promise<Buffer> {
-  if (opened.type === 'bytes') return Buffer.from(opened.bytes)
-  const chunks: Buffer[] = []
-  try {
-    for (let at = opened.start; at < opened.start + opened.length; ) {
-      const buffer = Buffer.alloc(Math.min(1024 * 1024, opened.start + opened.length - at))
-      const read = await opened.read(buffer, at)
-      if (read === 0) break
-      chunks.push(buffer.subarray(0, read))
-      at += read
-    }
-    return Buffer.concat(chunks)
-  } finally {
-    await opened.close()
-  }
+  return Buffer.from(await readAll(opened))
 }
 
 /** Fails unless a store gives exactly these bytes. */

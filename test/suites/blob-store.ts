@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
+import { openBytes } from '../../src/registry/stored-bytes.ts'
 import { BlobDamagedError, type BlobStore } from '../../src/storage/blob-store.ts'
 import { assertBlob, bodyOf, brokenBody, newKey, readBlob, readBytes } from './blob-bytes.ts'
 
@@ -170,13 +171,17 @@ function testPublish(makeStore: MakeBlobStore): void {
     const key = newKey()
     const bytes = randomBytes(3_000_000)
     const first = await store.append(key, '', 0, bodyOf(bytes.subarray(0, 2_000_000)))
-    const opened = await store.open(key, { start: 5, end: 1_999_999 }, first.state)
+    const opened = await openBytes(store, {
+      key,
+      state: first.state,
+      range: { start: 5, end: 1_999_999 },
+    })
     assert.ok(opened !== undefined)
     assert.ok((await readBytes(opened)).equals(bytes.subarray(5, 2_000_000)))
     const { state } = await store.append(key, first.state, first.offset, bodyOf(bytes.subarray(2_000_000)))
     await store.publish(key, state)
     await assertBlob(store, key, bytes)
-    assert.equal(await store.open(newKey(), { start: 0, end: 0 }, state), undefined)
+    assert.equal(await store.open(newKey(), { start: 0, end: 0 }, { state }), undefined)
   })
 
   test('publishing twice is no error', async (t) => {
@@ -246,7 +251,7 @@ function testOpen(makeStore: MakeBlobStore): void {
     const bytes = randomBytes(100_000)
     const { state } = await store.append(key, '', 0, bodyOf(bytes))
     await store.publish(key, state)
-    const opened = await store.open(key, { start: 10, end: 99_999 })
+    const opened = await openBytes(store, { key, range: { start: 10, end: 99_999 } })
     await store.delete(key)
     assert.ok(opened)
     assert.deepEqual(await readBytes(opened), bytes.subarray(10))

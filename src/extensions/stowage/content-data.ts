@@ -5,7 +5,7 @@ import { extensionEndpoint } from '../../api/extension.ts'
 import { digestParameter } from '../../api/parameters.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { ByteRange } from '../../oci/range.ts'
-import type { BlobBytes, Registry } from '../../registry/registry.ts'
+import type { Registry } from '../../registry/registry.ts'
 import { pageSection } from './documentation.ts'
 import { contentUnknown, findHeld, type HeldContent, isAbsence, listHolders } from './held-content.ts'
 
@@ -77,7 +77,11 @@ async function findPullable(registry: Registry, digest: Digest): Promise<HeldCon
 }
 
 /** Content that was deleted after it was found is as unknown as content that never existed. */
-async function openKnown(open: HeldContent['open'], range: ByteRange, digest: Digest): Promise<BlobBytes> {
+async function openKnown(
+  open: HeldContent['open'],
+  range: ByteRange,
+  digest: Digest,
+): ReturnType<HeldContent['open']> {
   try {
     return await open(range)
   } catch (error) {

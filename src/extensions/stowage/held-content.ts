@@ -1,9 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
 import { type ErrorId, RegistryError } from '../../oci/error.ts'
 import { MEDIA_TYPES } from '../../oci/media-type.ts'
-import type { ByteRange } from '../../oci/range.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { BlobBytes, ContentHolder, Registry } from '../../registry/registry.ts'
+import type { ContentHolder, Registry, StoredBlob } from '../../registry/registry.ts'
 
 /** A request looks at no more repositories than this. */
 const MAX_LOOKUPS = 100
@@ -15,7 +14,7 @@ export interface HeldContent {
   as: ContentHolder['as']
   mediaType: string
   size: number
-  open(range: ByteRange): Promise<BlobBytes>
+  open: StoredBlob['open']
 }
 
 /**
@@ -46,14 +45,8 @@ async function findBlob(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<HeldContent> {
-  const blob = await registry.blobs.find(repository, digest)
-  return {
-    repository,
-    as: 'blob',
-    mediaType: MEDIA_TYPES.blob,
-    size: blob.size,
-    open: (range) => registry.blobs.open(repository, digest, { blob, range }),
-  }
+  const { size, open } = await registry.blobs.find(repository, digest)
+  return { repository, as: 'blob', mediaType: MEDIA_TYPES.blob, size, open }
 }
 
 async function findManifest(
