@@ -126,7 +126,7 @@ export function keepBlob(statements: Statements, command: KeepBlob): Outcome<Kee
 export function collectBlobs(statements: Statements, command: CollectBlobs): Outcome<CollectBlobs> {
   const unused = statements.all(
     `SELECT l.repository, l.digest, r.name FROM links l LEFT JOIN repositories r ON r.id = l.repository
-     WHERE l.unused < ? ORDER BY l.unused LIMIT ?`,
+     WHERE l.unused < ? ORDER BY l.unused LIMIT +?`,
     command.before,
     command.limit,
   )

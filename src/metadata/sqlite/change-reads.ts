@@ -11,7 +11,7 @@ const CHANGES = `SELECT c.sequence, coalesce((SELECT name FROM repositories r WH
 
 /** Changes after a sequence number, oldest first. */
 export function listChanges(statements: Statements, after: number, limit: number): Change[] {
-  const rows = statements.all(`${CHANGES} WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?`, after, limit)
+  const rows = statements.all(`${CHANGES} WHERE c.sequence > ? ORDER BY c.sequence LIMIT +?`, after, limit)
   return rows.map(changeOf)
 }
 
@@ -32,7 +32,7 @@ export function readChanges(statements: Statements, query: ChangeQuery): ChangeP
     const log = findLog(statements, query.repository)
     if (log === undefined) return undefined
     const rows = statements.all(
-      `${CHANGES} WHERE c.repository = ? AND c.revision > ? ORDER BY c.revision LIMIT ?`,
+      `${CHANGES} WHERE c.repository = ? AND c.revision > ? ORDER BY c.revision LIMIT +?`,
       log.id,
       lastRevision(statements, log, 'sequence', query.after),
       query.limit,

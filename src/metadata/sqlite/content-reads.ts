@@ -34,7 +34,7 @@ function listHolders(statements: Statements, digest: Digest, after: number, limi
   const rows = (['blob', 'manifest'] as const).flatMap((as) => {
     const found = statements.all(
       `SELECT repository FROM ${as === 'blob' ? 'links' : 'manifests'} WHERE digest = ? AND repository > ?
-       ORDER BY repository LIMIT ?`,
+       ORDER BY repository LIMIT +?`,
       digest,
       after,
       limit,
@@ -62,7 +62,7 @@ function listNaming(
   const id = findRepository(statements, repository)
   if (id === undefined) return []
   const rows = statements.all(
-    `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT ?`,
+    `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT +?`,
     id,
     digest,
     limit,
@@ -76,7 +76,7 @@ function listStored(
   limit: number,
 ): { stored: StoredContent[]; next?: number } {
   const rows = statements.all(
-    'SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT ?',
+    'SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT +?',
     after,
     limit,
   )

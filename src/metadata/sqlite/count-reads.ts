@@ -17,13 +17,13 @@ export function countReads(statements: Statements): CountReads {
 function listPending(statements: Statements, at: number, limit: number): PendingCounts {
   const mark = readMark(statements, 'counted-changes')
   const changes = statements.all(
-    'SELECT sequence, repository FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    'SELECT sequence, repository FROM changes WHERE sequence > ? ORDER BY sequence LIMIT +?',
     mark,
     limit,
   )
   const cursor = (changes.at(-1)?.sequence as number | undefined) ?? mark
   const due = statements.all(
-    'SELECT repository, due FROM uncounted WHERE due <= ? ORDER BY due LIMIT ?',
+    'SELECT repository, due FROM uncounted WHERE due <= ? ORDER BY due LIMIT +?',
     at,
     limit,
   )
@@ -62,11 +62,12 @@ async function countRepository(
   return { repository, revision: state.revision as number, tags, manifests, blobs, size }
 }
 
-const TAGS = 'SELECT name AS key, 0 AS size FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT ?'
+const TAGS =
+  'SELECT name AS key, 0 AS size FROM tags WHERE repository = ? AND name > ? ORDER BY name LIMIT +?'
 const MANIFESTS =
-  'SELECT digest AS key, size FROM manifests WHERE repository = ? AND digest > ? ORDER BY digest LIMIT ?'
+  'SELECT digest AS key, size FROM manifests WHERE repository = ? AND digest > ? ORDER BY digest LIMIT +?'
 const BLOBS = `SELECT l.digest AS key, c.size FROM links l CROSS JOIN contents c ON c.digest = l.digest
-  WHERE l.repository = ? AND l.digest > ? ORDER BY l.digest LIMIT ?`
+  WHERE l.repository = ? AND l.digest > ? ORDER BY l.digest LIMIT +?`
 
 /** Counts in small steps. Other work on this thread has its turn between them. */
 async function addUp(

@@ -34,7 +34,7 @@ function rowsOf(table: string, column: string, condition = ''): Step {
   return (statements, repository, limit) =>
     statements.run(
       `DELETE FROM ${table} WHERE repository = ?1 AND ${column} IN
-       (SELECT ${column} FROM ${table} WHERE repository = ?1 ${condition} ORDER BY repository, ${column} LIMIT ?2)`,
+       (SELECT ${column} FROM ${table} WHERE repository = ?1 ${condition} ORDER BY repository, ${column} LIMIT +?2)`,
       repository,
       limit,
     )
@@ -43,7 +43,7 @@ function rowsOf(table: string, column: string, condition = ''): Step {
 function contentOf(table: 'manifests' | 'graves' | 'links'): Step {
   return (statements, repository, limit, at) => {
     const rows = statements.all(
-      `SELECT digest FROM ${table} WHERE repository = ? ORDER BY digest LIMIT ?`,
+      `SELECT digest FROM ${table} WHERE repository = ? ORDER BY digest LIMIT +?`,
       repository,
       limit,
     )
@@ -60,7 +60,7 @@ function edgesOf(table: 'edges' | 'grave_edges'): Step {
   return (statements, repository, limit) =>
     statements.run(
       `DELETE FROM ${table} WHERE repository = ?1 AND (parent, child, kind) IN
-       (SELECT parent, child, kind FROM ${table} WHERE repository = ?1 ORDER BY parent, child, kind LIMIT ?2)`,
+       (SELECT parent, child, kind FROM ${table} WHERE repository = ?1 ORDER BY parent, child, kind LIMIT +?2)`,
       repository,
       limit,
     )

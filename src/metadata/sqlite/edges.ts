@@ -162,7 +162,7 @@ function takeSome(
 ): Digest[] {
   const rows = statements.all(
     `DELETE FROM ${table} WHERE repository = ?1 AND parent = ?2 AND (child, kind) IN
-     (SELECT child, kind FROM ${table} WHERE repository = ?1 AND parent = ?2 ORDER BY child, kind LIMIT ?3)
+     (SELECT child, kind FROM ${table} WHERE repository = ?1 AND parent = ?2 ORDER BY child, kind LIMIT +?3)
      RETURNING child`,
     repository,
     parent,
@@ -181,7 +181,7 @@ function burySome(statements: Statements, loose: LooseEdges): number {
      SELECT repository, parent, child, kind, size,
        EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child)
        OR EXISTS (SELECT 1 FROM manifests m WHERE m.repository = e.repository AND m.digest = e.child)
-     FROM edges e WHERE repository = ? AND parent = ? ORDER BY child, kind LIMIT ?`,
+     FROM edges e WHERE repository = ? AND parent = ? ORDER BY child, kind LIMIT +?`,
     loose.repository,
     loose.parent,
     loose.limit,

@@ -95,7 +95,7 @@ function gravesOf(statements: Statements, repository: number, top: Digest, at: n
 function countEdges(statements: Statements, repository: number, parent: Digest, most: number): number {
   const rows = statements.all(
     `SELECT 1 FROM grave_edges WHERE repository = ?1 AND parent = ?2
-     UNION ALL SELECT 1 FROM edges WHERE repository = ?1 AND parent = ?2 LIMIT ?3`,
+     UNION ALL SELECT 1 FROM edges WHERE repository = ?1 AND parent = ?2 LIMIT +?3`,
     repository,
     parent,
     most,
@@ -150,7 +150,7 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
 export function expireDeleted(statements: Statements, command: ExpireDeleted): Outcome<ExpireDeleted> {
   const rows = statements.all(
     `SELECT g.repository, g.digest, g.pushed, r.name FROM graves g LEFT JOIN repositories r ON r.id = g.repository
-     WHERE g.deleted < ? ORDER BY g.deleted LIMIT ?`,
+     WHERE g.deleted < ? ORDER BY g.deleted LIMIT +?`,
     command.before,
     command.limit,
   )

@@ -58,7 +58,7 @@ export function jobReads(statements: Statements): JobReads {
     runs: async (job, limit) =>
       statements
         .all(
-          `SELECT job, started, took, outcome, result, error FROM job_runs WHERE job = ? ORDER BY id DESC LIMIT ?`,
+          `SELECT job, started, took, outcome, result, error FROM job_runs WHERE job = ? ORDER BY id DESC LIMIT +?`,
           job,
           limit,
         )

@@ -180,7 +180,7 @@ class Listing {
   #tagsOf(digest: Digest, after: string, limit: number): Tag[] {
     const rows = this.#statements.all(
       `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND t.name > ? AND ${IS_LIVE}
-       ORDER BY t.name LIMIT ?`,
+       ORDER BY t.name LIMIT +?`,
       this.repository,
       digest,
       after,
@@ -192,7 +192,7 @@ class Listing {
 
   #parentsOf(digest: Digest): Digest[] {
     const rows = this.#statements.all(
-      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT ?`,
+      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} ORDER BY parent LIMIT +?`,
       this.repository,
       digest,
       MAX_PARENTS_SHOWN,
@@ -207,7 +207,7 @@ class Listing {
       `SELECT child,
          EXISTS (SELECT 1 FROM manifests m WHERE m.repository = e.repository AND m.digest = e.child)
          OR EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child) AS here
-       FROM edges e WHERE repository = ? AND parent = ? AND kind = 'manifest' ORDER BY child LIMIT ?`,
+       FROM edges e WHERE repository = ? AND parent = ? AND kind = 'manifest' ORDER BY child LIMIT +?`,
       this.repository,
       digest,
       MAX_CHILDREN_LOOKED_AT,

@@ -9,7 +9,7 @@ export function pruneChanges(statements: Statements, command: PruneChanges): Out
   const floor = readMark(statements, 'pruned-changes')
   const counted = readMark(statements, 'counted-changes')
   const rows = statements.all(
-    'SELECT sequence, repository, revision, at, kind, subject FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    'SELECT sequence, repository, revision, at, kind, subject FROM changes WHERE sequence > ? ORDER BY sequence LIMIT +?',
     floor,
     command.limit,
   )

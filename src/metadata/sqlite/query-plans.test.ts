@@ -52,3 +52,10 @@ test('no statement that asks for more than a repository looks at all that the re
   })
   assert.deepEqual(bad, [])
 })
+
+test('no statement has a plain parameter as its limit, for which SQLite would plan it at each execution', () => {
+  assert.deepEqual(
+    [...seen].filter((sql) => /LIMIT\s+\?/.test(sql)),
+    [],
+  )
+})

@@ -59,7 +59,7 @@ export class TagReach {
   /** A manifest is reached from the manifests that name it, and from the manifest that it refers to. */
   #addAbove(digest: Digest, seen: Set<Digest>): void {
     const parents = this.#statements.all(
-      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} LIMIT ?`,
+      `SELECT DISTINCT parent FROM edges e WHERE repository = ? AND child = ? AND ${IS_OF_LIVE} LIMIT +?`,
       this.#repository,
       digest,
       MAX_STEPS_OF_A_MANIFEST + 1,

@@ -185,7 +185,7 @@ function blobOf(row: Row): BlobRecord {
 }
 
 function listUndescribed(statements: Statements, limit: number): UndescribedManifest[] {
-  const rows = statements.all('SELECT repository, digest FROM undescribed LIMIT ?', limit)
+  const rows = statements.all('SELECT repository, digest FROM undescribed LIMIT +?', limit)
   return rows.map((row) => {
     const config = statements.get(
       `SELECT c.size, c.key, c.bytes, l.unused FROM edges e
@@ -204,7 +204,7 @@ function listUndescribed(statements: Statements, limit: number): UndescribedMani
 
 function listGarbage(statements: Statements, before: number, limit: number): string[] {
   const rows = statements.all(
-    'SELECT key FROM garbage WHERE queued <= ? ORDER BY queued LIMIT ?',
+    'SELECT key FROM garbage WHERE queued <= ? ORDER BY queued LIMIT +?',
     before,
     limit,
   )

@@ -29,7 +29,7 @@ export function repositoryReads(statements: Statements): RepositoryReads {
 
 function listRepositories(statements: Statements, after: string, limit: number): Page<RepositoryName> {
   const rows = statements.all(
-    'SELECT name FROM repositories WHERE name > ? ORDER BY name LIMIT ?',
+    'SELECT name FROM repositories WHERE name > ? ORDER BY name LIMIT +?',
     after,
     limit + 1,
   )
@@ -64,7 +64,7 @@ const END = '~'
 function listBelow(statements: Statements, { parent, after, limit }: RepositoryQuery): Page<RepositoryEntry> {
   const start = parent === '' ? '' : `${parent}/`
   const rows = statements.all(
-    `${ENTRIES} WHERE r.name > ? AND r.name < ? ORDER BY r.name LIMIT ?`,
+    `${ENTRIES} WHERE r.name > ? AND r.name < ? ORDER BY r.name LIMIT +?`,
     after > start ? after : start,
     parent === '' ? END : below(parent).end,
     limit + 1,

@@ -3,7 +3,10 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 /** A row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>
 
-/** Statements of one connection, each prepared once. */
+/**
+ * Statements of one connection, each prepared once. A parameter as a limit is written `LIMIT +?`: SQLite reads the value of a plain one when
+ * it plans, and so plans the statement again at each execution, which may take longer than the statement itself.
+ */
 export interface Statements {
   get(sql: string, ...values: SQLInputValue[]): Row | undefined
   all(sql: string, ...values: SQLInputValue[]): Row[]

@@ -19,7 +19,7 @@ const MAX_HOLDERS = 3
 /** A page of all contents, in the order of their numbers. @param after the last number of the previous page; 0 at first */
 export function listContents(database: DatabaseSync, after: number, limit: number): ListedContent[] {
   const rows = database
-    .prepare('SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT ?')
+    .prepare('SELECT id, digest, size, key FROM contents WHERE id > ? ORDER BY id LIMIT +?')
     .all(after, limit)
   return rows.map(({ id, digest, size, key }) => ({
     id: id as number,
@@ -47,7 +47,7 @@ export function placeOf(database: DatabaseSync, digest: Digest): StoredContent |
 export function holdersOf(database: DatabaseSync, digest: Digest): string[] {
   const rows = database
     .prepare(
-      'SELECT r.name FROM links l JOIN repositories r ON r.id = l.repository WHERE l.digest = ? LIMIT ?',
+      'SELECT r.name FROM links l JOIN repositories r ON r.id = l.repository WHERE l.digest = ? LIMIT +?',
     )
     .all(digest, MAX_HOLDERS)
   return rows.map(({ name }) => String(name))
@@ -90,7 +90,7 @@ export class KeyList {
   /** A page of the remaining keys, in order. @param after the last key of the previous page; empty at first */
   page(after: string, limit: number): string[] {
     const rows = this.#statements.all(
-      'SELECT key FROM temp.listed_keys WHERE key > ? ORDER BY key LIMIT ?',
+      'SELECT key FROM temp.listed_keys WHERE key > ? ORDER BY key LIMIT +?',
       after,
       limit,
     )

@@ -29,7 +29,7 @@ function listTags(
   const id = findRepository(statements, repository)
   if (id === undefined) return undefined
   const rows = statements.all(
-    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.name > ? AND ${IS_LIVE} ORDER BY t.name LIMIT ?`,
+    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.name > ? AND ${IS_LIVE} ORDER BY t.name LIMIT +?`,
     id,
     after,
     limit + 1,
@@ -52,7 +52,7 @@ function tagHistory(
   if (id === undefined) return undefined
   const rows = statements.all(
     `SELECT c.revision, c.at, c.new, c.actor, ${AVAILABLE} FROM changes c
-     WHERE c.repository = ? AND c.subject = ? AND c.${OF_TAGS} AND c.revision < ? ORDER BY c.revision DESC LIMIT ?`,
+     WHERE c.repository = ? AND c.subject = ? AND c.${OF_TAGS} AND c.revision < ? ORDER BY c.revision DESC LIMIT +?`,
     id,
     tag,
     before,

@@ -134,7 +134,7 @@ export function removeTagsOf(
   at: number,
 ): RemovedTags {
   const rows = statements.all(
-    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} ORDER BY t.name LIMIT ?`,
+    `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} ORDER BY t.name LIMIT +?`,
     repository,
     digest,
     MAX_REMEMBERED,
@@ -173,7 +173,7 @@ export function dropDoomedTags(
   if (doomed === undefined) return { result: 'done', count: 0, more: false }
   const [repository, digest] = [doomed.repository as number, doomed.digest as Digest]
   const rows = statements.all(
-    'SELECT name, revision FROM tags WHERE repository = ? AND digest = ? AND name > ? ORDER BY name LIMIT ?',
+    'SELECT name, revision FROM tags WHERE repository = ? AND digest = ? AND name > ? ORDER BY name LIMIT +?',
     repository,
     digest,
     doomed.removedTo as string,

@@ -50,7 +50,7 @@ export function correctParents(statements: Statements, repository: number, child
 
 function parentsOf(statements: Statements, repository: number, child: Digest): Digest[] {
   const rows = statements.all(
-    `SELECT parent FROM edges e WHERE repository = ? AND child = ? AND kind = 'manifest' AND ${IS_OF_LIVE} LIMIT ?`,
+    `SELECT parent FROM edges e WHERE repository = ? AND child = ? AND kind = 'manifest' AND ${IS_OF_LIVE} LIMIT +?`,
     repository,
     child,
     MAX_CORRECTED,
@@ -66,7 +66,7 @@ function correct(statements: Statements, repository: number, digest: Digest, bud
     digest,
   )
   const edges = statements.all(
-    'SELECT child AS digest, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT ?',
+    'SELECT child AS digest, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT +?',
     repository,
     digest,
     budget.left + 1,
@@ -92,7 +92,7 @@ function addReached(
   const next = [...new Set(manifests)]
   for (let parent = next.pop(); parent !== undefined; parent = next.pop()) {
     const rows = statements.all(
-      'SELECT child, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT ?',
+      'SELECT child, kind, size FROM edges WHERE repository = ? AND parent = ? LIMIT +?',
       repository,
       parent,
       Math.max(0, budget.left) + 1,

@@ -58,7 +58,7 @@ export function endSomeUploadsOf(
   repository: RepositoryName,
   { limit, at }: { limit: number; at: number },
 ): number {
-  const rows = statements.all('SELECT id FROM uploads WHERE repository = ? LIMIT ?', repository, limit)
+  const rows = statements.all('SELECT id FROM uploads WHERE repository = ? LIMIT +?', repository, limit)
   for (const { id } of rows) removeUpload(statements, id as string, { at })
   return rows.length
 }
@@ -74,7 +74,7 @@ export function discardUploadKey(statements: Statements, { id, key, at }: Discar
 /** @see ExpireUploads */
 export function expireUploads(statements: Statements, command: ExpireUploads): Outcome<ExpireUploads> {
   const expired = statements.all(
-    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT ?',
+    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT +?',
     command.before,
     command.at,
     command.limit,
@@ -82,7 +82,7 @@ export function expireUploads(statements: Statements, command: ExpireUploads): O
   for (const { id } of expired) removeUpload(statements, id as string, { at: command.at })
   const forgotten = statements.run(
     `DELETE FROM ended_uploads WHERE id IN
-     (SELECT id FROM ended_uploads WHERE id < ? AND ended < ? ORDER BY id LIMIT ?)`,
+     (SELECT id FROM ended_uploads WHERE id < ? AND ended < ? ORDER BY id LIMIT +?)`,
     command.endedBefore,
     command.before,
     command.limit,
