@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
+import type { Job } from '../jobs/job.ts'
 import type { TlsFiles } from './node.ts'
 
 const CHECK_MS = 2_000
+const LIMIT_MS = 30_000
 
 /** The paths of a certificate and its key. */
 export interface TlsPaths {
@@ -18,47 +20,61 @@ export async function readTlsFiles({ cert, key }: TlsPaths): Promise<TlsFiles> {
   return files
 }
 
-/** Files that are reloaded periodically. */
-export interface TlsFileWatch {
-  /** Reloads them now. Reports a problem even if it was reported before. */
-  check(): Promise<void>
-  stop(): void
+/** The files can't be used; the ones before them stay in use. */
+class UnusableTlsFiles extends Error {
+  override readonly name = 'UnusableTlsFiles'
+
+  constructor(cause: unknown) {
+    super(
+      `the new TLS certificate or key cannot be used; the previous ones stay in use: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
+}
+
+/** Reloads the files of a certificate. */
+export interface CertificateReload {
+  /** Reads the files every two seconds. Fails once for each problem. */
+  job: Job<{ reloaded: number }>
+  /** The same job, which fails even if it has already failed with the same problem. */
+  again: Job<{ reloaded: number }>
 }
 
 /**
- * Reads the files again every two seconds, so that it also sees files that are replaced by rename or through a link, and on file systems
- * that do not report changes. Files that can't be used are reported once; the old ones stay in use.
+ * Makes the job that reads the files again, so that it also sees files that are replaced by rename or through a link, and on file systems
+ * that do not report changes. If the files can't be used, the old ones stay in use.
+ *
+ * @param first the files that are in use
+ * @param onChange called with the files if they have changed
  */
-export function watchTlsFiles(
+export function certificateReload(
   paths: TlsPaths,
   first: TlsFiles,
-  { onChange, onProblem }: { onChange(files: TlsFiles): void; onProblem(error: unknown): void },
-): TlsFileWatch {
+  onChange: (files: TlsFiles) => void,
+): CertificateReload {
   let used = fingerprint(first)
   let problem = ''
-  const check = async () => {
+  const run = async () => {
     try {
       const files = await readTlsFiles(paths)
       const found = fingerprint(files)
       problem = ''
-      if (found === used) return
+      if (found === used) return { reloaded: 0 }
       onChange(files)
       used = found
+      return { reloaded: 1 }
     } catch (error) {
-      if (String(error) === problem) return
+      if (String(error) === problem) return { reloaded: 0 }
       problem = String(error)
-      onProblem(error)
+      throw new UnusableTlsFiles(error)
     }
   }
-  const timer = setInterval(check, CHECK_MS)
-  timer.unref()
-  return {
-    async check() {
-      problem = ''
-      await check()
-    },
-    stop: () => clearInterval(timer),
+  const job = { name: 'certificate', every: CHECK_MS, scope: 'process', limit: LIMIT_MS, run } as const
+  const again = async () => {
+    problem = ''
+    return await run()
   }
+  return { job, again: { ...job, run: again } }
 }
 
 function fingerprint({ cert, key }: TlsFiles): string {

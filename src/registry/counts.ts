@@ -1,7 +1,19 @@
+import type { Job } from '../jobs/job.ts'
 import type { RepositoryCount } from '../metadata/counts.ts'
 import type { RegistryParts } from './parts.ts'
 
+const PAUSE_MS = 2_000
 const BATCH = 100
+
+/** The job that counts the content of repositories that have changed. */
+export function countsJob(parts: RegistryParts): Job<{ repositories: number }> {
+  return {
+    name: 'counts',
+    every: PAUSE_MS,
+    scope: 'store',
+    run: async (signal) => ({ repositories: await countRepositories(parts, signal) }),
+  }
+}
 
 /**
  * Counts the content of repositories that have changed, outside of pushes. Counts may be seconds old; the count of a large repository may
@@ -9,7 +21,7 @@ const BATCH = 100
  *
  * @returns how many repositories it counted
  */
-export async function countRepositories(parts: RegistryParts, signal: AbortSignal): Promise<number> {
+async function countRepositories(parts: RegistryParts, signal: AbortSignal): Promise<number> {
   let total = 0
   for (let more = true; more && !signal.aborted; ) {
     const count = await countSome(parts, signal)

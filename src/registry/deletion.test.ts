@@ -13,7 +13,7 @@ async function* bytes(): AsyncGenerator<Uint8Array> {
 test('a deleted repository goes at once for who asks, and its bytes soon after', async (t) => {
   const registry = await placeRegistry(t)
   const digest = await pushImage(registry, repository, { tags: ['v1'] })
-  await registry.count(new AbortController().signal)
+  await registry.maintenance.counts.run(new AbortController().signal)
   const deletion = await registry.repositories.delete(repository)
   assert.equal(deletion.total, 4)
   await assert.rejects(registry.manifests.read(repository, { digest }), { id: 'NAME_UNKNOWN' })

@@ -1,3 +1,4 @@
+import type { Job } from '../jobs/job.ts'
 import type { RepositoryDeletion } from '../metadata/repositories.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -22,17 +23,25 @@ export async function findDeletion(parts: RegistryParts, name: RepositoryName): 
 }
 
 /**
- * Removes deleted repositories and tags. A repository becomes invisible at once. Its rows, and those of many tags, are removed step by
- * step, between other writes.
+ * Deletes repositories, and removes their rows. A repository becomes invisible at once. Its rows, and those of many tags, are removed by a
+ * job, step by step, between other writes.
  */
 export class Remover {
   readonly #parts: RegistryParts
-  readonly #stop = new AbortController()
-  #running: Promise<void> | undefined
-  #isAskedAgain = false
+  #ask = () => {}
+  /** Removes rows as soon as there are some. The sweep removes those that it leaves, for example because the process was killed. */
+  readonly job: Job<{ rows: number }>
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
+    this.job = {
+      name: 'deletion',
+      scope: 'store',
+      run: async (signal) => ({ rows: await dropDeleted(parts, signal) }),
+      onWork: (ask) => {
+        this.#ask = ask
+      },
+    }
   }
 
   /**
@@ -50,27 +59,9 @@ export class Remover {
     return deletion
   }
 
-  /** Begins to remove the remaining rows of deleted repositories and tags. The sweeper continues with the rows that this leaves. */
+  /** Asks for a run of the job. */
   begin(): void {
-    this.#isAskedAgain = true
-    this.#running ??= this.#run()
-      .catch(() => {})
-      .finally(() => {
-        this.#running = undefined
-      })
-  }
-
-  async #run(): Promise<void> {
-    while (this.#isAskedAgain && !this.#stop.signal.aborted) {
-      this.#isAskedAgain = false
-      await dropDeleted(this.#parts, this.#stop.signal)
-    }
-  }
-
-  /** Stops between two steps. */
-  async close(): Promise<void> {
-    this.#stop.abort()
-    await this.#running
+    this.#ask()
   }
 }
 

@@ -33,8 +33,6 @@ export interface RegistryParts {
   retention: Readonly<Retention>
   /** Whether an index may name manifests that its repository does not have; refused if absent. */
   sparseIndexes?(repository: RepositoryName): 'refuse' | 'allow'
-  /** How long pulls are gathered before they are recorded, in milliseconds; a minute if absent. */
-  pullsInterval?: number
   /** 256 MiB or ten seconds, whichever comes first, if absent. */
   checkpoints?: CheckpointInterval
   /** The prefix of lease tokens, so that the leases can be released if this registry's thread dies; empty if nothing releases them. */

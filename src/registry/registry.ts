@@ -1,3 +1,4 @@
+import type { Job } from '../jobs/job.ts'
 import type { Change, ChangePage, ChangeQuery } from '../metadata/changes.ts'
 import type { ContentHolder, HoldersPage } from '../metadata/contents.ts'
 import type {
@@ -24,7 +25,7 @@ import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobAddress, BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { LossCounters, watchedBlobs } from './blob-presence.ts'
 import { deleteBlob, findBlob, mountBlob, type StoredBlob } from './blobs.ts'
-import { countRepositories } from './counts.ts'
+import { countsJob } from './counts.ts'
 import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
   type Changes,
@@ -147,17 +148,30 @@ export interface Registry {
   readonly history: History
   readonly changes: Changes
   readonly contents: Contents
-  readonly probes: Probes
+}
+
+/** What keeps a registry in order. */
+export interface Maintenance {
   /** One round of the sweeper; see sweep.ts. */
   sweep(signal: AbortSignal, options?: SweepOptions): Promise<Swept>
-  /** Counts the content of repositories that have changed; see counts.ts. @returns how many it counted */
-  count(signal: AbortSignal): Promise<number>
+  /** Counts the content of repositories that have changed; see counts.ts. */
+  readonly counts: Job<{ repositories: number }>
+  /** Removes the rows of deleted repositories and tags; see deletion.ts. */
+  readonly deletion: Job<{ rows: number }>
+  /** Records which manifests were pulled through this registry; see pulls.ts. */
+  readonly pulls: Job<{ manifests: number }>
+}
+
+/** A registry over its own stores, for the code that runs it. Code that acts for a client only gets a {@link Registry}. */
+export interface LocalRegistry extends Registry {
+  readonly maintenance: Maintenance
+  readonly probes: Probes
   /** Saves the last pulls, which are not stored yet, and stops communicating with the other threads. */
   close(): Promise<void>
 }
 
 /** The registry over its own stores. */
-export function localRegistry(given: RegistryParts): Registry {
+export function localRegistry(given: RegistryParts): LocalRegistry {
   const { clock, losses = new LossCounters(), onLost = () => {}, onStoreFailure = () => {} } = given
   const { blobs, metadata } = withStoreErrors(given, onStoreFailure)
   const parts = { ...given, metadata, blobs: watchedBlobs(blobs, { losses, clock, onLost }) }
@@ -188,11 +202,15 @@ export function localRegistry(given: RegistryParts): Registry {
     },
     // Not the watched store, which would count the file of a probe as lost.
     probes: probesOf(given),
-    sweep: (signal, options) => sweep(parts, signal, options),
-    count: (signal) => countRepositories(parts, signal),
+    maintenance: {
+      sweep: (signal, options) => sweep(parts, signal, options),
+      counts: countsJob(parts),
+      deletion: remover.job,
+      pulls: pulls.job,
+    },
     async close() {
-      await remover.close()
-      await pulls.save()
+      // Recording pulls must not make anything else fail.
+      await pulls.save().catch(() => {})
       parts.writers?.close()
     },
   }

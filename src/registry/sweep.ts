@@ -13,7 +13,7 @@ const BATCH = 100
 const PAGES = 1000
 
 /** What one round of the sweeper did. */
-export interface Swept {
+export type Swept = {
   uploads: number
   /** Deleted manifests that can't be restored any more. */
   manifests: number

@@ -8,15 +8,18 @@ import {
   type AdminSocket,
   openAdminSocket,
 } from '../http/admin-socket.ts'
+import type { JobRunner } from '../jobs/runner.ts'
+import { type JobState, RUNS_KEPT } from '../jobs/slot.ts'
 import { MIN_UNUSED_MS, type Sweeper } from '../registry/sweeper.ts'
 import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/place.ts'
 import type { Stores } from '../stores/stores.ts'
 
-const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
+const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\`, \`stowage jobs\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
 
 /** What the commands reach. */
 export interface Administered {
-  stores: Pick<Stores, 'identity'>
+  stores: Pick<Stores, 'identity' | 'metadata'>
+  runner: JobRunner
   sweeper: Sweeper
   log: Logger
 }
@@ -42,14 +45,19 @@ export async function openAdministration(
 }
 
 function routesOf(administered: Administered): AdminRoutes {
-  const { sweeper, log } = administered
+  const { stores, runner, sweeper, log } = administered
   return {
     'POST /collect': async (request) => {
-      const swept = await sweeper.collect(collectRequest(request))
+      const swept = await runner.run(sweeper.collection(collectRequest(request)))
       log.info(swept, 'collected on request')
       return swept
     },
     'POST /pin': (request) => holdPin(administered, request),
+    'GET /jobs': () => Promise.all(runner.states().map((state) => withRecordedRun(state, stores.metadata))),
+    'POST /jobs/runs': async (request) => {
+      const job = jobOf(request, runner.states())
+      return await stores.metadata.jobs.runs(job, RUNS_KEPT)
+    },
   }
 }
 
@@ -62,6 +70,24 @@ function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?:
   const { success, data } = collectSchema.safeParse(body)
   if (!success) throw new AdminError('the request is malformed: --unused must be 1h or more')
   return { tombstones: data.tombstones, ...(data.unused !== undefined && { unused: data.unused }) }
+}
+
+/** The last run of a job may have been in another thread or process, or before the start of this one. */
+async function withRecordedRun(state: JobState, { jobs }: Stores['metadata']): Promise<JobState> {
+  const [recorded] = await jobs.runs(state.name, 1)
+  const { last = recorded } = state
+  if (last === undefined) return state
+  return { ...state, last: recorded !== undefined && recorded.started > last.started ? recorded : last }
+}
+
+const jobSchema = z.strictObject({ job: z.string() })
+
+function jobOf({ body }: AdminRequest, states: readonly JobState[]): string {
+  const { success, data } = jobSchema.safeParse(body)
+  if (!success) throw new AdminError('the request is malformed: job must be the name of a job')
+  const names = states.map(({ name }) => name)
+  if (names.includes(data.job)) return data.job
+  throw new AdminError(`there is no job ${JSON.stringify(data.job)}; the jobs are ${names.join(', ')}`)
 }
 
 const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })

@@ -2,17 +2,16 @@ import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.ts'
 import type { AcceptedConnection, Listener } from '../http/listener.ts'
 import type { TlsFiles } from '../http/node.ts'
-import { readTlsFiles, type TlsFileWatch, type TlsPaths, watchTlsFiles } from '../http/tls-files.ts'
+import { readTlsFiles, type TlsPaths } from '../http/tls-files.ts'
 import { openAdoption } from '../http/unix-connection.ts'
 import { LossCounters } from '../registry/blob-presence.ts'
-import { repeatCounts } from '../registry/counter.ts'
-import type { Registry } from '../registry/registry.ts'
-import { startSweeper } from '../registry/sweeper.ts'
+import type { LocalRegistry } from '../registry/registry.ts'
 import { openStores } from '../stores/open-stores.ts'
 import type { Stores } from '../stores/stores.ts'
 import { openAdministration } from './administration.ts'
 import { CurrentConfig } from './current-config.ts'
 import { HealthMonitor } from './health.ts'
+import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
 import { openRequestServer } from './request-server.ts'
@@ -77,11 +76,13 @@ interface RequestThreads {
 interface ServerContext {
   current: CurrentConfig
   stores: Stores
-  registry: Registry
+  registry: LocalRegistry
   losses: LossCounters
   health: HealthMonitor
   tls: TlsFiles | undefined
   listener: Listener
+  /** Runs a job soon. */
+  ask(job: string): void
 }
 
 /**
@@ -95,9 +96,9 @@ export async function startServer(
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
   return await start({ config, log, inherited, open: openStores }, async (context) => {
-    const { stores, losses, health, tls, listener } = context
+    const { stores, losses, health, tls, listener, ask } = context
     if (!isShareable(stores)) return await serveInThisThread({ log, output }, context)
-    const workerContext = { config, stores, losses, health, log, logOutput: output, tls }
+    const workerContext = { config, stores, losses, health, log, logOutput: output, tls, ask }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
       return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
@@ -152,24 +153,25 @@ async function start(
   const { listener, urls } = await openListening(config, { inherited, log })
   const current = new CurrentConfig(config)
   try {
-    const { threads, answers, close } = await openOver({ current, log, open, tls, listener }, openThreads)
+    const { threads, answers, reload, close } = await openOver(
+      { current, log, open, tlsPaths, tls, listener },
+      openThreads,
+    )
     listener.deliverTo((connection) => {
       threads.take(connection, { isExcess: threads.connectionCount() >= current.value.maxConnections })
     })
-    const watched = tlsPaths && tls && watch(tlsPaths, tls, (files) => threads.setTls(files), log)
     return {
       url: urls[0] ?? '',
       urls,
       threads: threads.count,
       hasZeroCopy: threads.hasZeroCopy,
       answers,
-      reload: async () => await watched?.check(),
+      reload,
       async configure(changed) {
         current.change(changed)
         await threads.configure(current.value)
       },
       async close() {
-        watched?.stop()
         const stoppable = {
           connectionCount: () => threads.connectionCount(),
           withdraw: () => threads.withdraw(),
@@ -186,48 +188,52 @@ async function start(
   }
 }
 
+/** What a server is opened with. */
+interface OpeningContext
+  extends Pick<ServerStart, 'log' | 'open'>,
+    Pick<ServerContext, 'current' | 'tls' | 'listener'> {
+  tlsPaths: TlsPaths | undefined
+}
+
 /** Opens the stores, and starts the threads that answer requests from them. */
 async function openOver(
-  {
-    current,
-    log,
-    open,
-    tls,
-    listener,
-  }: Pick<ServerStart, 'log' | 'open'> & Pick<ServerContext, 'current' | 'tls' | 'listener'>,
+  { current, log, open, tlsPaths, tls, listener }: OpeningContext,
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
-): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers'>> {
+): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers' | 'reload'>> {
   const config = current.value
   const stores = await open(config, log)
   const losses = new LossCounters()
   const registry = threadRegistry(stores, { current, log, losses })
   const health = new HealthMonitor(registry.probes, log)
-  const context = { current, stores, registry, losses, health, tls, listener }
-  const threads = await openThreads(context).catch(async (error: unknown) => {
+  const onChange = (files: TlsFiles) => threads.setTls(files)
+  const certificate = tlsPaths && tls && { paths: tlsPaths, files: tls, onChange }
+  const housekeeping: Housekeeping = makeHousekeeping(current, log, { registry, stores, certificate })
+  const { runner } = housekeeping
+  const ask = (job: string) => runner.ask(job)
+  const context = { current, stores, registry, losses, health, tls, listener, ask }
+  const threads: RequestThreads = await openThreads(context).catch(async (error: unknown) => {
     await stores.close()
     throw error
   })
-  const sweeper = startSweeper(registry, log, () => hasLessThan(stores, current.value.lowSpace))
-  const administration = await openAdministration(config, { stores, sweeper, log }).catch(
+  const administration = await openAdministration(config, { ...housekeeping, stores, log }).catch(
     async (error: unknown) => {
-      await sweeper.stop()
       await threads.close()
       await stores.close()
       throw error
     },
   )
-  const stopCounting = repeatCounts(registry, log)
+  runner.start()
   const stopChecking = checkStores(stores, log)
   return {
     threads,
+    reload: housekeeping.reload,
     async answers() {
       await Promise.all([threads.answers(), stores.answers()])
     },
     async close() {
       await threads.close()
       await administration?.close()
-      await sweeper.stop()
-      await stopCounting()
+      await runner.stop()
       await stopChecking()
       await registry.close()
       await stores.close()
@@ -247,13 +253,6 @@ function checkStores(stores: Stores, log: Logger): () => Promise<void> {
   }
 }
 
-/** Whether the stores can take less than a limit; always false without a limit. */
-async function hasLessThan(stores: Stores, limit: number | undefined): Promise<boolean> {
-  if (limit === undefined) return false
-  const available = await stores.availableBytes()
-  return available !== undefined && available < limit
-}
-
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
   return tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey }
 }
@@ -261,20 +260,4 @@ function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {
 function refuseTls(error: unknown): never {
   const { message } = error as Error
   throw new ConfigError(`--tls-cert or --tls-key cannot be used: ${message}`, { cause: error })
-}
-
-function watch(
-  paths: TlsPaths,
-  first: TlsFiles,
-  setTls: (files: TlsFiles) => void,
-  log: Logger,
-): TlsFileWatch {
-  return watchTlsFiles(paths, first, {
-    onChange(files) {
-      setTls(files)
-      log.info('the TLS certificate was replaced')
-    },
-    onProblem: (error) =>
-      log.warn({ error }, 'the new TLS certificate or key cannot be used; the previous ones stay in use'),
-  })
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { LossCounters, LostBytes } from '../registry/blob-presence.ts'
 import type { Retention } from '../registry/parts.ts'
-import { localRegistry, type Registry } from '../registry/registry.ts'
+import { type LocalRegistry, localRegistry } from '../registry/registry.ts'
 import type { UploadWriters } from '../registry/upload-writers.ts'
 import { repositoryValues } from '../settings/by-repository.ts'
 import type { ThreadStores } from '../stores/stores.ts'
@@ -26,7 +26,7 @@ export interface ThreadRegistryOptions {
 export function threadRegistry(
   { metadata, blobs }: Pick<ThreadStores, 'metadata' | 'blobs'>,
   { current, log, holder = '', losses, writers }: ThreadRegistryOptions,
-): Registry {
+): LocalRegistry {
   const sparseIndexes = current.derive((config) => repositoryValues(config.sparseIndexes))
   return localRegistry({
     metadata,

@@ -27,7 +27,7 @@ async function startWorkers(t: TestContext, count: number): Promise<{ pool: Work
   const nothing = async () => {}
   const health = new HealthMonitor({ blobs: nothing, writes: nothing }, log)
   const pool = await WorkerPool.start(
-    { config, stores, losses, health, log, logOutput, tls: undefined },
+    { config, stores, losses, health, log, logOutput, tls: undefined, ask() {} },
     count,
   )
   listener.deliverTo((connection) => pool.take(connection))

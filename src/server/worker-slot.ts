@@ -28,6 +28,8 @@ export interface WorkerContext {
   log: Logger
   logOutput: LogOutput
   tls: TlsFiles | undefined
+  /** Runs a job of the server soon. */
+  ask(job: string): void
 }
 
 /** The index of the slot in its pool, and what all slots share. */
@@ -128,6 +130,7 @@ export class WorkerSlot {
   #hear(worker: Worker, report: WorkerReport): void {
     if (report === 'health') void this.#tellHealth(worker)
     else if (report === 'answers') this.#hasAnswered()
+    else if ('ask' in report) this.#context.ask(report.ask)
     else this.#giveUp(report.adopted)
   }
 

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { AcceptedConnection } from '../http/listener.ts'
 import type { TlsFiles } from '../http/node.ts'
 import { openAdoption } from '../http/unix-connection.ts'
+import { JobRunner } from '../jobs/runner.ts'
 import { LossCounters } from '../registry/blob-presence.ts'
 import { type SharedWriters, UploadWriters } from '../registry/upload-writers.ts'
 import { joinStores } from '../stores/open-stores.ts'
@@ -10,6 +11,7 @@ import type { StoresHandle } from '../stores/stores.ts'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
 import { CurrentConfig } from './current-config.ts'
 import type { Health } from './health.ts'
+import { newHolder } from './housekeeping.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { openRequestServer } from './request-server.ts'
@@ -58,8 +60,11 @@ export interface WorkerNews {
   hasZeroCopy: boolean
 }
 
-/** A later message of a worker: that it adopted a connection, that it still answers, or a question about the state of the storage. */
-export type WorkerReport = { adopted: number } | 'answers' | 'health'
+/**
+ * A later message of a worker: that it adopted a connection, that a job of the server has work, that it still answers, or a question about
+ * the state of the storage.
+ */
+export type WorkerReport = { adopted: number } | { ask: string } | 'answers' | 'health'
 
 const {
   config,
@@ -86,6 +91,10 @@ const registry = threadRegistry(stores, {
   losses: new LossCounters(losses),
   writers: new UploadWriters(writers, slot),
 })
+const { deletion, pulls } = registry.maintenance
+// This job runs where the other jobs of the store run.
+deletion.onWork?.(() => parentPort?.postMessage({ ask: deletion.name } satisfies WorkerReport))
+const runner = new JobRunner([pulls], { store: stores.metadata, holder: newHolder(), log })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await openRequestServer(
   { current, registry, log, stores, checkHealth, threads: config.workers, output, loggedHosts },
@@ -104,6 +113,7 @@ parentPort?.on('message', (order: WorkerOrder) => {
   take('connection' in order ? order.connection : adopted(order.descriptor), order)
 })
 parentPort?.postMessage({ hasZeroCopy: server.hasZeroCopy } satisfies WorkerNews)
+runner.start()
 
 function take(connection: AcceptedConnection | undefined, options: { isExcess: boolean }): void {
   if (connection === undefined) return void Atomics.sub(connections, 0, 1)
@@ -138,6 +148,7 @@ function tellHealth(health: Health): void {
 
 async function close(): Promise<void> {
   await server.close()
+  await runner.stop()
   await registry.close()
   await stores.close()
   parentPort?.close()

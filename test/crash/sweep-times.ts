@@ -23,7 +23,7 @@ export async function sweepFolder(
     onOpen()
     for (const round of rounds) {
       now = round
-      await registry.sweep(new AbortController().signal)
+      await registry.maintenance.sweep(new AbortController().signal)
     }
   } finally {
     await folder.close()

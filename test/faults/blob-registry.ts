@@ -56,7 +56,7 @@ export function blobRegistry(stores: { blobs: BlobStore; metadata: MetadataStore
     log,
   })
   const answer = toFetch(app)
-  const round = () => registry.sweep(new AbortController().signal)
+  const round = () => registry.maintenance.sweep(new AbortController().signal)
   const made: BlobRegistry = {
     now: 1_700_000_000_000,
     async request(method, path, carried) {

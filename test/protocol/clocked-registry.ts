@@ -81,7 +81,7 @@ export async function clockedRegistry(
     () => now,
     () => passed,
   )
-  const sweep = () => registry.sweep(new AbortController().signal, { jumps })
+  const sweep = () => registry.maintenance.sweep(new AbortController().signal, { jumps })
   return {
     data,
     now: () => now,

@@ -6,7 +6,7 @@ import { toFetch } from '../../src/http/fetch.ts'
 import type { HttpApp } from '../../src/http/message.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import type { Caller } from '../../src/registry/caller.ts'
-import { localRegistry, type Registry } from '../../src/registry/registry.ts'
+import { type LocalRegistry, localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/server/request-server.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
@@ -14,7 +14,7 @@ const HISTORY_MS = 1_000_000
 
 /** A registry over HTTP without a port, where a test decides what endpoints are given to work with. */
 export interface OpenRegistry {
-  registry: Registry
+  registry: LocalRegistry
   /** What answers, for a server of a test's own. */
   app: HttpApp
   ask(method: string, path: string, init?: RequestInit): Promise<Response>
@@ -72,7 +72,7 @@ export async function openRegistry(
     },
     async forget() {
       now += HISTORY_MS + 1
-      await registry.sweep(new AbortController().signal)
+      await registry.maintenance.sweep(new AbortController().signal)
     },
   }
 }

@@ -1,21 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { JobRunner } from '../../src/jobs/runner.ts'
 import { memoryMetadata, sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { type Digest, formatDigest } from '../../src/oci/digest.ts'
 import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import type { RegistryParts, Retention } from '../../src/registry/parts.ts'
-import { localRegistry, type Registry } from '../../src/registry/registry.ts'
+import { type LocalRegistry, localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 
 const DAY = 86_400_000
 
 /** A registry over stores in memory, whose clock only the test moves. */
-export interface PlacedRegistry extends Registry {
+export interface PlacedRegistry extends LocalRegistry {
   parts: RegistryParts
   /** Lets time pass. */
   pass(milliseconds: number): void
-  sweepNow(): ReturnType<Registry['sweep']>
+  sweepNow(): ReturnType<LocalRegistry['maintenance']['sweep']>
 }
 
 /** Makes a registry of a test. @param path of its metadata, if that is in a file */
@@ -40,12 +41,16 @@ export async function placeRegistry(
       garbage: 0,
       ...retention,
     },
-    ...(pullsInterval !== undefined && { pullsInterval }),
     clock: () => now,
     random: randomBytes,
   }
   const registry = localRegistry(parts)
+  const { deletion, pulls } = registry.maintenance
+  const jobs = [deletion, pullsInterval === undefined ? pulls : { ...pulls, every: pullsInterval }]
+  const runner = new JobRunner(jobs, { store: metadata, holder: 'test', log: { debug() {}, error() {} } })
+  runner.start()
   test.after(async () => {
+    await runner.stop()
     await registry.close()
     await metadata.close()
   })
@@ -55,7 +60,7 @@ export async function placeRegistry(
     pass(milliseconds) {
       now += milliseconds
     },
-    sweepNow: () => registry.sweep(new AbortController().signal),
+    sweepNow: () => registry.maintenance.sweep(new AbortController().signal),
   }
 }
 
