@@ -7,6 +7,7 @@ import { checkCommand } from './check.ts'
 import { collectCommand } from './collect.ts'
 import { configCommand } from './config.ts'
 import { conformanceCommand } from './conformance.ts'
+import { jobsCommand } from './jobs.ts'
 import { serveCommand } from './serve.ts'
 import { releaseSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
@@ -21,6 +22,7 @@ const program = new Command('stowage')
   .addCommand(backupCommand())
   .addCommand(checkCommand())
   .addCommand(collectCommand())
+  .addCommand(jobsCommand())
   .addCommand(conformanceCommand())
   .addCommand(configCommand())
 

@@ -32,49 +32,35 @@ class UnusableTlsFiles extends Error {
   }
 }
 
-/** Reloads the files of a certificate. */
-export interface CertificateReload {
-  /** Reads the files every two seconds. Fails once for each problem. */
-  job: Job<{ reloaded: number }>
-  /** The same job, which fails even if it has already failed with the same problem. */
-  again: Job<{ reloaded: number }>
-}
-
 /**
  * Makes the job that reads the files again, so that it also sees files that are replaced by rename or through a link, and on file systems
- * that do not report changes. If the files can't be used, the old ones stay in use.
+ * that do not report changes. While the files can't be used, it fails, and the old ones stay in use.
  *
  * @param first the files that are in use
  * @param onChange called with the files if they have changed
  */
-export function certificateReload(
+export function certificateJob(
   paths: TlsPaths,
   first: TlsFiles,
   onChange: (files: TlsFiles) => void,
-): CertificateReload {
+): Job<{ reloaded: number }> {
   let used = fingerprint(first)
-  let problem = ''
-  const run = async () => {
-    try {
-      const files = await readTlsFiles(paths)
+  return {
+    name: 'certificate',
+    every: CHECK_MS,
+    scope: 'process',
+    limit: LIMIT_MS,
+    async run() {
+      const files = await readTlsFiles(paths).catch((error: unknown) => {
+        throw new UnusableTlsFiles(error)
+      })
       const found = fingerprint(files)
-      problem = ''
       if (found === used) return { reloaded: 0 }
       onChange(files)
       used = found
       return { reloaded: 1 }
-    } catch (error) {
-      if (String(error) === problem) return { reloaded: 0 }
-      problem = String(error)
-      throw new UnusableTlsFiles(error)
-    }
+    },
   }
-  const job = { name: 'certificate', every: CHECK_MS, scope: 'process', limit: LIMIT_MS, run } as const
-  const again = async () => {
-    problem = ''
-    return await run()
-  }
-  return { job, again: { ...job, run: again } }
 }
 
 function fingerprint({ cert, key }: TlsFiles): string {

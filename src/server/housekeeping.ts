@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { TlsFiles } from '../http/node.ts'
-import { type CertificateReload, certificateReload, type TlsPaths } from '../http/tls-files.ts'
+import { certificateJob, type TlsPaths } from '../http/tls-files.ts'
+import type { Job } from '../jobs/job.ts'
 import { JobRunner, type RunnerOptions } from '../jobs/runner.ts'
 import type { LocalRegistry } from '../registry/registry.ts'
 import { Sweeper } from '../registry/sweeper.ts'
@@ -12,7 +13,7 @@ import type { CurrentConfig } from './current-config.ts'
 export interface Housekeeping {
   runner: JobRunner
   sweeper: Sweeper
-  /** Reads the files of the certificate now. A problem is logged, even if it was logged before. */
+  /** Reads the files of the certificate now. A problem is logged. */
   reload(): Promise<void>
 }
 
@@ -41,12 +42,12 @@ export function makeHousekeeping(
 ): Housekeeping {
   const { maintenance } = registry
   const sweeper = new Sweeper(maintenance, log, () => hasLessThan(stores, current.value.lowSpace))
-  const reload = certificate && reloadOf(certificate, log)
+  const reload = certificate && reloadJob(certificate, log)
   const { counts, deletion, pulls } = maintenance
-  const jobs = [sweeper.job, counts, deletion, pulls, ...(reload ? [reload.job] : [])]
+  const jobs = [sweeper.job, counts, deletion, pulls, ...(reload ? [reload] : [])]
   const runner = new JobRunner(jobs, {
     store: stores.metadata,
-    holder: newHolder(),
+    holder: randomBytes(8).toString('hex'),
     log,
     ...(onRun && { onRun }),
   })
@@ -55,18 +56,13 @@ export function makeHousekeeping(
     sweeper,
     async reload() {
       // The runner has logged the problem.
-      if (reload !== undefined) await runner.run(reload.again).catch(() => {})
+      if (reload !== undefined) await runner.run(reload).catch(() => {})
     },
   }
 }
 
-/** A name for a runner of jobs that no other has. */
-export function newHolder(): string {
-  return randomBytes(8).toString('hex')
-}
-
-function reloadOf({ paths, files, onChange }: WatchedCertificate, log: Logger): CertificateReload {
-  return certificateReload(paths, files, (young) => {
+function reloadJob({ paths, files, onChange }: WatchedCertificate, log: Logger): Job<{ reloaded: number }> {
+  return certificateJob(paths, files, (young) => {
     onChange(young)
     log.info('the TLS certificate was replaced')
   })

@@ -11,7 +11,6 @@ import type { StoresHandle } from '../stores/stores.ts'
 import { writeCompiledCodeSoon } from './compiled-code.ts'
 import { CurrentConfig } from './current-config.ts'
 import type { Health } from './health.ts'
-import { newHolder } from './housekeeping.ts'
 import { createLog, logWarnings } from './log.ts'
 import { type SharedLogOutput, threadOutput } from './log-output.ts'
 import { openRequestServer } from './request-server.ts'
@@ -94,7 +93,7 @@ const registry = threadRegistry(stores, {
 const { deletion, pulls } = registry.maintenance
 // This job runs where the other jobs of the store run.
 deletion.onWork?.(() => parentPort?.postMessage({ ask: deletion.name } satisfies WorkerReport))
-const runner = new JobRunner([pulls], { store: stores.metadata, holder: newHolder(), log })
+const runner = new JobRunner([pulls], { store: stores.metadata, holder, log })
 let asked: PromiseWithResolvers<Health> | undefined
 const server = await openRequestServer(
   { current, registry, log, stores, checkHealth, threads: config.workers, output, loggedHosts },

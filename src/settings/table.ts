@@ -226,7 +226,7 @@ export const SETTINGS = {
     withoutDefault: '`admin.sock` in the data folder',
     help: 'Unix socket that other commands use to reach the server; default: <data>/admin.sock',
     advice:
-      'Where `stowage collect` and `stowage backup` reach the server. Set it if the path of the data folder has more than 96 bytes; give the same path to those commands',
+      'Where `stowage collect`, `stowage jobs` and `stowage backup` reach the server. Set it if the path of the data folder has more than 96 bytes; give the same path to those commands',
   },
   shutdownDelay: {
     group: 'Stopping',
