@@ -146,7 +146,7 @@ export const uploadStatus = endpoint({
   summary: 'Get the progress of an upload',
   section: specification('Pushing a blob in chunks'),
   answers: { 204: { description: 'The next chunk starts after `Range`.', headers: UPLOAD_HEADERS } },
-  errors: ['UPLOAD_UNKNOWN'],
+  errors: ['UPLOAD_UNKNOWN', 'REPOSITORY_DELETING'],
   async handle({ registry }, { path: { name, upload } }) {
     const { offset } = await registry.uploads.status(name, upload)
     return emptyAnswer(204, uploadHeaders(name, upload, offset))
@@ -162,7 +162,7 @@ export const cancelUpload = endpoint({
   summary: 'Cancel an upload',
   section: specification('Cancel a blob upload'),
   answers: { 204: { description: 'The upload was canceled.' } },
-  errors: ['UPLOAD_UNKNOWN'],
+  errors: ['UPLOAD_UNKNOWN', 'REPOSITORY_DELETING'],
   async handle({ registry }, { path: { name, upload } }) {
     await registry.uploads.cancel(name, upload)
     return emptyAnswer(204)

@@ -26,13 +26,13 @@ test('a deleted repository goes at once for who asks, and its bytes soon after',
   await assert.rejects(registry.repositories.deletion('never' as RepositoryName), { id: 'NAME_UNKNOWN' })
 })
 
-test('while its rows go every push to a deleted repository is refused, and its uploads have ended', async (t) => {
+test('while the rows of a deleted repository are being removed, every push to it and every request for its uploads is refused', async (t) => {
   const registry = await placeRegistry(t)
   const blob = await pushBlob(registry, 'source' as RepositoryName, 'layer')
   await pushImage(registry, repository)
   const old = await registry.uploads.start(repository)
   await registry.uploads.append(repository, old, { body: bytes() })
-  // By the command alone: nobody goes on with it before the sweeper does.
+  // Only the command: nothing removes the rows before the sweeper does.
   const at = registry.parts.clock()
   await registry.parts.metadata.commit([{ type: 'deleteRepository', repository, at }])
   const push = {
@@ -49,6 +49,8 @@ test('while its rows go every push to a deleted repository is refused, and its u
     registry.uploads.append(repository, old, { body: bytes() }),
     registry.uploads.finish(repository, old, digest, { body: bytes() }),
     registry.uploads.pushWhole(repository, digest, bytes()),
+    registry.uploads.status(repository, old),
+    registry.uploads.cancel(repository, old),
     registry.blobs.mount(repository, blob.digest, 'source' as RepositoryName),
     registry.manifests.push(push),
   ]) {

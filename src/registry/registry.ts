@@ -216,27 +216,24 @@ export function localRegistry(given: RegistryParts): LocalRegistry {
   }
 }
 
-/** No upload into a repository that is being deleted can continue. */
+/** Refuses every request for an upload into a repository that is being deleted. */
 function guardedUploads(parts: RegistryParts): Uploads {
   const uploads = uploadsOf(parts)
+  const guarded =
+    <Rest extends unknown[], Result>(
+      work: (repository: RepositoryName, ...rest: Rest) => Promise<Result>,
+    ): typeof work =>
+    async (repository, ...rest) => {
+      await refuseDeleting(parts, repository)
+      return await work(repository, ...rest)
+    }
   return {
-    ...uploads,
-    async append(repository, id, chunk) {
-      await refuseDeleting(parts, repository)
-      return await uploads.append(repository, id, chunk)
-    },
-    async finish(repository, id, digest, chunk) {
-      await refuseDeleting(parts, repository)
-      await uploads.finish(repository, id, digest, chunk)
-    },
-    async pushWhole(repository, digest, body) {
-      await refuseDeleting(parts, repository)
-      await uploads.pushWhole(repository, digest, body)
-    },
-    async start(repository, algorithm) {
-      await refuseDeleting(parts, repository)
-      return await uploads.start(repository, algorithm)
-    },
+    start: guarded(uploads.start),
+    append: guarded(uploads.append),
+    finish: guarded(uploads.finish),
+    pushWhole: guarded(uploads.pushWhole),
+    status: guarded(uploads.status),
+    cancel: guarded(uploads.cancel),
   }
 }
 
