@@ -20,19 +20,35 @@ export interface AdminQuestion {
  *
  * @param socket the path of its admin socket
  * @returns the values of the answer, as they arrive; usually one
- * @throws NoServerError if none is running, UsageError with the server's message if it refuses
+ * @throws NoServerError if none is running, UsageError with the server's message if it refuses, or if another program answers
  */
 export async function* askServer(socket: string, question: AdminQuestion): AsyncGenerator<unknown> {
   const answer = await send(socket, question)
   try {
     for await (const line of createInterface({ input: answer })) {
-      const value: unknown = JSON.parse(line)
-      if (answer.statusCode !== 200) throw new UsageError((value as { error: string }).error)
+      const value = parseLine(line)
+      if (value === undefined)
+        throw new UsageError(`the program that listens on ${socket} is not a Stowage server`)
+      if (answer.statusCode !== 200) throw new UsageError(refusalIn(value))
       yield value
     }
   } finally {
     answer.destroy()
   }
+}
+
+/** @returns undefined if the line is not JSON */
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function refusalIn(value: unknown): string {
+  const { error } = Object(value) as { error?: unknown }
+  return typeof error === 'string' ? error : 'the server refused the request without a reason'
 }
 
 function send(socketPath: string, { route, body, signal }: AdminQuestion): Promise<IncomingMessage> {
