@@ -59,6 +59,9 @@ export function parseConfigFile(text: string, environment: NodeJS.ProcessEnv): F
     ...positionIn(lines, pos[0]),
     message,
   }))
+  // The parser reports that it ran out of stack as an error of the file, in its own words and often hundreds of times.
+  const [deep] = problems.filter(({ message }) => /call stack|stack overflow/i.test(message))
+  if (deep !== undefined) return { values: [], faults: [{ ...deep, message: 'is nested too deeply' }] }
   if (problems.length > 0) return { values: [], faults: problems }
   return new FileReader(document, lines, environment).read()
 }

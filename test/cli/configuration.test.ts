@@ -147,7 +147,8 @@ test('what is not YAML, or too much of it, is a fault', HANG, async (t) => {
     ['data: a\n---\ndata: b\n', /multiple documents/],
     ['data: !secret x\n', /^stowage\.yaml:1:7: Unresolved tag/],
     [`data: &a a\nallowed-hosts: [${aliases}]\n`, /there are more than 100 aliases/],
-    ['['.repeat(100_000), /^stowage\.yaml:1:\d+: /],
+    ['['.repeat(100_000), /^stowage\.yaml:1:\d+: is nested too deeply$/],
+    ['- '.repeat(100_000), /^stowage\.yaml:1:\d+: is nested too deeply$/],
     [`# ${'x'.repeat(256 * 1024)}`, /^stowage\.yaml is larger than 256 KiB$/],
     [Buffer.from([0xff, 0xfe, 0x41]), /^stowage\.yaml is not UTF-8$/],
   ] as const) {
