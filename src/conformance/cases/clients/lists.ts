@@ -16,7 +16,7 @@ export const clientListCases: readonly Case[] = [
     ...seenInRow(82),
     id: 'client-tags-array',
     title: 'tags are an array even if there are none',
-    sentence: 'skopeo and browsers of registries fail on "tags": null.',
+    sentence: 'skopeo and registry browsers fail on "tags": null.',
     needs: NEEDS,
     async run(probe) {
       await pushArtifact(probe)
@@ -83,7 +83,7 @@ export const clientListCases: readonly Case[] = [
     async run(probe) {
       await pushTags(probe)
       const { items } = await readTags(probe, '?last=aa')
-      if (items.includes('a') || !items.includes('ab')) throw new Failure('tags behind aa', items.join())
+      if (items.includes('a') || !items.includes('ab')) throw new Failure('tags after aa', items.join())
     },
   },
   {
@@ -118,7 +118,7 @@ export const clientListCases: readonly Case[] = [
     id: 'client-catalog',
     title: 'the list of repositories is JSON if there is one',
     sentence:
-      'podman search, crane and browsers of registries read _catalog: with another type, or null in it, they fail.',
+      'podman search, crane and registry browsers read _catalog: they fail on another type, or on null.',
     needs: [],
     readOnly: true,
     async run(probe) {

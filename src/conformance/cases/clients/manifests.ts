@@ -47,7 +47,7 @@ const manifestCases: readonly Case[] = [
     id: 'client-any-type',
     title: 'manifests with unknown media types are accepted',
     sentence:
-      'Charts, models and policies have types of their own: a registry with a list of types refuses them.',
+      'Charts, models and policies have their own types: a registry with a list of allowed types rejects them.',
     needs: NEEDS,
     async run(probe) {
       const empty = await pushEmpty(probe)
@@ -61,7 +61,7 @@ const manifestCases: readonly Case[] = [
     ...seenInRow(59),
     id: 'client-docker-manifest',
     title: 'Docker manifests are accepted',
-    sentence: 'docker with its classic store pushes manifests of its own types only.',
+    sentence: 'docker with its classic store pushes only manifests of its own types.',
     needs: NEEDS,
     async run(probe) {
       const empty = await pushEmpty(probe)
@@ -147,7 +147,7 @@ const referrerCases: readonly Case[] = [
     id: 'client-referrers-unknown-repository',
     title: 'an unknown repository has an empty list of referrers',
     sentence:
-      'oras asks for the referrers of a digest of zeros, before anything is pushed: a 404 makes it use tags for them ever after.',
+      'oras requests the referrers of a digest of zeros before anything is pushed: after a 404, it uses tags instead of referrers.',
     needs: ['client-subject-missing'],
     async run(probe) {
       const answer = await probe.send({ method: 'GET', target: referrersTarget(probe, ZEROS) })
@@ -163,7 +163,7 @@ const referrerCases: readonly Case[] = [
     id: 'client-subject-of-index',
     title: 'the subject of an index is recognized',
     sentence:
-      'A client that pushes an index with a subject and is not told that it was seen writes a tag for it instead.',
+      'A client that pushes an index with a subject writes a fallback tag if the response does not confirm the subject.',
     async run(probe) {
       const { subject, header } = await offerReferrer(probe)
       if (header !== subject) throw new Failure(`OCI-Subject: ${subject}`, header ?? 'none')
@@ -189,8 +189,7 @@ const referrerCases: readonly Case[] = [
     ...REFERRERS,
     id: 'client-referrers-once',
     title: 'a referrer with two tags is listed once',
-    sentence:
-      'Clients verify a signature twice, or fail, where a referrer is listed once for each of its tags.',
+    sentence: 'Clients verify a signature twice, or fail, if a referrer is listed once for each of its tags.',
     async run(probe) {
       const { subject, index } = await offerReferrer(probe)
       for (const tag of ['one', 'two']) wantStatus(await offerManifest(probe, index, tag), 201)
@@ -215,8 +214,8 @@ const referrerCases: readonly Case[] = [
     ...seenInRow(69),
     ...REFERRERS,
     id: 'client-referrers-deleted',
-    title: 'a referrer that was deleted is not listed',
-    sentence: 'Clients pull what is listed: where deleted referrers are, verification fails with 404.',
+    title: 'a deleted referrer is not listed',
+    sentence: 'Clients pull every listed referrer: if deleted ones are listed, verification fails with 404.',
     async run(probe) {
       const { subject, index } = await offerReferrer(probe)
       const target = manifestTarget(probe, index.digest)
@@ -232,7 +231,7 @@ const referrerCases: readonly Case[] = [
     id: 'client-filter-plus',
     title: 'an unencoded plus in an artifact type works as a filter',
     sentence:
-      'Clients do not encode the plus of application/vnd.x+json in a query: the filter matches nothing if it is read as a space.',
+      'Clients do not encode the plus of application/vnd.x+json in a query: if it is read as a space, the filter matches nothing.',
     async run(probe) {
       const { subject } = await offerReferrer(probe)
       const target = `${referrersTarget(probe, subject)}?artifactType=application/vnd.example.plus+json`

@@ -20,7 +20,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-base-length',
     title: 'the body of the response at /v2/ has the announced length',
     sentence:
-      'jib and others hang, or fail to parse, where the length of the answer at /v2/ and its body do not agree.',
+      'jib and others hang or fail to parse the response if its body does not have the announced length.',
     needs: [],
     readOnly: true,
     async run(probe) {
@@ -36,7 +36,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-head-manifest',
     title: 'HEAD of a manifest has its length, type and digest',
     sentence:
-      'containerd, crane and oras resolve a tag by HEAD: without one of the three headers they fail, or download the manifest twice.',
+      'containerd, crane and oras resolve a tag by HEAD: if one of the three headers is missing, they fail or download the manifest twice.',
     async run(probe) {
       const { size, mediaType, digest } = await pushArtifact(probe, 'latest')
       const head = await pullManifest(probe, 'latest', { method: 'HEAD' })
@@ -51,7 +51,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-head-blob',
     title: 'HEAD of a blob has its length',
     sentence:
-      'podman and oras ask by HEAD whether a blob is there and how long it is: without a length they fail, or push it again.',
+      'podman and oras use HEAD to find out whether a blob exists and how long it is: without a length, they fail or push it again.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(1234))
       const head = await askForBlob(probe, digest, { method: 'HEAD' })
@@ -64,21 +64,21 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-head-and-get',
     title: 'HEAD and GET of a blob agree in every repository',
     sentence:
-      'Where HEAD finds a blob of another repository that GET does not, clients leave out what they should have pushed.',
+      'If HEAD finds a blob of another repository that GET does not, clients skip blobs that they should push.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(64), probe.otherRepository)
       await pushBlob(probe, randomContent(64))
       const target = blobPath(probe.repository, digest)
       const head = await probe.send({ method: 'HEAD', target })
       const { status } = await probe.send({ method: 'GET', target })
-      if (head.status !== status) throw new Failure(`${head.status} as HEAD answered`, `${status}`)
+      if (head.status !== status) throw new Failure(`${head.status} as in the response to HEAD`, `${status}`)
     },
   },
   {
     ...seenInRow(44),
     id: 'client-range-from-zero',
     title: 'a whole blob can be requested as the range bytes=0-',
-    sentence: 'containerd asks for a blob from its first byte on: a 400 for that ends the pull.',
+    sentence: 'containerd requests a blob from its first byte on: a 400 ends the pull.',
     async run(probe) {
       const bytes = randomContent(2000)
       const digest = await pushBlob(probe, bytes)
@@ -92,7 +92,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-range-resumed',
     title: 'a request for the rest of a blob returns that range, or the whole blob',
     sentence:
-      'A client that resumes a download and gets other bytes than it asked for sees a wrong digest at the end of it.',
+      'A client that resumes a download and gets other bytes than requested ends up with a wrong digest.',
     async run(probe) {
       const bytes = randomContent(2000)
       const digest = await pushBlob(probe, bytes)
@@ -108,7 +108,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-range-several',
     title: 'a request for several ranges does not fail',
     sentence:
-      'podman asks for many pieces of a layer at once: 416 or 501 ends its pull, while 200, 206 and 400 do not.',
+      'podman requests many ranges of a layer at once: 416 or 501 ends its pull, while 200, 206 and 400 do not.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(2000))
       const pulled = await askForBlob(probe, digest, { headers: { Range: 'bytes=0-99,500-599' } })
@@ -120,7 +120,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-no-encoding',
     title: 'content is never compressed in transit',
     sentence:
-      'Clients that accept any coding check the bytes as they come: sizes, digests and ranges of compressed ones do not fit.',
+      'Clients that accept any coding check the bytes as they arrive: if these are compressed, sizes, digests and ranges are wrong.',
     async run(probe) {
       const headers = { 'Accept-Encoding': 'zstd;q=1.0, gzip;q=0.8, deflate;q=0.5' }
       await pushArtifact(probe, 'latest', { annotations: { long: 'x'.repeat(20_000) } })
@@ -150,7 +150,7 @@ export const clientPullCases: readonly Case[] = [
     ...seenInRow(54, 'SHOULD'),
     id: 'client-accept-other',
     title: 'a manifest is returned as it was pushed, whatever the Accept header',
-    sentence: 'A 406, or a manifest made into another, breaks signatures and every pull by digest.',
+    sentence: 'A 406, or a converted manifest, breaks signatures and every pull by digest.',
     async run(probe) {
       const { bytes } = await pushArtifact(probe, 'latest')
       const headers = { Accept: 'application/vnd.docker.distribution.manifest.v2+json' }
@@ -164,7 +164,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-digest-of-tag',
     title: 'the digest of a tag can be pulled',
     sentence:
-      'Clients ask for the digest of a tag and pull by it: where manifests are made on the way, that digest is nowhere.',
+      'Clients resolve a tag to a digest and pull by it: if manifests are converted on the fly, that digest does not exist.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'latest')
       const head = await pullManifest(probe, 'latest', { method: 'HEAD' })
@@ -174,9 +174,9 @@ export const clientPullCases: readonly Case[] = [
   {
     ...seenInRow(51),
     id: 'client-digest-stays',
-    title: 'a manifest stays when its tag moves',
+    title: 'a manifest remains when its tag moves',
     sentence:
-      'What is pinned by its digest must run tomorrow: where a digest is found by way of its tag, it is gone with the next push.',
+      'A deployment that is pinned to a digest must still work tomorrow: if a digest is found only through its tag, it is lost with the next push.',
     async run(probe) {
       const first = await pushArtifact(probe, 'latest')
       await pushArtifact(probe, 'latest')
@@ -188,7 +188,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-media-type',
     title: 'an index keeps its media type',
     sentence:
-      'containerd can unpack nothing that comes as application/octet-stream, nor tell an index from an image.',
+      'If the type is application/octet-stream, containerd cannot unpack the content or distinguish an index from an image.',
     async run(probe) {
       const index = await makeIndex([])
       wantStatus(await offerManifest(probe, index, 'latest'), 201)
@@ -201,7 +201,7 @@ export const clientPullCases: readonly Case[] = [
     id: 'client-error-body',
     title: 'a 404 has an error body',
     sentence:
-      'Clients tell "not there" from "no registry here" by the code in the body: without it they give up, or ask for a login.',
+      'Clients use the code in the body to distinguish "not found" from "not a registry": without it, they give up or ask for a login.',
     async run(probe) {
       await pushArtifact(probe, 'latest')
       wantCode(await pullManifest(probe, 'absent'), 'MANIFEST_UNKNOWN')

@@ -12,7 +12,7 @@ export const clientRequestCases: readonly Case[] = [
     id: 'client-tag-out-of-grammar',
     title: 'pulling a malformed tag returns 404',
     sentence:
-      'The specification has 404 for a manifest that is not there, whatever it was asked for by; its own older suites ask with a tag that begins with a dot.',
+      'The specification requires 404 for a missing manifest, whatever the reference; its older suites use a tag that begins with a dot.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'latest')
@@ -23,8 +23,8 @@ export const clientRequestCases: readonly Case[] = [
   {
     ...seenInRow(87),
     id: 'client-content-type-case',
-    title: 'the type of a manifest may be sent in upper case',
-    sentence: 'Media types are the same in upper and in lower case (RFC 9110, section 8.3.1).',
+    title: 'the media type of a manifest may be sent in upper case',
+    sentence: 'Media types are case-insensitive (RFC 9110, section 8.3.1).',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       const index = await makeIndex([])
@@ -39,7 +39,7 @@ export const clientRequestCases: readonly Case[] = [
     id: 'client-content-type-form',
     title: 'a manifest cannot be pushed as form data',
     sentence:
-      'curl sends application/x-www-form-urlencoded if it is not told otherwise: a manifest that is kept with that type can be pulled by nobody.',
+      'curl sends application/x-www-form-urlencoded by default: no client can pull a manifest that is stored with this type.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       const target = manifestTarget(probe, 'form')
@@ -53,9 +53,9 @@ export const clientRequestCases: readonly Case[] = [
   {
     ...seenInRow(89, 'SHOULD'),
     id: 'client-range-of-nothing',
-    title: 'the last bytes of an empty blob are the empty blob',
+    title: 'a request for the last bytes of an empty blob returns the empty blob',
     sentence:
-      'A count of last bytes that is not 0 can always be satisfied (RFC 9110, section 14.1.2): readers that look for the end of a file first fail on 416.',
+      'A suffix range that is not 0 can always be satisfied (RFC 9110, section 14.1.2): readers that read the end of a file first fail on 416.',
     needs: ['blob-pull'],
     async run(probe) {
       const digest = await pushBlob(probe, new Uint8Array())
@@ -68,7 +68,7 @@ export const clientRequestCases: readonly Case[] = [
     ...seenInRow(90, 'SHOULD'),
     id: 'client-n-empty',
     title: 'an empty n parameter means no limit',
-    sentence: 'Clients that make every query of the same form send "n=" where they mean no limit.',
+    sentence: 'Clients that build every query in the same way send "n=" if they want no limit.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'latest')

@@ -40,7 +40,7 @@ export const clientRetryCases: readonly Case[] = [
     id: 'client-close-again',
     title: 'a repeated closing PUT gets the same response as the first one',
     sentence:
-      'containerd and regctl send the closing PUT again when its answer got lost: a 404 fails a push that has succeeded.',
+      'containerd and regctl repeat the closing PUT if its response was lost: a 404 fails a push that has succeeded.',
     needs: ['blob-push-post-put'],
     async run(probe) {
       const body = randomContent(5000)
@@ -62,7 +62,7 @@ export const clientRetryCases: readonly Case[] = [
     id: 'client-chunk-short',
     title: 'a chunk shorter than its range is discarded',
     sentence:
-      'A body that a proxy cut, and ended cleanly, becomes a part of the blob: the client sends that part again and the digest never fits.',
+      'A body that a proxy cut off, but ended cleanly, would become part of the blob: the client sends that part again, and the digest never matches.',
     needs: ['upload-status', 'blob-push-chunks'],
     async run(probe) {
       const bytes = randomContent(3000)
@@ -79,7 +79,8 @@ export const clientRetryCases: readonly Case[] = [
     ...RETRIED,
     id: 'client-chunk-start-first',
     title: 'the start of a chunk is checked before its length',
-    sentence: 'Only a 416 has clients ask where the upload ends and go on from there; a 400 ends the push.',
+    sentence:
+      'Only after a 416 do clients ask where the upload ends and continue from there; a 400 ends the push.',
     needs: ['chunk-gap', 'upload-status', 'blob-push-chunks'],
     async run(probe) {
       const bytes = randomContent(3000)

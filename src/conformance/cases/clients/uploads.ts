@@ -20,7 +20,7 @@ import {
 
 /** Where a trouble of clients was seen. */
 export function seenInRow(row: number, level: Level = 'MUST') {
-  const section = `Row ${row} of what breaks clients`
+  const section = `Row ${row} of the page on compatibility`
   return { group: 'clients', level, version: '1.0', section, needs: ['blob-push-post-put'] } as const
 }
 
@@ -28,9 +28,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(23),
     id: 'client-upload-location',
-    title: 'an upload is at a path from the root, or at a URL of the same host',
+    title: 'the location of an upload is an absolute path, or a URL on the same host',
     sentence:
-      'containerd takes a location without a leading slash for a host, and oras and others send no credentials to another host, scheme or port: every push fails.',
+      'containerd takes a location without a leading slash as a host, and oras and others send no credentials to another host, scheme or port: every push fails.',
     async run(probe) {
       for (const location of await uploadLocations(probe)) {
         const isPath = /^\/(?!\/)/.test(location)
@@ -43,7 +43,7 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(3, 'SHOULD'),
     id: 'client-upload-location-short',
     title: 'the location of an upload is short',
-    sentence: 'Proxies refuse URLs of some thousand characters, so a push through them fails.',
+    sentence: 'Proxies reject URLs of several thousand characters, so a push through them fails.',
     async run(probe) {
       for (const { length } of await uploadLocations(probe))
         if (length > 2000) throw new Failure('a Location of at most 2,000 characters', `${length}`)
@@ -53,7 +53,7 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(7),
     id: 'client-upload-range-empty',
     title: 'the range of an empty upload is never "0--1"',
-    sentence: 'docker ends a push with "bad range format" where the range of an empty upload is 0--1.',
+    sentence: 'docker ends a push with "bad range format" if the range of an empty upload is 0--1.',
     async run(probe) {
       const begun = await postUpload(probe, `/v2/${probe.repository}/blobs/uploads/`)
       const location = acceptUpload(probe, `/v2/${probe.repository}/blobs/uploads/`, begun)
@@ -84,9 +84,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(9),
     id: 'client-upload-many-chunks',
-    title: 'an upload takes many chunks without Content-Range',
+    title: 'an upload accepts many chunks without Content-Range',
     sentence:
-      'The tools of .NET and jib send a blob in many pieces without saying where each begins: a second one that is refused ends the push.',
+      'The .NET tools and jib send a blob in many chunks without saying where each one starts: if the second one is rejected, the push fails.',
     async run(probe) {
       const bytes = randomContent(300)
       const { location, chunkSize } = await startChunks(probe, { chunkSize: 100 })
@@ -102,7 +102,7 @@ const uploadCases: readonly Case[] = [
     id: 'client-upload-chunk-streamed',
     title: 'an upload accepts a chunk without a Content-Length',
     sentence:
-      'docker and podman send each blob by one PATCH with chunked transfer coding and an empty PUT: without it nothing can be pushed.',
+      'docker and podman send each blob by one PATCH with chunked transfer coding and an empty PUT: without it, they can push nothing.',
     async run(probe) {
       const bytes = randomContent(5000)
       const location = await startUpload(probe)
@@ -113,7 +113,7 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(15, 'SHOULD'),
     id: 'client-upload-put-streamed',
     title: 'an upload can be closed with a body without a Content-Length',
-    sentence: 'jib sends a body without its length: a server that needs one fails with 411 or 500.',
+    sentence: 'jib sends a body without a length: a server that requires one fails with 411 or 500.',
     async run(probe) {
       const bytes = randomContent(5000)
       const target = withParameter(await startUpload(probe), 'digest', await digestOf(bytes))
@@ -127,7 +127,7 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(11),
     id: 'client-upload-chunk-location',
     title: 'the response to a chunk has the location for the next one',
-    sentence: 'podman and others stop with an error where a PATCH is answered without a location.',
+    sentence: 'podman and others fail if the response to a PATCH has no location.',
     async run(probe) {
       const added = await sendChunk(probe, await startUpload(probe), { bytes: randomContent(100) })
       if (added.status === 202) requireHeader(added, 'location')
@@ -152,9 +152,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(8),
     id: 'client-upload-close-empty',
-    title: 'an upload is closed without Content-Range',
+    title: 'an upload can be closed without Content-Range',
     sentence:
-      'Most clients close an upload with an empty PUT: one that is checked as if it were a chunk ends in 416.',
+      'Most clients close an upload with an empty PUT: a registry that checks it like a chunk returns 416.',
     async run(probe) {
       const bytes = randomContent(100)
       const location = await addChunk(probe, await startUpload(probe), { bytes, start: 0 })
@@ -185,7 +185,7 @@ const uploadCases: readonly Case[] = [
     id: 'client-upload-verified',
     title: 'content with a wrong digest is rejected however it is pushed',
     sentence:
-      'Content under the wrong digest fails on every client that pulls it, and nobody can push the right one over it.',
+      'Every client that pulls content with a wrong digest fails, and no client can replace it with the right content.',
     async run(probe) {
       const digest = await digestOf(randomContent(64))
       const bytes = randomContent(64)
@@ -198,9 +198,9 @@ const uploadCases: readonly Case[] = [
   {
     ...seenInRow(14, 'SHOULD'),
     id: 'client-upload-single-post',
-    title: 'a POST with a digest and a body makes the blob, or begins an upload',
+    title: 'a POST with a digest and a body stores the blob or starts an upload',
     sentence:
-      'Where a POST with a digest is answered as if it had worked, and has not, the manifest that follows is refused.',
+      'If the response to a POST with a digest looks like a success, but the blob was not stored, the manifest that follows is rejected.',
     async run(probe) {
       const bytes = randomContent(64)
       const digest = await digestOf(bytes)
@@ -215,7 +215,7 @@ const uploadCases: readonly Case[] = [
     ...seenInRow(22),
     id: 'client-digest-malformed',
     title: 'a malformed digest is a client error',
-    sentence: 'Clients retry what fails with 500, and never succeed.',
+    sentence: 'Clients retry a request that fails with 500, and never succeed.',
     async run(probe) {
       const body = randomContent(64)
       for (const digest of ['sha256:short', 'nonsense', `sha256:${'Z'.repeat(64)}`]) {
@@ -228,7 +228,7 @@ const uploadCases: readonly Case[] = [
     id: 'client-push-again',
     title: 'an existing blob can be pushed again',
     sentence:
-      'A client that lost an answer, or that has no HEAD, pushes what is there already: a refusal ends its push.',
+      'A client that missed a response, or that does not use HEAD, pushes an existing blob: a rejection ends its push.',
     async run(probe) {
       const bytes = randomContent(64)
       await pushBlob(probe, bytes)
@@ -268,7 +268,7 @@ const mountCases: readonly Case[] = [
     id: 'client-mount-unknown-blob',
     title: 'a mount of a blob that does not exist starts an upload',
     sentence:
-      'containerd takes a refusal of a mount for the end of the push: whatever stands in its way must be a 202.',
+      'containerd ends the push if a mount is rejected: whatever prevents the mount, the response must be 202.',
     async run(probe) {
       await pushBlob(probe, randomContent(32), probe.otherRepository)
       await wantUpload(probe, probe.otherRepository)
@@ -279,7 +279,7 @@ const mountCases: readonly Case[] = [
     id: 'client-mount-malformed',
     title: 'a mount from a malformed name starts an upload',
     sentence:
-      'Names from other registries, with upper case or a port, reach a registry as sources of mounts: a 400 ends the push.',
+      'Names from other registries, with upper case or a port, are sent as sources of mounts: a 400 ends the push.',
     async run(probe) {
       await wantUpload(probe, 'Not:5000/A_Name')
     },

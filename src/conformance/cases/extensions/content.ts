@@ -46,7 +46,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest',
-    title: 'a blob is pulled by its digest alone',
+    title: 'a blob can be pulled by its digest, without a repository',
     sentence: 'A blob or a manifest, from the first repository that has it.',
     needs: ['blob-push-post-put'],
     async run(probe) {
@@ -62,7 +62,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-manifest',
-    title: 'a manifest is pulled by its digest alone, in its media type',
+    title: 'a manifest can be pulled by its digest, without a repository, with its media type',
     sentence: 'A manifest has the media type that it was pushed with there.',
     needs: [...OF_DATA.needs, 'manifest-push-by-tag'],
     async run(probe) {
@@ -76,7 +76,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-range',
-    title: 'content by digest alone is pulled in ranges',
+    title: 'content by digest supports ranges',
     sentence: 'Range requests and conditional requests work as they do for blobs.',
     async run(probe) {
       const bytes = randomContent(100)
@@ -91,7 +91,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-condition',
-    title: 'content by digest is not sent if the client already has it, nor for HEAD',
+    title: 'content by digest is not sent if the client already has it, or for HEAD',
     sentence: 'Range requests and conditional requests work as they do for blobs.',
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(100))
@@ -105,7 +105,7 @@ const dataCases: readonly Case[] = [
   {
     ...OF_DATA,
     id: 'content-by-digest-unknown',
-    title: 'content that is in no repository is not known, be it that it never was or that it was deleted',
+    title: 'content that no repository has is unknown, whether it never existed or was deleted',
     sentence: 'The registry knows nothing about this content, or nothing that the client may see.',
     needs: [...OF_DATA.needs, 'blob-delete'],
     async run(probe) {
@@ -131,7 +131,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations',
-    title: 'where content is in this registry is told, and it can be had there',
+    title: 'the locations in this registry are listed, and the content can be pulled from them',
     sentence:
       'Locations are in the order in which this registry would try them, the lowest `priority` first.',
     needs: ['manifest-push-by-tag', 'blob-push-post-put'],
@@ -155,7 +155,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations-registry',
-    title: 'the registry tells all repositories that have some content',
+    title: 'all repositories that have the content are listed',
     sentence: '`GET /v2/_stowage/content/locations`',
     async run(probe) {
       await needEndpoint(probe, '/v2', `_stowage/${LOCATIONS}`)
@@ -171,7 +171,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations-descriptor',
-    title: 'the URLs of a descriptor are told, also of content that is not here',
+    title: 'the URLs of a descriptor are listed, even if the registry does not have the content',
     sentence: 'One of the `urls` of a descriptor of this content, in a manifest.',
     async run(probe) {
       const digest = await digestOf(randomContent(100))
@@ -188,7 +188,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations-referrer',
-    title: 'names that were registered for a layer of an image are told',
+    title: 'names that were registered for a layer of an image are listed',
     sentence: 'A name that a client registered, as described below; it may use any protocol',
     async run(probe) {
       const image = await makeImage(probe)
@@ -207,7 +207,7 @@ const locationCases: readonly Case[] = [
   {
     ...OF_LOCATIONS,
     id: 'content-locations-withdrawn',
-    title: 'a name whose registration was deleted is told no more',
+    title: 'a name whose registration was deleted is no longer listed',
     sentence: 'To withdraw the registration, delete the artifact.',
     needs: ['content-locations-referrer', 'manifest-delete'],
     async run(probe) {

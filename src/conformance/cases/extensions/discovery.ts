@@ -23,7 +23,7 @@ export const extensionCases: readonly Case[] = [
   {
     ...EXTENSION,
     id: 'extensions-discover',
-    title: 'a registry tells its extensions, each with its name, its documentation and its endpoints',
+    title: 'a registry lists its extensions, each with its name, documentation and endpoints',
     level: 'MUST',
     sentence: 'This property contains a list of supported extension endpoints.',
     readOnly: true,
@@ -34,7 +34,7 @@ export const extensionCases: readonly Case[] = [
   {
     ...EXTENSION,
     id: 'extensions-discover-repository',
-    title: 'a repository tells its extensions in the same form',
+    title: 'a repository lists its extensions in the same form',
     level: 'MUST',
     sentence: 'Repository-level extensions may be discovered with a standard GET as follows.',
     async run(probe) {
@@ -45,7 +45,7 @@ export const extensionCases: readonly Case[] = [
   {
     ...EXTENSION,
     id: 'extensions-names',
-    title: 'names of extensions begin with an underscore, as they stand in paths',
+    title: 'names of extensions begin with an underscore, as in paths',
     level: 'MUST',
     sentence: "The name of the extension (i.e. '`_oci`') as it will appear in the URL path.",
     needs: ['extensions-discover'],
@@ -73,7 +73,7 @@ export const extensionCases: readonly Case[] = [
   {
     ...EXTENSION,
     id: 'extensions-answered',
-    title: 'endpoints that a registry and a repository tell are there',
+    title: 'the endpoints that a registry and a repository list exist',
     level: 'SHOULD',
     sentence: 'Enumeration of the endpoints provided on this registry',
     needs: ['extensions-discover-repository', 'extensions-names', 'extensions-endpoints'],

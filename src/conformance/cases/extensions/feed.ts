@@ -38,7 +38,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed',
-    title: 'what happens in a repository is told, in the order in which it happened',
+    title: 'the feed has the changes of a repository in the order in which they happened',
     sentence: 'These endpoints report every change in the registry or in a repository.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
@@ -58,7 +58,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-kinds',
-    title: 'tags that move and go, and manifests that go, are told with what was there before',
+    title: 'moved and removed tags and deleted manifests are reported with their previous values',
     sentence:
       'The tag now points to `new`; if it existed before, it pointed to `old` [...] the tag was removed; it pointed to `old`',
     needs: [...OF_LIST.needs, 'manifest-delete', 'tag-delete'],
@@ -120,7 +120,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-begin',
-    title: 'a feed without a number begins with what happens next',
+    title: 'a feed without a number begins with the next change',
     sentence:
       'Without it, the list begins after the newest change: it is empty, and `next` is the number to begin with.',
     async run(probe) {
@@ -132,7 +132,7 @@ const listCases: readonly Case[] = [
       wantValues(
         changes.map(({ subject }) => subject),
         [artifact.digest],
-        'as what happened next',
+        'as the next change',
       )
     },
   },
@@ -155,7 +155,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-registry',
-    title: 'the feed of the registry tells of all repositories',
+    title: 'the feed of the registry has the changes of all repositories',
     sentence: '`GET /v2/_stowage/changes/list`',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -172,7 +172,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-gap',
-    title: 'a client that has missed changes is told so, and where to start again',
+    title: 'the response to a client that has missed changes says so, and where to start again',
     sentence:
       '`410`, with `floor`, the number after which all changes are kept, and `last`, the newest number. A number greater than the newest one belongs to another log [...] It is refused in the same way',
     async run(probe) {
@@ -186,7 +186,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-bad-parameter',
-    title: 'a parameter of the feed that is wrong is refused by its name',
+    title: 'a wrong parameter of the feed is rejected, and the error names it',
     sentence: 'A parameter or `Last-Event-ID` is wrong; `detail.parameter` names it.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -198,7 +198,7 @@ const listCases: readonly Case[] = [
   {
     ...OF_LIST,
     id: 'change-feed-repository-deleted',
-    title: 'the feed of the registry tells that a repository was deleted',
+    title: 'the feed of the registry reports that a repository was deleted',
     sentence: 'The repository and all of its content are gone',
     needs: ['change-feed-registry', 'repository-delete'],
     async run(probe) {
@@ -216,7 +216,7 @@ const streamCases: readonly Case[] = [
   {
     ...OF_STREAM,
     id: 'change-stream',
-    title: 'the stream tells what the list tells',
+    title: 'the stream has the same changes as the list',
     sentence:
       'Each change is an event `change` whose `id` is its sequence number and whose data is the change.',
     needs: ['change-feed'],
@@ -244,7 +244,7 @@ const streamCases: readonly Case[] = [
   {
     ...OF_STREAM,
     id: 'change-stream-live',
-    title: 'the stream tells what happens while it is open',
+    title: 'the stream reports changes while it is open',
     sentence: 'A client can read the changes [...] as a stream of events.',
     async run(probe) {
       const artifact = await pushArtifact(probe, 'v1')

@@ -33,7 +33,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history',
-    title: 'what a tag was is listed, newest first, each with its time and revision',
+    title: 'the earlier values of a tag are listed, newest first, each with its time and revision',
     sentence: 'This endpoint lists the changes of a tag, newest first.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
@@ -54,7 +54,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history-removed',
-    title: 'that a tag was removed is part of its history',
+    title: 'the removal of a tag is part of its history',
     sentence:
       'A removal has no `digest`, whether the tag was removed alone or with its manifest. The next entry has the digest that the tag pointed to until then.',
     needs: [...OF_HISTORY.needs, 'tag-delete'],
@@ -70,7 +70,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history-available',
-    title: 'the history says which manifests are still there',
+    title: 'the history says which manifests still exist',
     sentence: '`available` says whether the repository has the manifest now',
     needs: [...OF_HISTORY.needs, 'manifest-delete'],
     async run(probe) {
@@ -85,7 +85,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history-pages',
-    title: 'pages of n changes lead through the whole history, each change once',
+    title: 'pages of n changes contain the whole history, each change once',
     sentence:
       '`Link` leads to the next page, which has earlier changes. Nothing is therefore skipped or repeated, even if the tag changes in between.',
     async run(probe) {
@@ -105,7 +105,7 @@ const historyCases: readonly Case[] = [
     ...OF_HISTORY,
     section: 'Stowage, "Extensions"',
     id: 'tag-history-etag',
-    title: 'a history that has not changed is told by its ETag alone, and a push changes it',
+    title: 'an unchanged history returns 304 for its ETag, and a push changes the ETag',
     sentence: 'A list has an `ETag` that stays the same until the listed content changes.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -118,7 +118,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history-unknown',
-    title: 'a tag that never was has no history',
+    title: 'a tag that never existed has no history',
     sentence: 'The repository has had no such tag, as far back as history is kept',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -130,7 +130,7 @@ const historyCases: readonly Case[] = [
   {
     ...OF_HISTORY,
     id: 'tag-history-bad-parameter',
-    title: 'a parameter of a history that is wrong is refused by its name',
+    title: 'a wrong parameter of a history is rejected, and the error names it',
     sentence: 'A parameter is wrong or `tag` is missing; `detail.parameter` names it',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -144,7 +144,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags',
-    title: 'tags are listed with their digests as they were at a revision',
+    title: 'tags can be listed with their digests as of a revision',
     sentence:
       'This endpoint lists the tags of a repository with their digests, in byte order, as they are now or as they were at an earlier time.',
     needs: ['tag-history'],
@@ -161,7 +161,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags-time',
-    title: 'tags are listed as they were at a time',
+    title: 'tags can be listed as of a time',
     sentence:
       'Lists the tags as of this revision of the repository, or as of this time, in the format of RFC 3339',
     async run(probe) {
@@ -176,7 +176,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags-removed',
-    title: 'a tag that was removed is listed as of when it was there, and not after',
+    title: 'a removed tag is listed as of a time when it existed, but not later',
     sentence:
       'This endpoint lists the tags of a repository with their digests, in byte order, as they are now or as they were at an earlier time.',
     needs: [...OF_TAGS.needs, 'tag-delete'],
@@ -191,7 +191,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags-available',
-    title: 'a list of past tags says which manifests are still there',
+    title: 'a list of past tags says which manifests still exist',
     sentence: '`available` says whether the repository has the manifest now.',
     needs: [...OF_TAGS.needs, 'manifest-delete'],
     async run(probe) {
@@ -205,7 +205,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags-pages',
-    title: 'the pages of past tags are of one revision, whatever happens in between',
+    title: 'all pages of past tags show the same revision, whatever happens in between',
     sentence:
       'All pages of a list with `at` show the same revision, even if the repository changes in between.',
     async run(probe) {
@@ -215,7 +215,7 @@ const pastCases: readonly Case[] = [
       const first = await ask(probe, TAGS, { query: `?at=${updateTimestamp}&n=1` })
       wantTags(entriesOf(jsonOf(first), 'tags'), { v1: one.digest })
       const next = parseLink(first)
-      if (next === undefined) throw new Failure('a Link behind the first page', 'none')
+      if (next === undefined) throw new Failure('a Link to a second page', 'none')
       await pushArtifact(probe, 'v2')
       const { href } = new URL(next, probe.origin)
       wantTags(entriesOf(jsonOf(await probe.send({ method: 'GET', target: href })), 'tags'), {
@@ -226,7 +226,7 @@ const pastCases: readonly Case[] = [
   {
     ...OF_TAGS,
     id: 'past-tags-bad-parameter',
-    title: 'what is neither a revision nor a time of the past is refused',
+    title: 'a value that is neither a revision nor a time in the past is rejected',
     sentence: 'A parameter is wrong, or `at` is in the future; `detail.parameter` names it',
     async run(probe) {
       await pushArtifact(probe, 'v1')

@@ -36,7 +36,7 @@ export const manifestFilterCases: readonly Case[] = [
   {
     ...FILTER,
     id: 'manifest-filter-untagged',
-    title: 'untagged is what no tag reaches, also not through an index or as a referrer',
+    title: 'a manifest is untagged if no tag reaches it, directly, through an index, or as a referrer',
     sentence:
       'That no tag reaches, whether directly, through an index, or as a referrer of something that a tag reaches.',
     async run(probe) {
@@ -146,7 +146,7 @@ export const manifestFilterCases: readonly Case[] = [
   {
     ...FILTER,
     id: 'manifest-filters-applied',
-    title: 'the answer names the filters that it has applied',
+    title: 'the response names the filters that were applied',
     sentence:
       'The list has only the manifests that match all filters, and `OCI-Filters-Applied` names the filters.',
     async run(probe) {

@@ -32,7 +32,7 @@ const stateCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag',
-    title: 'a list that has not changed is told by its ETag alone',
+    title: 'an unchanged list returns 304 for its ETag',
     sentence:
       'A list has an `ETag` that stays the same until the listed content changes. As long as it is the same, a request with `If-None-Match` is answered with `304`. `HEAD` returns the `ETag`.',
     async run(probe) {
@@ -62,7 +62,7 @@ const stateCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'manifest-list-etag-query',
-    title: 'each query and each media type has an ETag of its own',
+    title: 'each query and each media type has its own ETag',
     sentence: 'Each query and each media type has its own `ETag`.',
     needs: [...LIST.needs, 'manifest-list-etag'],
     async run(probe) {
@@ -76,7 +76,7 @@ const stateCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-etag-pulls',
-    title: 'what is shown, filtered or sorted by pulls has no ETag',
+    title: 'a list that shows, filters or sorts by pulls has no ETag',
     sentence: 'The list has an `ETag`, unless it shows, filters or sorts by pulls.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -94,7 +94,7 @@ const formCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'manifest-list-media-type',
-    title: 'the list is sent in the media type that was asked for, or refused',
+    title: 'the list is sent in the requested media type, or the request is rejected',
     sentence:
       'Each answer has its own media type [...] A client that accepts this type, or any type, gets it. A client that accepts only `application/json` gets the same answer under that name. [...] a client that names the one it knows gets that or `406`.',
     async run(probe) {
@@ -136,7 +136,7 @@ const formCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-proposed-path',
-    title: 'the list is at the path that was proposed, and a tag named list keeps working',
+    title: 'the list is also at the proposed path, and a tag named "list" still works',
     sentence:
       'The list is also at `/v2/<name>/manifests/list`, if `Accept` is our media type and nothing else. In all other requests, that path is the tag `list`.',
     async run(probe) {
@@ -153,7 +153,7 @@ const formCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-bad-parameter',
-    title: 'a parameter that is wrong is refused by its name',
+    title: 'a wrong parameter is rejected, and the error names it',
     sentence: 'A parameter is wrong; `detail.parameter` names it.',
     async run(probe) {
       await pushArtifact(probe, 'v1')
@@ -177,7 +177,7 @@ const formCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-unknown',
-    title: 'a repository that is not there has no list',
+    title: 'an unknown repository has no list',
     sentence: 'The repository does not exist.',
     async run(probe) {
       wantRefusal(await ask(probe, PATH, { repository: probe.otherRepository }), 404, 'NAME_UNKNOWN')

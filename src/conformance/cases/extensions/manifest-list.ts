@@ -68,7 +68,7 @@ const entryCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-artifact',
-    title: 'what a manifest says of itself is listed with it: artifact type, annotations, subject',
+    title: 'the artifact type, annotations and subject of each manifest are listed',
     sentence: 'This endpoint lists every manifest of a repository, tagged or not.',
     async run(probe) {
       const subject = await pushArtifact(probe, 'v1')
@@ -83,7 +83,7 @@ const entryCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-platform',
-    title: 'the platform of an image is that of its config',
+    title: 'the platform of an image is the one in its config',
     sentence: '`platform` is the platform in the image config, which is read when the manifest is pushed.',
     async run(probe) {
       const entry = await entryOf(probe, await pushLabelled(probe, {}, { architecture: 'arm64' }))
@@ -93,7 +93,7 @@ const entryCases: readonly Case[] = [
   {
     ...LIST,
     id: 'manifest-list-parents',
-    title: 'a manifest is listed with those that name it',
+    title: 'a manifest is listed with the manifests that name it',
     sentence: '`parents` are the manifests of the repository that name it.',
     async run(probe) {
       const child = await pushArtifact(probe)
@@ -173,7 +173,7 @@ const orderCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'manifest-list-pages',
-    title: 'pages of n manifests lead through the whole list, each manifest once',
+    title: 'pages of n manifests contain the whole list, each manifest once',
     sentence:
       '`Link` leads to the next page. It repeats the parameters of the request and adds a `cursor`, which is opaque to clients. A page without `Link` is the last one.',
     async run(probe) {
@@ -184,7 +184,7 @@ const orderCases: readonly Case[] = [
       const long = pages.find(({ items }) => items.length > 2)
       if (long !== undefined) throw new Failure('pages of 2 manifests', `one of ${long.items.length}`)
       const found = pages.flatMap(({ items }) => items)
-      wantValues(found, digestsOf(pushed), 'over all pages')
+      wantValues(found, digestsOf(pushed), 'in all pages together')
     },
   },
   {
@@ -201,7 +201,7 @@ const orderCases: readonly Case[] = [
       const listed = await ask(probe, PATH, { query: '?n=2' })
       const page = digestsIn(jsonOf(listed))
       const next = parseLink(listed)
-      if (next === undefined) throw new Failure('a Link behind the first page', 'none')
+      if (next === undefined) throw new Failure('a Link to a second page', 'none')
       const [first = '', second = '', third = '', fourth = ''] = digestsOf(pushed)
       for (const digest of [first, third])
         wantStatus(await probe.send({ method: 'DELETE', target: manifestTarget(probe, digest) }), 202)
@@ -209,7 +209,7 @@ const orderCases: readonly Case[] = [
       const { href } = new URL(next, probe.origin)
       const pages = await readPages(probe, href, (answer) => digestsIn(jsonOf(answer)))
       const wanted = [first, second, fourth, added.digest]
-      wantValues([...page, ...pages.flatMap(({ items }) => items)], wanted, 'over all pages')
+      wantValues([...page, ...pages.flatMap(({ items }) => items)], wanted, 'in all pages together')
     },
   },
 ]

@@ -34,7 +34,7 @@ export const repositoryDeletionCases: readonly Case[] = [
   {
     ...DELETION,
     id: 'repository-delete',
-    title: 'a repository is deleted, and where to ask for its progress is told',
+    title: 'a repository can be deleted, and the response says where to get the progress',
     sentence: '`Location` reports the progress; once `state` is `deleted`, nothing is left.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
@@ -79,7 +79,7 @@ export const repositoryDeletionCases: readonly Case[] = [
   {
     ...DELETION,
     id: 'repository-delete-unknown',
-    title: 'a repository that is not there is not deleted, and has no progress',
+    title: 'an unknown repository cannot be deleted and has no progress',
     sentence:
       'The repository does not exist; for `deletion`, no repository with this name was deleted, as far back as the change log goes',
     async run(probe) {

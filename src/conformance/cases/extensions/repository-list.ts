@@ -38,7 +38,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list',
-    title: 'the direct children of a path are listed, also where they are only the way to others',
+    title: 'the direct children of a path are listed, even if only repositories below them exist',
     sentence:
       'These endpoints list the repositories of the registry, or those below a path, one level at a time. The path need not be a repository itself.',
     needs: ['manifest-push-by-tag'],
@@ -53,7 +53,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list-recursive',
-    title: 'all repositories below a path are listed, and nothing that is none',
+    title: 'all repositories below a path are listed, and nothing else',
     sentence:
       'Lists all repositories below the path, not only its direct children, and leaves out names that are not repositories.',
     async run(probe) {
@@ -65,7 +65,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list-empty',
-    title: 'below a path without repositories there are none',
+    title: 'a path without repositories has an empty list',
     sentence: 'If nothing was pushed below it, the list is empty.',
     async run(probe) {
       wantValues(namesIn(await askForJson(probe, PATH)), [], 'below the path')
@@ -75,7 +75,7 @@ export const repositoryListCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'repository-list-pages',
-    title: 'pages of n repositories lead through the whole list, each once',
+    title: 'pages of n repositories contain the whole list, each once',
     sentence: 'A list is answered in pages of at most `n` entries. `Link` leads to the next page',
     async run(probe) {
       const names = ['a', 'b', 'c', 'd', 'e']
@@ -87,7 +87,7 @@ export const repositoryListCases: readonly Case[] = [
       wantValues(
         pages.flatMap(({ items }) => items),
         names,
-        'over all pages',
+        'in all pages together',
       )
     },
   },
@@ -111,7 +111,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list-detail',
-    title: 'more is told of each repository where it is asked for',
+    title: 'details of each repository are listed on request',
     sentence: 'With `detail=true`, `details` has an entry for each of `repositories`.',
     async run(probe) {
       await pushTo(probe, ['a', 'b/inner'])
@@ -128,7 +128,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list-etag',
-    title: 'a list that has not changed is told by its ETag alone, and a new repository changes it',
+    title: 'an unchanged list returns 304 for its ETag, and a new repository changes the ETag',
     sentence: 'The `ETag` stays the same until something in the registry changes.',
     async run(probe) {
       await pushTo(probe, ['a'])
@@ -141,7 +141,7 @@ export const repositoryListCases: readonly Case[] = [
     ...LIST,
     section: 'Stowage, "Extensions"',
     id: 'repository-list-media-type',
-    title: 'the list is sent in the media type that was asked for',
+    title: 'the list is sent in the requested media type',
     sentence:
       'Each answer has its own media type [...] A client that accepts this type, or any type, gets it.',
     async run(probe) {
@@ -153,7 +153,7 @@ export const repositoryListCases: readonly Case[] = [
   {
     ...LIST,
     id: 'repository-list-bad-parameter',
-    title: 'a parameter of the repository list that is wrong is refused by its name',
+    title: 'a wrong parameter of the repository list is rejected, and the error names it',
     sentence: 'A parameter is wrong; `detail.parameter` names it.',
     async run(probe) {
       await wantBadParameters(probe, PATH, {

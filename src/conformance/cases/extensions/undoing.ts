@@ -55,7 +55,7 @@ const rollbackCases: readonly Case[] = [
   {
     ...OF_ROLLBACK,
     id: 'tag-rollback',
-    title: 'a tag is set back to a manifest that it was',
+    title: 'a tag can be set back to a manifest that it pointed to before',
     sentence: 'Sets a tag back to an earlier manifest, in one step.',
     needs: ['manifest-push-by-tag', 'manifest-pull-by-tag'],
     async run(probe) {
@@ -71,7 +71,7 @@ const rollbackCases: readonly Case[] = [
   {
     ...OF_ROLLBACK,
     id: 'tag-rollback-revision',
-    title: 'a tag is set back to what it was at a revision, also if it was removed since',
+    title: 'a tag can be set back to its value at a revision, even if it was removed since',
     sentence:
       'Or a revision of the repository. With a revision, the tag points to what it pointed to at that revision. [...] if it was removed, it is created again',
     needs: [...OF_ROLLBACK.needs, 'tag-history', 'tag-delete'],
@@ -90,7 +90,7 @@ const rollbackCases: readonly Case[] = [
   {
     ...OF_ROLLBACK,
     id: 'tag-rollback-condition',
-    title: 'a tag that somebody else has moved meanwhile is left alone',
+    title: 'a tag that another client has moved in the meantime is not changed',
     sentence:
       'With `If-Match`, the tag is set only if it points to one of these digests now, so a push by another client in between is not lost.',
     async run(probe) {
@@ -122,7 +122,7 @@ const rollbackCases: readonly Case[] = [
   {
     ...OF_ROLLBACK,
     id: 'tag-rollback-bad-body',
-    title: 'a body of a rollback that is wrong is refused by its field',
+    title: 'a wrong body of a rollback is rejected, and the error names the field',
     sentence: 'The body is wrong, or the revision is in the future; `detail.field` names the field',
     async run(probe) {
       const { digest } = await pushArtifact(probe, 'v1')
@@ -142,7 +142,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete',
-    title: 'a deleted manifest is brought back with what it names, and without its tags',
+    title: 'a deleted manifest can be restored with the content that it names, without its tags',
     sentence:
       'During that time, this endpoint restores it. [...] Tags are not restored automatically: `previousTags` lists the tags that the manifest had when it was deleted.',
     needs: ['manifest-push-by-tag', 'manifest-delete'],
@@ -162,7 +162,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete-tags',
-    title: 'tags are set to a manifest that is brought back',
+    title: 'a restored manifest gets the requested tags',
     sentence: 'Tags to set to this manifest, whatever they point to now; none if absent.',
     async run(probe) {
       const older = await pushArtifact(probe, 'v1')
@@ -176,7 +176,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete-index',
-    title: 'an index is brought back with the manifests below it',
+    title: 'an index is restored with the manifests below it',
     sentence: 'Deleted manifests below it are restored with it',
     async run(probe) {
       const child = await pushArtifact(probe)
@@ -190,7 +190,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete-missing',
-    title: 'a manifest whose content has gone is not brought back, and what has gone is named',
+    title: 'a manifest whose content is gone cannot be restored, and the error names the missing content',
     sentence:
       'Content that the manifest names is gone because it was deleted too; each `detail.digest` names one such blob or manifest',
     needs: [...OF_UNDELETE.needs, 'blob-delete'],
@@ -208,7 +208,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete-refused',
-    title: 'a manifest that is there, or never was, is not brought back',
+    title: 'a manifest that exists, or never existed, cannot be restored',
     sentence: 'The manifest is not deleted',
     async run(probe) {
       const { digest } = await pushArtifact(probe)
@@ -220,7 +220,7 @@ const undeleteCases: readonly Case[] = [
   {
     ...OF_UNDELETE,
     id: 'manifest-undelete-bad-body',
-    title: 'a body of an undelete that is wrong is refused by its field',
+    title: 'a wrong body of an undelete is rejected, and the error names the field',
     sentence: 'The body is wrong; `detail.field` names the field',
     async run(probe) {
       const { digest } = await pushArtifact(probe)
@@ -255,7 +255,7 @@ const purgeCases: readonly Case[] = [
   {
     ...OF_PURGE,
     id: 'manifest-purge-final',
-    title: 'what was deleted and then purged does not come back',
+    title: 'a manifest that was deleted and then purged cannot be restored',
     sentence: 'The manifest may already be deleted. [...] A purge cannot be undone.',
     needs: [...OF_PURGE.needs, 'manifest-undelete'],
     async run(probe) {
@@ -268,7 +268,7 @@ const purgeCases: readonly Case[] = [
   {
     ...OF_PURGE,
     id: 'manifest-purge-deleted',
-    title: 'an index that was deleted with its images is purged with the content that was kept for it',
+    title: 'purging an index that was deleted with its images also removes the content that was kept for it',
     sentence:
       'The manifest may already be deleted. A purge also removes its tags, and the links to all content that no other manifest of the repository names',
     needs: [...OF_PURGE.needs, 'manifest-delete'],
@@ -285,7 +285,7 @@ const purgeCases: readonly Case[] = [
   {
     ...OF_PURGE,
     id: 'manifest-purge-shared',
-    title: 'content that another manifest names stays when one is purged',
+    title: 'a purge keeps content that another manifest names',
     sentence: 'Content that another manifest names stays in this one',
     async run(probe) {
       const image = await makeImage(probe)
@@ -301,7 +301,7 @@ const purgeCases: readonly Case[] = [
   {
     ...OF_PURGE,
     id: 'manifest-purge-refused',
-    title: 'a manifest that an index needs is not purged, nor is one that never was',
+    title: 'a manifest that an index needs cannot be purged, nor can an unknown one',
     sentence: 'Another manifest of the repository names it',
     async run(probe) {
       const child = await pushArtifact(probe)

@@ -23,7 +23,7 @@ export const hostileBoundCases: readonly Case[] = [
     id: 'hostile-media-type-changes',
     title: 'the media type of a digest stays as it was first pushed',
     sentence:
-      'A client that verified a digest trusts its media type too. A push of the same bytes under another type would change what they are for everyone else.',
+      'A client that has verified a digest also trusts its media type. A push of the same bytes with another type would change their meaning for all other clients.',
     needs: NEEDS,
     async run(probe) {
       const { bytes } = await makeArtifact(probe, { mediaType: undefined })
@@ -59,7 +59,7 @@ export const hostileBoundCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-huge-page',
-    title: 'a page of more entries than there can be is a page, or is refused',
+    title: 'a request for a huge page returns a page, or is rejected',
     sentence: 'If a page is as long as the client asks for, the client decides how much memory it takes.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
@@ -74,7 +74,7 @@ export const hostileBoundCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-artifact-type',
-    title: 'a manifest whose artifactType is not a media type is refused',
+    title: 'a manifest whose artifactType is not a media type is rejected',
     sentence:
       'The image specification requires a media type. Lists repeat it, so any other text appears in them, whatever its length.',
     needs: NEEDS,
@@ -89,7 +89,7 @@ export const hostileBoundCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-label-terms',
-    title: `a label selector of ${TERMS.toLocaleString('en')} terms is refused`,
+    title: `a label selector of ${TERMS.toLocaleString('en')} terms is rejected`,
     sentence: 'Each term is compared with the labels of each manifest, and all other requests wait for that.',
     needs: NEEDS,
     feature: 'manifest list',

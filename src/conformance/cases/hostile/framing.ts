@@ -21,7 +21,7 @@ export const hostileFramingCases: readonly Case[] = [
     id: 'hostile-both-lengths',
     title: 'a body with both a length and a chunked coding is rejected, or the connection is closed after it',
     sentence:
-      'Where a proxy believes one length and the registry the other, a second request hides in the body of the first.',
+      'If a proxy uses one length and the registry the other, a second request can hide in the body of the first.',
     async run(probe) {
       const smuggled = rawRequest('GET /v2/', [hostHeader(probe.origin)])
       const headers = ['Content-Length: 5', 'Transfer-Encoding: chunked']
@@ -34,9 +34,9 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-two-lengths',
-    title: 'a body with two lengths is refused',
+    title: 'a body with two lengths is rejected',
     sentence:
-      'Where a proxy believes one length and the registry the other, a second request hides in the body of the first.',
+      'If a proxy uses one length and the registry the other, a second request can hide in the body of the first.',
     async run(probe) {
       const headers = ['Content-Length: 0', 'Content-Length: 44', CLOSE]
       wantRefused(await sendTo(probe, `POST ${uploads(probe)}`, { headers }), 'two lengths')
@@ -46,7 +46,8 @@ export const hostileFramingCases: readonly Case[] = [
     ...tried('Framing'),
     id: 'hostile-length-malformed',
     title: 'a length that is not a number is rejected',
-    sentence: 'What one reader takes for 0 and another for 5 moves the border between two requests.',
+    sentence:
+      'If one reader takes it for 0 and another for 5, they disagree about where the next request starts.',
     async run(probe) {
       for (const length of ['+5', '-1', '0x5', '5 5', '1e1']) {
         const headers = [`Content-Length: ${length}`, CLOSE]
@@ -59,7 +60,7 @@ export const hostileFramingCases: readonly Case[] = [
     id: 'hostile-chunk-malformed',
     title: 'a chunk whose length is not a number is rejected',
     sentence:
-      'What one reader takes for the end of a body and another for its middle moves the border between two requests.',
+      'If one reader takes it for the end of a body and another for its middle, they disagree about where the next request starts.',
     async run(probe) {
       const headers = ['Transfer-Encoding: chunked', CLOSE]
       const line = `PUT /v2/${probe.repository}/manifests/latest`
@@ -84,7 +85,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-header-space',
-    title: 'a header with a space before its colon is refused',
+    title: 'a header with a space before its colon is rejected',
     sentence: 'A proxy that drops such a header and a registry that reads it disagree about the request.',
     async run(probe) {
       const headers = ['Content-Length : 5', CLOSE]
@@ -94,7 +95,7 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Framing'),
     id: 'hostile-no-host',
-    title: 'a request without a host is refused',
+    title: 'a request without a Host header is rejected',
     sentence:
       'RFC 9112, section 3.2: a server MUST respond with 400 to an HTTP/1.1 request that lacks a Host, or has two. Otherwise, rules that depend on the host can be bypassed by omitting it.',
     async run(probe) {
@@ -130,8 +131,8 @@ export const hostileFramingCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-long-header',
-    title: 'a header of 2 MiB is refused',
-    sentence: 'Headers are kept in memory: without a limit few connections fill it.',
+    title: 'a header of 2 MiB is rejected',
+    sentence: 'Headers are kept in memory: without a limit, a few connections fill it.',
     async run(probe) {
       const headers = [`X-Long: ${'x'.repeat(2 * 1024 * 1024)}`, CLOSE]
       wantRefused(await sendTo(probe, 'GET /v2/', { headers }), 'a header of 2 MiB')
@@ -143,7 +144,7 @@ export const hostileFramingCases: readonly Case[] = [
     id: 'hostile-dots',
     title: 'a path with dot segments does not reach anything',
     sentence:
-      'A path that climbs reads files that are none of the registry, or passes by the rules of a proxy.',
+      'A path that leaves its folder can read files outside the registry, or bypass the rules of a proxy.',
     async run(probe) {
       for (const path of [
         '/v2/../../../../etc/passwd',
@@ -161,8 +162,7 @@ export const hostileFramingCases: readonly Case[] = [
     ...tried('Framing', 'MUST'),
     id: 'hostile-cut-upload',
     title: 'an incomplete blob is not kept',
-    sentence:
-      'A connection that breaks off must not make a blob: not even one whose digest is that of the part that came.',
+    sentence: 'A broken connection must not create a blob, even if the part that arrived matches its digest.',
     needs: ['blob-push-post-put'],
     async run(probe) {
       const bytes = randomContent(50).map((byte) => (byte % 26) + 97)

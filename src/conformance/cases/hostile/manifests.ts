@@ -16,7 +16,7 @@ import { tried } from './framing.ts'
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const NEEDS = ['manifest-push-by-digest']
 const TWO =
-  'Two readers of the same digest see two different things: one scans an image, the other runs another.'
+  'Two readers of the same digest see different content: one scans one image, the other runs another.'
 
 /** Cases of manifests that two readers could understand differently, or that cost a lot. */
 export const hostileManifestCases: readonly Case[] = [
@@ -34,7 +34,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-json-deep',
-    title: 'a manifest of 100,000 levels is refused',
+    title: 'a manifest of 100,000 levels is rejected',
     sentence: 'Recursive parsers run out of stack, in the server or in clients that pull the manifest.',
     needs: NEEDS,
     async run(probe) {
@@ -45,7 +45,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-json-twice',
-    title: 'a manifest with a field twice is refused',
+    title: 'a manifest with a duplicate field is rejected',
     sentence: `${TWO} The image specification forbids it: objects MUST NOT contain duplicate names.`,
     needs: NEEDS,
     async run(probe) {
@@ -59,7 +59,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-json-case',
-    title: 'a manifest with a field in another case is refused',
+    title: 'a manifest with a field name in another case is rejected',
     sentence: `${TWO} Readers written in Go take "Layers" for "layers".`,
     needs: NEEDS,
     async run(probe) {
@@ -71,7 +71,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-image-and-index',
-    title: 'a manifest that is an image and an index is refused',
+    title: 'a manifest that is both an image and an index is rejected',
     sentence: `${TWO} It was CVE-2021-41190.`,
     needs: NEEDS,
     async run(probe) {
@@ -83,7 +83,7 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-other-media-type',
-    title: 'a manifest that says another media type than its header is refused',
+    title: 'a manifest whose media type differs from its Content-Type is rejected',
     sentence: `${TWO} It was CVE-2021-41190.`,
     needs: NEEDS,
     async run(probe) {
@@ -96,7 +96,8 @@ export const hostileManifestCases: readonly Case[] = [
     ...tried('JSON'),
     id: 'hostile-utf8',
     title: 'a manifest that is not UTF-8 is rejected',
-    sentence: 'Each reader makes something else of it, so that what is shown is not what is checked.',
+    sentence:
+      'Readers decode it differently, so the text that is shown may not be the text that was checked.',
     needs: NEEDS,
     async run(probe) {
       const { bytes } = await makeArtifact(probe, { annotations: { name: 'x~x' } })
@@ -107,8 +108,8 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('JSON'),
     id: 'hostile-descriptors',
-    title: 'a manifest with malformed descriptors is refused',
-    sentence: 'What reads them later takes a digest for a path, or a size for memory that it needs.',
+    title: 'a manifest with malformed descriptors is rejected',
+    sentence: 'Later readers may use a digest as a path, or a size as the amount of memory to reserve.',
     needs: NEEDS,
     async run(probe) {
       const config = await pushEmpty(probe)
@@ -128,8 +129,8 @@ export const hostileManifestCases: readonly Case[] = [
   {
     ...tried('Content'),
     id: 'hostile-manifest-page',
-    title: 'a manifest pushed as a page is not shown as one',
-    sentence: 'A script that a browser runs from the host of a registry acts with the rights of its user.',
+    title: 'a manifest that was pushed as HTML is not shown as a page',
+    sentence: 'A script that a browser runs from the host of a registry has the rights of the user.',
     needs: NEEDS,
     async run(probe) {
       const text = '{"schemaVersion":2,"manifests":[],"annotations":{"x":"<script>alert(1)</script>"}}'
@@ -149,9 +150,9 @@ export const hostileSizeCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-large-manifest',
-    title: 'a manifest of 6 MiB is refused as too large',
+    title: 'a manifest of 6 MiB is rejected as too large',
     sentence:
-      'Clients read at most 4 MiB: a larger manifest is stored for nobody, and held in memory for each who asks.',
+      'Clients read at most 4 MiB: no client can use a larger manifest, but each request for it takes memory.',
     needs: NEEDS,
     async run(probe) {
       wantStatus(await offerManifest(probe, await makeLarge()), 413)
@@ -160,8 +161,8 @@ export const hostileSizeCases: readonly Case[] = [
   {
     ...tried('Limits'),
     id: 'hostile-large-manifest-streamed',
-    title: 'a manifest of 6 MiB is refused as too large, also where nobody told its length',
-    sentence: 'A limit that looks at Content-Length alone is passed by leaving that out.',
+    title: 'a manifest of 6 MiB without a Content-Length is rejected as too large',
+    sentence: 'A limit that only checks Content-Length can be bypassed by omitting it.',
     needs: NEEDS,
     async run(probe) {
       const { digest, bytes: body } = await makeLarge()

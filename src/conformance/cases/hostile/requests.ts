@@ -18,7 +18,7 @@ const nameCases: readonly Case[] = [
     id: 'hostile-encoded-slash',
     title: 'an encoded slash does not separate the parts of an endpoint',
     sentence:
-      'A proxy guards each endpoint by its path: a registry that takes app%2Fmanifests%2Flatest for an endpoint is reached past it.',
+      'A proxy protects each endpoint by its path: if a registry decodes app%2Fmanifests%2Flatest to an endpoint, the protection is bypassed.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'latest')
@@ -32,7 +32,8 @@ const nameCases: readonly Case[] = [
     ...tried('Names'),
     id: 'hostile-empty-part',
     title: 'a name with an empty part is rejected',
-    sentence: 'Names that differ by an empty part are one to some readers and two to others.',
+    sentence:
+      'Some readers treat names that differ only by an empty part as the same name, and others do not.',
     async run(probe) {
       for (const name of [`${probe.repository}//x`, `/${probe.repository}`, `${probe.repository}/`])
         wantNotFound(await postUpload(probe, `/v2/${name}/blobs/uploads/`), name)
@@ -41,8 +42,8 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-long-name',
-    title: 'a name of over 255 characters is refused',
-    sentence: 'No client can pull from it, and what keeps names in files or columns fails on it.',
+    title: 'a name of more than 255 characters is rejected',
+    sentence: 'No client can pull from it, and code that stores names in files or columns fails.',
     async run(probe) {
       const name = `${probe.repository}/${'a'.repeat(256)}`
       wantNotFound(await postUpload(probe, `/v2/${name}/blobs/uploads/`), '256 characters')
@@ -62,9 +63,8 @@ const nameCases: readonly Case[] = [
   {
     ...tried('Names'),
     id: 'hostile-control-characters',
-    title: 'control characters in names and tags are refused',
-    sentence:
-      'They cut names short in files and databases, and write lines of their own into logs and headers.',
+    title: 'control characters in names and tags are rejected',
+    sentence: 'They can truncate names in files and databases, and inject lines into logs and headers.',
     async run(probe) {
       for (const path of ['a%00b/tags/list', 'manifests/a%00', 'manifests/a%0d%0ab', 'manifests/%1b[2J'])
         wantNotFound(await probe.send({ method: 'GET', target: `/v2/${probe.repository}/${path}` }), path)
@@ -75,7 +75,7 @@ const nameCases: readonly Case[] = [
     id: 'hostile-line-break',
     title: 'a line break in a parameter does not create a header',
     sentence:
-      'A parameter that comes back in Link or Location with a line break in it makes headers of the attacker.',
+      'If a parameter with a line break is repeated in Link or Location, an attacker can inject headers.',
     needs: ['manifest-push-by-tag'],
     async run(probe) {
       await pushArtifact(probe, 'latest')
@@ -126,9 +126,9 @@ const digestCases: readonly Case[] = [
   {
     ...tried('Digests'),
     id: 'hostile-digest-broken',
-    title: 'a digest of a broken algorithm is refused',
+    title: 'a digest with a broken algorithm is rejected',
     sentence:
-      'For sha1 and md5 two contents of one digest can be made: what was checked is not what is pulled.',
+      'An attacker can create two contents with the same sha1 or md5 digest: the content that is pulled may not be the one that was checked.',
     needs: NEEDS,
     async run(probe) {
       const bytes = randomContent(64) as Uint8Array<ArrayBuffer>
@@ -144,7 +144,7 @@ const rangeCases: readonly Case[] = [
     ...tried('Ranges'),
     id: 'hostile-range',
     title: 'a malformed range does not cause a server error',
-    sentence: 'Numbers beyond what a reader can hold become negative, and read what lies elsewhere.',
+    sentence: 'Numbers that are too large for a reader may become negative and read other memory.',
     needs: NEEDS,
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(100))
@@ -169,7 +169,7 @@ const rangeCases: readonly Case[] = [
     ...tried('Ranges'),
     id: 'hostile-many-ranges',
     title: 'many ranges of the same bytes do not multiply them',
-    sentence: 'Some hundred bytes of ranges make a server send a blob some hundred times.',
+    sentence: 'A request of a few hundred bytes could make a server send a blob hundreds of times.',
     needs: NEEDS,
     async run(probe) {
       const digest = await pushBlob(probe, randomContent(10_000))
@@ -182,8 +182,8 @@ const rangeCases: readonly Case[] = [
   {
     ...tried('Ranges'),
     id: 'hostile-content-range',
-    title: 'a chunk whose range is none, or not its own, is refused',
-    sentence: 'A chunk that lands where it says, and not where it belongs, makes holes in a file.',
+    title: 'a chunk with a malformed or wrong range is rejected',
+    sentence: 'A chunk that is written at a wrong position leaves holes in a file.',
     needs: NEEDS,
     async run(probe) {
       const bytes = randomContent(50)
@@ -206,8 +206,8 @@ const contentCases: readonly Case[] = [
   {
     ...tried('Content'),
     id: 'hostile-blob-page',
-    title: 'a blob is not shown as a page',
-    sentence: 'A script that a browser runs from the host of a registry acts with the rights of its user.',
+    title: 'a blob is not shown as an HTML page',
+    sentence: 'A script that a browser runs from the host of a registry has the rights of the user.',
     needs: NEEDS,
     async run(probe) {
       const page = new TextEncoder().encode(`<html><script>/* ${crypto.randomUUID()} */</script></html>`)
@@ -238,7 +238,7 @@ const contentCases: readonly Case[] = [
   {
     ...tried('Content', 'MUST'),
     id: 'hostile-blob-elsewhere',
-    title: 'a blob of another repository is not read by its digest',
+    title: 'a blob of another repository cannot be read by its digest',
     sentence:
       'A client that may pull from only one repository must not be able to read others by knowing a digest.',
     needs: NEEDS,

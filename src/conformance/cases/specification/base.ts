@@ -32,7 +32,7 @@ export const baseCases: readonly Case[] = [
   {
     ...MUST,
     id: 'base',
-    title: 'GET /v2/ says that the specification is implemented',
+    title: 'GET /v2/ returns 200 if the registry implements the specification',
     section: 'Determining Support',
     sentence: 'If the response is `200 OK`, then the registry implements this specification.',
     readOnly: true,
@@ -96,7 +96,7 @@ export const baseCases: readonly Case[] = [
     id: 'error-method-allow',
     level: 'SHOULD',
     version: 'dev',
-    title: 'a method that an endpoint does not have is refused with those that it has',
+    title: 'an unsupported method is refused with a list of the supported ones',
     section: 'API',
     sentence:
       'Where this specification does not define specific behavior, implementations SHOULD follow the HTTP semantics defined in RFC 9110. (Its section 15.5.6: the origin server MUST generate an Allow header field in a 405 response.)',

@@ -33,7 +33,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull',
-    title: 'a blob that was pushed is pulled whole',
+    title: 'a pushed blob can be pulled completely',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_PULLED,
@@ -46,7 +46,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull-empty',
-    title: 'a blob of no bytes is pushed and pulled',
+    title: 'an empty blob can be pushed and pulled',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_PULLED,
@@ -59,7 +59,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull-digest-header',
-    title: 'a blob that is pulled comes with its digest',
+    title: 'a pulled blob has its digest in a header',
     level: 'MUST',
     version: 'dev',
     sentence:
@@ -73,7 +73,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull-digest-matches',
-    title: 'a blob never comes with the digest of something else',
+    title: 'a blob never has the digest of other content in a header',
     level: 'MUST',
     version: '1.0',
     sentence: 'If present, the value of this header MUST be a digest matching that of the response body.',
@@ -86,7 +86,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull-missing',
-    title: 'a blob that nobody pushed is not found',
+    title: 'an unknown blob is not found',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_404,
@@ -98,7 +98,7 @@ const PULL_CASES: readonly Case[] = [
   {
     ...PULLING,
     id: 'blob-pull-from-elsewhere',
-    title: 'a blob of another repository is not found in this one',
+    title: 'a blob of another repository is not found',
     level: 'MUST',
     version: '1.1',
     sentence: MUST_BE_404,
@@ -115,7 +115,7 @@ const CHECK_CASES: readonly Case[] = [
   {
     ...CHECKING,
     id: 'blob-head',
-    title: 'a blob is known to be there without being pulled',
+    title: 'HEAD reports that a blob exists',
     level: 'MUST',
     version: '1.0',
     sentence: 'A HEAD request to an existing blob or manifest URL MUST return `200 OK`.',
@@ -127,7 +127,7 @@ const CHECK_CASES: readonly Case[] = [
   {
     ...CHECKING,
     id: 'blob-head-digest-header',
-    title: 'asking for a blob tells its digest',
+    title: 'HEAD of a blob has its digest in a header',
     level: 'MUST',
     version: 'dev',
     sentence:
@@ -141,7 +141,7 @@ const CHECK_CASES: readonly Case[] = [
   {
     ...CHECKING,
     id: 'blob-head-length',
-    title: 'asking for a blob tells its size',
+    title: 'HEAD of a blob has its size in a header',
     level: 'MUST',
     version: 'dev',
     sentence:
@@ -155,7 +155,7 @@ const CHECK_CASES: readonly Case[] = [
   {
     ...CHECKING,
     id: 'blob-head-missing',
-    title: 'a blob that nobody pushed is not there',
+    title: 'HEAD of an unknown blob is not found',
     level: 'MUST',
     version: '1.0',
     sentence:
@@ -171,7 +171,7 @@ const DELETE_CASES: readonly Case[] = [
   {
     ...DELETING,
     id: 'blob-delete',
-    title: 'a blob is deleted, or deletion is refused as switched off',
+    title: 'a blob can be deleted, or the response says that deletion is disabled',
     level: 'MUST',
     version: '1.0',
     sentence: 'Upon success, the registry MUST respond with code `202 Accepted`.',
@@ -179,14 +179,14 @@ const DELETE_CASES: readonly Case[] = [
     async run(probe) {
       const deleted = await deleteBlob(probe, await pushBlob(probe, randomContent(512)))
       if (deleted.status === 400 || deleted.status === 405)
-        throw new NotSupported(`deletion of blobs is answered with ${deleted.status}`)
+        throw new NotSupported(`the deletion of a blob returns ${deleted.status}`)
       wantStatus(deleted, 202)
     },
   },
   {
     ...DELETING,
     id: 'blob-delete-ends',
-    title: 'a blob that was deleted is not found',
+    title: 'a deleted blob is not found',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_404,
@@ -202,7 +202,7 @@ const DELETE_CASES: readonly Case[] = [
   {
     ...DELETING,
     id: 'blob-delete-missing',
-    title: 'a blob that nobody pushed is not found to be deleted',
+    title: 'deleting an unknown blob returns not found',
     level: 'MUST',
     version: '1.0',
     sentence: 'If the blob is not found, a `404 Not Found` code MUST be returned.',

@@ -108,7 +108,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk',
-    title: 'a chunk is taken, and it is told where the next one goes',
+    title: 'a chunk is accepted, and the response has the location for the next one',
     level: 'MUST',
     version: '1.0',
     sentence:
@@ -126,7 +126,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-range',
-    title: 'each chunk is answered with how far the upload is',
+    title: 'the response to each chunk has the range received so far',
     level: 'MUST',
     version: '1.1',
     sentence:
@@ -144,7 +144,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'blob-push-chunks',
-    title: 'a blob is pushed in chunks',
+    title: 'a blob can be pushed in chunks',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_CLOSED,
@@ -157,7 +157,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'blob-push-chunks-last-in-put',
-    title: 'a blob is pushed in chunks, the last of them by the PUT that closes',
+    title: 'a blob can be pushed in chunks, with the last one in the closing PUT',
     level: 'MUST',
     version: '1.0',
     sentence:
@@ -174,7 +174,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-min-length',
-    title: 'chunks of one byte are taken, or the registry says how long they must be',
+    title: 'chunks of one byte are accepted, or the registry announces a minimum length',
     level: 'SHOULD',
     version: '1.1',
     sentence:
@@ -194,7 +194,7 @@ const PUSH_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'upload-digest-algorithm',
-    title: 'an upload in chunks is begun for a sha512 digest',
+    title: 'a chunked upload can be started for a sha512 digest',
     level: 'SHOULD',
     version: 'dev',
     feature: 'sha512',
@@ -212,7 +212,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-gap',
-    title: 'a chunk that leaves a gap is refused',
+    title: 'a chunk that leaves a gap is rejected',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_IN_ORDER,
@@ -225,7 +225,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-repeated',
-    title: 'a chunk that was taken already is refused',
+    title: 'a chunk that was already accepted is rejected',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_IN_ORDER,
@@ -238,7 +238,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-first-late',
-    title: 'a first chunk that is not of the beginning is refused',
+    title: 'a first chunk that does not start at 0 is rejected',
     level: 'MUST',
     version: '1.0',
     sentence: MUST_BE_IN_ORDER,
@@ -251,7 +251,7 @@ const ORDER_CASES: readonly Case[] = [
   {
     ...IN_CHUNKS,
     id: 'chunk-last-gap',
-    title: 'a last chunk that leaves a gap is refused by the PUT that closes',
+    title: 'a closing PUT whose chunk leaves a gap is rejected',
     level: 'MUST',
     version: 'dev',
     sentence: LAST_MUST_BE_IN_ORDER,
@@ -329,7 +329,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...REFUSED,
     id: 'digest-mismatch-chunks',
-    title: 'a blob of another digest is refused after its chunks',
+    title: 'a blob with a wrong digest is rejected after its chunks',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-chunks'],
     async run(probe) {
@@ -342,7 +342,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...REFUSED,
     id: 'digest-mismatch-last-chunk',
-    title: 'a blob of another digest is refused with its last chunk',
+    title: 'a blob with a wrong digest is rejected with its last chunk',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-chunks-last-in-put'],
     async run(probe) {
@@ -358,7 +358,7 @@ const STREAM_CASES: readonly Case[] = [
   {
     ...STREAMED,
     id: 'blob-push-streamed',
-    title: 'a blob is pushed by a PATCH that says neither its length nor its range',
+    title: 'a blob can be pushed by a PATCH with neither a length nor a range',
     level: 'MUST',
     version: '1.0',
     sentence: 'Clients that do not know the length of a layer in advance cannot push it.',
@@ -372,10 +372,10 @@ const STREAM_CASES: readonly Case[] = [
   {
     ...STREAMED,
     id: 'digest-mismatch-streamed',
-    title: 'a blob of another digest is refused after a PATCH that did not say its length',
+    title: 'a blob with a wrong digest is rejected after a PATCH without a length',
     level: 'SHOULD',
     version: 'dev',
-    sentence: 'A layer that was spoilt on its way is taken for good.',
+    sentence: 'A layer that was damaged in transit would be accepted.',
     needs: ['blob-push-streamed', 'digest-mismatch-chunks'],
     async run(probe) {
       const { location, bytes } = await leaveWith(probe, 0)

@@ -43,7 +43,7 @@ export const manifestContentCases: readonly Case[] = [
   {
     ...CONTENT,
     id: 'manifest-index',
-    title: 'an index of images is pushed and pulled',
+    title: 'an index of images can be pushed and pulled',
     section: INDEX,
     sentence:
       'Implementations MUST support at least the following media types: `application/vnd.oci.image.manifest.v1+json`',
@@ -59,7 +59,7 @@ export const manifestContentCases: readonly Case[] = [
     ...CONTENT,
     id: 'manifest-nested-index',
     level: 'SHOULD',
-    title: 'an index may hold indexes',
+    title: 'an index may contain indexes',
     section: INDEX,
     sentence:
       'Also, implementations SHOULD support the following media types: `application/vnd.oci.image.index.v1+json` (nested index)',
@@ -82,7 +82,7 @@ export const manifestContentCases: readonly Case[] = [
   {
     ...CONTENT,
     id: 'manifest-unknown-child-type',
-    title: 'an index may hold entries of an unknown media type',
+    title: 'an index may contain entries with an unknown media type',
     section: INDEX,
     sentence: ENCOUNTERED,
     async run(probe) {
@@ -94,7 +94,7 @@ export const manifestContentCases: readonly Case[] = [
     ...CONTENT,
     id: 'manifest-artifact-type',
     version: '1.1',
-    title: 'an artifact may be of any type',
+    title: 'an artifact may have any type',
     section: MANIFEST,
     sentence:
       'Implementations storing or copying image manifests MUST NOT error on encountering an `artifactType` that is unknown to the implementation.',
@@ -108,7 +108,7 @@ export const manifestContentCases: readonly Case[] = [
   {
     ...CONTENT,
     id: 'manifest-config-type',
-    title: 'a config may be of any type',
+    title: 'a config may have any media type',
     section: MANIFEST,
     sentence:
       'Implementations storing or copying image manifests MUST NOT error on encountering a value that is unknown to the implementation.',
@@ -120,7 +120,7 @@ export const manifestContentCases: readonly Case[] = [
   {
     ...CONTENT,
     id: 'manifest-layer-type',
-    title: 'a layer may be of any type',
+    title: 'a layer may have any media type',
     section: MANIFEST,
     sentence:
       'Implementations storing or copying image manifests MUST NOT error on encountering a `mediaType` that is unknown to the implementation.',
@@ -132,7 +132,7 @@ export const manifestContentCases: readonly Case[] = [
   {
     ...CONTENT,
     id: 'manifest-custom-fields',
-    title: 'fields that nobody knows are kept',
+    title: 'unknown fields are kept',
     section: 'OCI Image Specification, "Extensibility"',
     sentence:
       'Implementations storing or copying content MUST NOT modify or alter the content in a way that would change the digest of the content.',
@@ -145,7 +145,7 @@ export const manifestContentCases: readonly Case[] = [
     ...CONTENT,
     id: 'manifest-data',
     version: '1.1',
-    title: 'data inside of descriptors is kept',
+    title: 'data embedded in descriptors is kept',
     section: 'OCI Content Descriptors, "Embedded Content"',
     sentence:
       'For example, a registry MUST NOT arbitrarily populate `data` fields within uploaded manifests, as that would modify the content identifier of those manifests.',
@@ -158,7 +158,7 @@ export const manifestContentCases: readonly Case[] = [
     ...CONTENT,
     id: 'manifest-foreign-layer',
     level: 'SHOULD',
-    title: 'a layer that must not be distributed need not be there',
+    title: 'a non-distributable layer need not exist',
     section: 'OCI Image Layer Specification, "Non-Distributable Layers"',
     sentence: 'Implementations are expected to support preexisting images with non-distributable layers.',
     async run(probe) {

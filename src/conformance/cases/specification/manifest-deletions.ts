@@ -20,7 +20,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...DELETING,
     id: 'manifest-delete',
-    title: 'a manifest is deleted, or that is refused in one of two ways',
+    title: 'a manifest can be deleted, or the deletion is refused with 400 or 405',
     sentence:
       'Upon success, the registry MUST respond with a `202 Accepted` code. [...] If manifest deletion is disabled, the registry MUST respond with either a `400 Bad Request` or a `405 Method Not Allowed`.',
     async run(probe) {
@@ -31,7 +31,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...DELETING,
     id: 'manifest-delete-gone',
-    title: 'a manifest that was deleted is not found',
+    title: 'a deleted manifest is not found',
     sentence: 'Once deleted, a `GET` to `/v2/<name>/manifests/<digest>` [...] will return a 404.',
     needs: [...DELETING.needs, 'manifest-delete'],
     async run(probe) {
@@ -44,7 +44,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...DELETING,
     id: 'manifest-delete-tags-gone',
-    title: 'the tags of a manifest that was deleted are not found',
+    title: 'the tags of a deleted manifest are not found',
     sentence:
       'Once deleted, a `GET` to `/v2/<name>/manifests/<digest>` and any tag pointing to that digest will return a 404.',
     needs: [...DELETING.needs, 'manifest-delete'],
@@ -58,7 +58,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...DELETING,
     id: 'manifest-delete-unknown-repository',
-    title: 'nothing is deleted in a repository that does not exist',
+    title: 'a deletion in a repository that does not exist returns not found',
     sentence: 'If the repository does not exist, the response MUST return `404 Not Found`.',
     needs: [],
     async run(probe) {
@@ -69,7 +69,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...TAGS,
     id: 'tag-delete',
-    title: 'a tag is deleted, or that is refused in one of two ways',
+    title: 'a tag can be deleted, or the deletion is refused with 400 or 405',
     sentence:
       'Upon success, the registry MUST respond with a `202 Accepted` code. If tag deletion is disabled, the registry MUST respond with either a `400 Bad Request` or a `405 Method Not Allowed`.',
     async run(probe) {
@@ -80,7 +80,7 @@ export const manifestDeletionCases: readonly Case[] = [
   {
     ...TAGS,
     id: 'tag-delete-gone',
-    title: 'a tag that was deleted is not found',
+    title: 'a deleted tag is not found',
     sentence: 'Once deleted, a `GET` to `/v2/<name>/manifests/<tag>` will return a 404.',
     needs: [...TAGS.needs, 'tag-delete'],
     async run(probe) {

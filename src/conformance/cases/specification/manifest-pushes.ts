@@ -37,7 +37,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-by-digest',
-    title: 'a manifest is pushed by its digest',
+    title: 'a manifest can be pushed by its digest',
     sentence: CREATED,
     async run(probe) {
       await pushManifest(probe, await makeImage(probe))
@@ -46,7 +46,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-by-tag',
-    title: 'a manifest is pushed by a tag',
+    title: 'a manifest can be pushed by a tag',
     sentence: CREATED,
     async run(probe) {
       await pushManifest(probe, await makeImage(probe), 'latest')
@@ -55,7 +55,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-location',
-    title: 'a manifest that was pushed has a location',
+    title: 'the response to a pushed manifest has a location',
     sentence: CREATED,
     needs: NEEDS,
     async run(probe) {
@@ -67,7 +67,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-location-pullable',
-    title: 'the location of a manifest that was pushed can be pulled',
+    title: 'the location of a pushed manifest can be pulled',
     sentence: 'The `<location>` is a pullable manifest URL.',
     needs: [...NEEDS, 'manifest-push-location'],
     async run(probe) {
@@ -84,7 +84,7 @@ const referenceCases: readonly Case[] = [
     ...PUSHING,
     id: 'manifest-push-digest',
     version: '1.1',
-    title: 'the digest that a push answers with is the one it was made with',
+    title: 'the digest in the response to a push is the digest of the manifest',
     sentence:
       'The Docker-Content-Digest header returns the digest of the uploaded blob, and MUST be equal to the client provided digest.',
     needs: NEEDS,
@@ -99,7 +99,7 @@ const referenceCases: readonly Case[] = [
     ...PUSHING,
     id: 'manifest-push-wrong-digest',
     version: '1.1',
-    title: 'a manifest under the digest of another is refused',
+    title: 'a manifest is rejected under the digest of another',
     sentence:
       'The Docker-Content-Digest header returns the digest of the uploaded blob, and MUST be equal to the client provided digest.',
     needs: NEEDS,
@@ -111,7 +111,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-malformed-digest',
-    title: 'a manifest under a malformed digest is refused',
+    title: 'a manifest is rejected under a malformed digest',
     section: 'Pulling manifests',
     sentence: 'The `<tag-or-digest>` MUST NOT be in any other format.',
     needs: NEEDS,
@@ -122,7 +122,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-malformed-tag',
-    title: 'a manifest under a malformed tag is refused',
+    title: 'a manifest is rejected under a malformed tag',
     section: 'Pulling manifests',
     sentence:
       '`<tag-or-digest>` as a tag [...] MUST match the following regular expression: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`',
@@ -136,7 +136,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-long-tag',
-    title: 'a tag of 129 characters is refused',
+    title: 'a tag of 129 characters is rejected',
     section: 'Pulling manifests',
     sentence: '`<tag-or-digest>` as a tag MUST be at most 128 characters in length',
     needs: NEEDS,
@@ -147,7 +147,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-longest-tag',
-    title: 'a tag of 128 characters of all kinds is taken',
+    title: 'a tag of 128 characters of all allowed kinds is accepted',
     section: 'Pulling manifests',
     sentence:
       '`<tag-or-digest>` as a tag MUST be at most 128 characters in length and MUST match the following regular expression: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`',
@@ -161,7 +161,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'repository-name',
-    title: 'a repository may have every separator in its name',
+    title: 'the name of a repository may contain every separator',
     section: 'Pulling manifests',
     sentence: 'Throughout this document, `<name>` MUST match the following regular expression',
     needs: NEEDS,
@@ -176,7 +176,7 @@ const referenceCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'repository-malformed-name',
-    title: 'a repository of a malformed name is refused',
+    title: 'a malformed repository name is rejected',
     section: 'Pulling manifests',
     sentence: 'Throughout this document, `<name>` MUST match the following regular expression',
     needs: NEEDS,
@@ -194,7 +194,7 @@ const bodyCases: readonly Case[] = [
   {
     ...PUSHING,
     id: 'manifest-push-exact-bytes',
-    title: 'a manifest is kept byte for byte, however it is written',
+    title: 'a manifest is kept byte for byte, however it is formatted',
     sentence: 'The registry MUST store the manifest in the exact byte representation provided by the client.',
     needs: [...NEEDS, 'manifest-pull-by-digest'],
     async run(probe) {
@@ -212,7 +212,7 @@ const bodyCases: readonly Case[] = [
     id: 'manifest-push-content-type-parameters',
     level: 'SHOULD',
     version: '1.1',
-    title: 'parameters of the media type that a manifest is pushed with are ignored',
+    title: 'media type parameters are ignored when a manifest is pushed',
     sentence: 'The registry SHOULD ignore parameters on the `Content-Type` header.',
     needs: [...NEEDS, 'manifest-pull-content-type'],
     async run(probe) {
@@ -226,7 +226,7 @@ const bodyCases: readonly Case[] = [
     ...PUSHING,
     id: 'manifest-push-missing-blob',
     version: '1.1',
-    title: 'a manifest that is refused since a blob is missing is refused with MANIFEST_BLOB_UNKNOWN',
+    title: 'a manifest that is rejected because of a missing blob is rejected with MANIFEST_BLOB_UNKNOWN',
     section: 'Push',
     sentence: MISSING,
     needs: NEEDS,
@@ -240,7 +240,7 @@ const bodyCases: readonly Case[] = [
     ...PUSHING,
     id: 'manifest-push-missing-manifest',
     version: '1.1',
-    title: 'an index that is refused since a manifest is missing is refused with MANIFEST_BLOB_UNKNOWN',
+    title: 'an index that is rejected because of a missing manifest is rejected with MANIFEST_BLOB_UNKNOWN',
     section: 'Push',
     sentence: MISSING,
     needs: NEEDS,
@@ -258,7 +258,7 @@ export const manifestSizeCases: readonly Case[] = [
     id: 'manifest-push-4-megabytes',
     level: 'SHOULD',
     version: '1.1',
-    title: 'a manifest of 4 megabytes is taken',
+    title: 'a manifest of 4 megabytes is accepted',
     sentence:
       'Client and registry implementations SHOULD expect to be able to support manifest pushes of at least 4 megabytes.',
     needs: NEEDS,
@@ -271,7 +271,7 @@ export const manifestSizeCases: readonly Case[] = [
     id: 'manifest-push-too-large',
     level: 'SHOULD',
     version: '1.1',
-    title: 'a manifest of 16 MiB is more than a registry takes',
+    title: 'a manifest of 16 MiB is rejected',
     sentence: 'A registry SHOULD enforce some limit on the maximum manifest size that it can accept.',
     needs: NEEDS,
     async run(probe) {
@@ -283,13 +283,13 @@ export const manifestSizeCases: readonly Case[] = [
     id: 'manifest-push-too-large-status',
     level: 'SHOULD',
     version: '1.1',
-    title: 'a manifest that is too large is refused as that',
+    title: 'a manifest that is too large is rejected with 413',
     sentence:
       'A registry that enforces this limit SHOULD respond to a request to push a manifest over this limit with a response code `413 Payload Too Large`.',
     needs: [...NEEDS, 'manifest-push-too-large'],
     async run(probe) {
       const answer = await offerManifest(probe, await largeIndex(16 * 1024 * 1024))
-      if (answer.status === 201) throw new NotSupported('a manifest of 16 MiB is taken')
+      if (answer.status === 201) throw new NotSupported('a manifest of 16 MiB is accepted')
       wantStatus(answer, 413)
     },
   },

@@ -22,7 +22,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-by-digest',
-    title: 'a manifest is pulled by its digest',
+    title: 'a manifest can be pulled by its digest',
     sentence:
       'A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be `200 OK`.',
     async run(probe) {
@@ -34,7 +34,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-by-tag',
-    title: 'a manifest is pulled by its tag',
+    title: 'a manifest can be pulled by its tag',
     sentence:
       'A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be `200 OK`.',
     async run(probe) {
@@ -46,7 +46,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-moved-tag',
-    title: 'a tag that was pushed again pulls the manifest it was pushed with last',
+    title: 'after a tag is pushed again, it pulls the newest manifest',
     sentence: 'A GET request to an existing manifest URL MUST provide the expected manifest',
     needs: ['manifest-pull-by-tag'],
     async run(probe) {
@@ -60,7 +60,7 @@ const pullCases: readonly Case[] = [
     id: 'manifest-pull-content-type',
     needs: ['manifest-pull-by-tag'],
     level: 'SHOULD',
-    title: 'a manifest is pulled with the media type it was pushed with',
+    title: 'a manifest is pulled with the media type that it was pushed with',
     sentence:
       "The `Content-Type` header SHOULD match what the client pushed as the manifest's `Content-Type`.",
     async run(probe) {
@@ -76,7 +76,7 @@ const pullCases: readonly Case[] = [
     needs: ['manifest-pull-by-tag'],
     level: 'SHOULD',
     version: '1.1',
-    title: 'the media type of a manifest has no parameters',
+    title: 'the Content-Type of a manifest has no parameters',
     sentence: 'The registry SHOULD NOT include parameters on the `Content-Type` header.',
     async run(probe) {
       await pushArtifact(probe, 'latest')
@@ -89,7 +89,7 @@ const pullCases: readonly Case[] = [
     id: 'manifest-pull-digest',
     needs: ['manifest-pull-by-tag', 'manifest-pull-by-digest'],
     version: 'dev',
-    title: 'a manifest is pulled with its digest in a header',
+    title: 'a pulled manifest has its digest in a header',
     sentence:
       'A successful response MUST contain the digest of the uploaded blob in the header `Docker-Content-Digest`.',
     async run(probe) {
@@ -102,7 +102,7 @@ const pullCases: readonly Case[] = [
     ...PULLING,
     id: 'manifest-pull-digest-right',
     needs: ['manifest-pull-by-tag', 'manifest-pull-by-digest'],
-    title: 'the digest in the header is the one of the manifest',
+    title: 'the digest in the header is the digest of the manifest',
     sentence:
       'The `Docker-Content-Digest` header, if present on the response, returns the digest of the uploaded blob which MAY differ from the provided digest.',
     async run(probe) {
@@ -114,7 +114,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-unknown-digest',
-    title: 'a manifest of an unknown digest is not found',
+    title: 'a manifest with an unknown digest is not found',
     sentence: UNKNOWN,
     async run(probe) {
       await pushArtifact(probe)
@@ -124,7 +124,7 @@ const pullCases: readonly Case[] = [
   {
     ...PULLING,
     id: 'manifest-pull-unknown-tag',
-    title: 'a manifest of an unknown tag is not found',
+    title: 'a manifest with an unknown tag is not found',
     sentence: UNKNOWN,
     async run(probe) {
       await pushArtifact(probe)
@@ -148,7 +148,7 @@ const headCases: readonly Case[] = [
   {
     ...CHECKING,
     id: 'manifest-head-by-digest',
-    title: 'HEAD says that a manifest exists by its digest',
+    title: 'HEAD by digest reports that a manifest exists',
     sentence: 'A HEAD request to an existing blob or manifest URL MUST return `200 OK`.',
     async run(probe) {
       const { digest } = await pushArtifact(probe)
@@ -158,7 +158,7 @@ const headCases: readonly Case[] = [
   {
     ...CHECKING,
     id: 'manifest-head-by-tag',
-    title: 'HEAD says that a manifest exists by its tag',
+    title: 'HEAD by tag reports that a manifest exists',
     sentence: 'A HEAD request to an existing blob or manifest URL MUST return `200 OK`.',
     async run(probe) {
       await pushArtifact(probe, 'latest')

@@ -31,7 +31,7 @@ async function wantMount(probe: Probe, from?: string): Promise<void> {
   const { bytes, digest, target, answer } = await mountPushed(probe, from)
   if (answer.status === 202) {
     acceptUpload(probe, target, answer)
-    throw new NotSupported('a mount is answered with an upload')
+    throw new NotSupported('a mount starts an upload instead')
   }
   await wantCreated(probe, answer, { target, bytes })
   await wantBlob(probe, digest, bytes)
@@ -62,7 +62,7 @@ export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
     id: 'mount-or-upload',
-    title: 'a mount of a blob is made, or becomes an upload',
+    title: 'a blob is mounted, or an upload starts',
     level: 'SHOULD',
     version: '1.0',
     sentence: SHOULD_BE_202,
@@ -72,7 +72,7 @@ export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
     id: 'mount-anonymous-or-upload',
-    title: 'a mount from nowhere in particular is made, or becomes an upload',
+    title: 'a blob is mounted without a source repository, or an upload starts',
     level: 'SHOULD',
     version: '1.1',
     sentence: SHOULD_BE_202,
@@ -93,7 +93,7 @@ export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
     id: 'mount-anonymous',
-    title: 'a blob is mounted from wherever it is',
+    title: 'a blob is mounted without a source repository',
     level: 'MUST',
     version: '1.1',
     feature: 'anonymous mount',
@@ -104,7 +104,7 @@ export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
     id: 'mount-missing-blob',
-    title: 'a mount of a blob that the other repository has not becomes an upload',
+    title: 'a mount of a blob that the source does not have starts an upload',
     level: 'SHOULD',
     version: '1.0',
     sentence: SHOULD_BE_202,
@@ -117,7 +117,7 @@ export const mountCases: readonly Case[] = [
   {
     ...MOUNTING,
     id: 'mount-missing-repository',
-    title: 'a mount from a repository that is not there becomes an upload',
+    title: 'a mount from an unknown repository starts an upload',
     level: 'SHOULD',
     version: '1.0',
     sentence: SHOULD_BE_202,

@@ -27,7 +27,7 @@ async function askForRange(probe: Probe, range: string, method: 'GET' | 'HEAD' =
 /** The same, of a registry that may leave out ranges by answering with all of it. */
 async function askForPart(probe: Probe, range: string) {
   const asked = await askForRange(probe, range)
-  if (asked.answer.status === 200) throw new NotSupported('a range is answered with the whole blob')
+  if (asked.answer.status === 200) throw new NotSupported('the response to a range is the whole blob')
   return asked
 }
 
@@ -61,14 +61,14 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range',
-    title: 'a part of a blob is pulled by its first and last byte',
+    title: 'a range from one byte to another can be pulled',
     needs: ['blob-pull'],
     run: (probe) => wantRange(probe, 'bytes=500-1499', [500, 1499]),
   },
   {
     ...RANGE_CASE,
     id: 'range-content-range',
-    title: 'a part of a blob says which it is, in its headers',
+    title: 'the headers of a partial response describe the range',
     needs: ['range'],
     async run(probe) {
       const { answer } = await askForPart(probe, 'bytes=500-1499')
@@ -82,28 +82,28 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-open',
-    title: 'a part of a blob is pulled up to its end',
+    title: 'a range from one byte to the end can be pulled',
     needs: ['range'],
     run: (probe) => wantRange(probe, 'bytes=500-', [500, SIZE - 1]),
   },
   {
     ...RANGE_CASE,
     id: 'range-suffix',
-    title: 'the last bytes of a blob are pulled by their count',
+    title: 'a number of last bytes can be pulled',
     needs: ['range'],
     run: (probe) => wantRange(probe, 'bytes=-500', [SIZE - 500, SIZE - 1]),
   },
   {
     ...RANGE_CASE,
     id: 'range-clamped',
-    title: 'a range that ends after the blob gives what there is',
+    title: 'a range that ends after the end of the blob returns the bytes up to the end',
     needs: ['range'],
     run: (probe) => wantRange(probe, 'bytes=2000-5000', [2000, SIZE - 1]),
   },
   {
     ...RANGE_CASE,
     id: 'range-beyond',
-    title: 'a range that begins after the blob is refused',
+    title: 'a range that starts after the end of the blob is rejected',
     needs: ['range'],
     async run(probe) {
       wantStatus((await askForPart(probe, 'bytes=5000-10000')).answer, 416)
@@ -112,7 +112,7 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-beyond-size',
-    title: 'a range that is refused tells the size of the blob',
+    title: 'the response to a rejected range has the size of the blob',
     needs: ['range-beyond'],
     async run(probe) {
       wantHeader((await askForPart(probe, 'bytes=5000-10000')).answer, 'Content-Range', `bytes */${SIZE}`)
@@ -121,7 +121,7 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-invalid',
-    title: 'a range that ends before it begins is ignored or refused',
+    title: 'a range that ends before it starts is ignored or rejected',
     needs: ['range'],
     async run(probe) {
       const { bytes, answer } = await askForRange(probe, 'bytes=500-0')
@@ -132,7 +132,7 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-unknown-unit',
-    title: 'a range in a unit that nobody knows is ignored',
+    title: 'a range in an unknown unit is ignored',
     needs: ['blob-pull'],
     async run(probe) {
       const { bytes, answer } = await askForRange(probe, 'stowage-leagues=1-2')
@@ -143,7 +143,7 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-head',
-    title: 'a range is ignored where no content is asked for',
+    title: 'a range is ignored in a HEAD request',
     needs: ['blob-head'],
     async run(probe) {
       wantStatus((await askForRange(probe, 'bytes=500-1499', 'HEAD')).answer, 200)
@@ -152,7 +152,7 @@ export const rangeCases: readonly Case[] = [
   {
     ...RANGE_CASE,
     id: 'range-several',
-    title: 'several parts of a blob are pulled at once, or all of it',
+    title: 'a request for several ranges returns them, or the whole blob',
     needs: ['range'],
     async run(probe) {
       const { bytes, answer } = await askForRange(probe, 'bytes=100-299,1500-1599')

@@ -18,7 +18,7 @@ const ACCEPT = {
 export const readingCases: readonly Case[] = [
   reading({
     id: 'read-tag',
-    title: 'a manifest is pulled by its tag',
+    title: 'a manifest can be pulled by its tag',
     section: 'Pulling manifests',
     sentence:
       'A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be `200 OK`.',
@@ -29,7 +29,7 @@ export const readingCases: readonly Case[] = [
   }),
   reading({
     id: 'read-tag-head',
-    title: 'a tag is asked for by HEAD',
+    title: 'HEAD of a tag works',
     section: 'Checking if content exists in the registry',
     sentence: 'A HEAD request to an existing blob or manifest URL MUST return `200 OK`.',
     async run(probe) {
@@ -39,7 +39,7 @@ export const readingCases: readonly Case[] = [
   }),
   reading({
     id: 'read-digest',
-    title: 'a manifest is pulled by its digest, and has it',
+    title: 'a manifest can be pulled by its digest and matches it',
     section: 'Pulling manifests',
     sentence:
       'A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be `200 OK`.',
@@ -52,7 +52,7 @@ export const readingCases: readonly Case[] = [
   }),
   reading({
     id: 'read-blob',
-    title: 'a blob is pulled, and has its digest',
+    title: 'a blob can be pulled and matches its digest',
     section: 'Pulling blobs',
     sentence:
       'A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be `200 OK`.',
@@ -63,7 +63,7 @@ export const readingCases: readonly Case[] = [
   }),
   reading({
     id: 'read-blob-head',
-    title: 'a blob is asked for by HEAD',
+    title: 'HEAD of a blob works',
     section: 'Checking if content exists in the registry',
     sentence: 'A HEAD request to an existing blob or manifest URL MUST return `200 OK`.',
     async run(probe) {

@@ -23,7 +23,7 @@ export const referrersFilterCases: readonly Case[] = [
     ...FILTER,
     id: 'referrers-filter',
     level: 'SHOULD',
-    title: 'referrers of one type are listed alone',
+    title: 'referrers can be filtered by type',
     sentence: 'The registry SHOULD support filtering on `artifactType`.',
     async run(probe) {
       const { pages } = await listFiltered(probe)
@@ -33,7 +33,7 @@ export const referrersFilterCases: readonly Case[] = [
   {
     ...FILTER,
     id: 'referrers-filter-whole',
-    title: 'all referrers of that type are listed',
+    title: 'a filtered list has all referrers of the type',
     sentence:
       'To fetch the list of referrers with a filter, perform a `GET` request to a path in the following format: `/v2/<name>/referrers/<digest>?artifactType=<artifactType>`.',
     async run(probe) {
@@ -46,7 +46,7 @@ export const referrersFilterCases: readonly Case[] = [
   {
     ...FILTER,
     id: 'referrers-filter-header',
-    title: 'a list of one type says that it is one',
+    title: 'a filtered list says that it is filtered',
     sentence:
       'If filtering is requested and applied, the response MUST include a header `OCI-Filters-Applied: artifactType` denoting that an `artifactType` filter was applied.',
     needs: [...FILTER.needs, 'referrers-filter'],
@@ -60,7 +60,7 @@ export const referrersFilterCases: readonly Case[] = [
   {
     ...FILTER,
     id: 'referrers-filter-header-right',
-    title: 'a list of all types does not say that it is one of one type',
+    title: 'an unfiltered list does not say that it is filtered',
     sentence: 'If filtering is requested and applied, the response MUST include a header',
     async run(probe) {
       const { pages, subject } = await listFiltered(probe)

@@ -34,7 +34,7 @@ const subjectCases: readonly Case[] = [
   {
     ...SUBJECT,
     id: 'subject-missing',
-    title: 'a manifest is taken whose subject is not there',
+    title: 'a manifest whose subject does not exist is accepted',
     sentence:
       'A registry MUST initially accept an otherwise valid manifest with a `subject` field that references a manifest that does not exist in the repository, allowing clients to push a manifest and referrers to that manifest in either order.',
     async run(probe) {
@@ -46,7 +46,7 @@ const subjectCases: readonly Case[] = [
   {
     ...SUBJECT,
     id: 'subject-header',
-    title: 'a push says that the subject was seen',
+    title: 'the response to a push confirms the subject',
     section: 'Pushing Manifests with Subject',
     sentence:
       'When processing a request for an image manifest with the `subject` field, a registry implementation that supports the referrers API MUST respond with the response header `OCI-Subject: <subject digest>`',
@@ -141,7 +141,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-before-subject',
-    title: 'a referrer that came before its subject is listed',
+    title: 'a referrer that was pushed before its subject is listed',
     section: 'Enabling the Referrers API',
     sentence:
       'After the referrers API is enabled, Registries MUST include all newly pushed image manifests with a valid `subject` field in the referrers API response.',
@@ -170,7 +170,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-artifact-type-of-index',
-    title: 'an index that refers is listed with its type',
+    title: 'an index that has a subject is listed with its type',
     sentence:
       'The descriptors MUST include an `artifactType` field that is set to the value of the `artifactType` in the image manifest or index, if present.',
     needs: LISTED,
@@ -186,7 +186,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-artifact-type-of-config',
-    title: 'a referrer without a type of its own is listed with the one of its config',
+    title: 'a referrer without an artifactType is listed with the media type of its config',
     sentence:
       'If the `artifactType` is empty or missing in the image manifest, the value of `artifactType` MUST be set to the config descriptor `mediaType` value.',
     needs: LISTED,
@@ -202,7 +202,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-artifact-type-none',
-    title: 'an index without a type is listed without one',
+    title: 'an index without an artifactType is listed without one',
     sentence: 'If the `artifactType` is empty or missing in an index, the `artifactType` MUST be omitted.',
     needs: LISTED,
     async run(probe) {
@@ -233,7 +233,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-empty',
-    title: 'a manifest that nothing refers to has an empty list',
+    title: 'a manifest without referrers has an empty list',
     sentence: 'If a query results in no matching referrers, an empty manifest list MUST be returned.',
     needs: LISTED,
     async run(probe) {
@@ -245,7 +245,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-found',
-    title: 'the list of referrers is always found, also where the repository is not',
+    title: 'the list of referrers never returns 404, even in an unknown repository',
     sentence:
       'If the registry supports the referrers API, the registry MUST NOT return a `404 Not Found` to a referrers API requests.',
     needs: LISTED,
@@ -258,7 +258,7 @@ const listCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-malformed-digest',
-    title: 'a request for referrers of a malformed digest is rejected',
+    title: 'a request for the referrers of a malformed digest is rejected',
     sentence:
       'If the request is invalid, such as a `<digest>` with an invalid syntax, a `400 Bad Request` MUST be returned.',
     needs: LISTED,
@@ -275,7 +275,7 @@ export const longReferrerCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'referrers-pages',
-    title: 'a list too long for one manifest is continued by links, each referrer once',
+    title: 'a long list of referrers is split into linked pages, with each referrer once',
     sentence:
       'A `Link` header MUST be included in the response when the descriptor list cannot be returned in a single manifest. Each response is an image index with different descriptors in the `manifests` field.',
     needs: LISTED,

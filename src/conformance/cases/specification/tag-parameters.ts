@@ -25,7 +25,7 @@ export const tagParameterCases: readonly Case[] = [
   {
     ...PARAMETERS,
     id: 'tag-parameter-header',
-    title: 'a manifest is pushed with tags in the query, each of which is in OCI-Tag',
+    title: 'a manifest can be pushed with several tags in the query, and OCI-Tag lists each of them',
     sentence: 'MUST include an `OCI-Tag` response header [...] for each accepted tag.',
     needs: NEEDS,
     async run(probe) {
@@ -34,14 +34,14 @@ export const tagParameterCases: readonly Case[] = [
       for (const tag of ['1', '1.2']) {
         if (tags.includes(tag)) continue
         const pulled = await pullManifest(probe, tag)
-        if (pulled.status !== 404) throw new Failure(`${tag} in OCI-Tag, for it was set`, tags.join(', '))
+        if (pulled.status !== 404) throw new Failure(`${tag} in OCI-Tag, since it was set`, tags.join(', '))
       }
     },
   },
   {
     ...PARAMETERS,
     id: 'tag-parameter-set',
-    title: 'each tag that is in OCI-Tag is set',
+    title: 'each tag in OCI-Tag is set',
     sentence: 'Which would indicate tags `1.2.3`, `1.2`, `1`, and `latest` were created.',
     needs: [...NEEDS, 'tag-parameter-header'],
     async run(probe) {
@@ -54,7 +54,7 @@ export const tagParameterCases: readonly Case[] = [
     ...PARAMETERS,
     id: 'tag-parameter-ten',
     level: 'SHOULD',
-    title: 'ten tags are pushed at once',
+    title: 'ten tags can be pushed at once',
     sentence: 'SHOULD support pushing at least 10 tags per request.',
     needs: [...NEEDS, 'tag-parameter-header'],
     async run(probe) {
@@ -71,7 +71,7 @@ export const tagParameterCases: readonly Case[] = [
     version: '1.0',
     section: 'Pulling manifests',
     feature: 'sha512',
-    title: 'a manifest is pushed and pulled by its digest of sha512',
+    title: 'a manifest can be pushed and pulled by its sha512 digest',
     sentence:
       'A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be `200 OK`.',
     needs: NEEDS,
@@ -86,7 +86,7 @@ export const tagParameterCases: readonly Case[] = [
     id: 'manifest-sha512-tagged',
     level: 'MAY',
     feature: 'sha512',
-    title: 'a tag that was pushed with a digest of sha512 keeps it',
+    title: 'a tag that was pushed with a sha512 digest keeps it',
     sentence:
       'A successful response MUST contain the digest of the uploaded blob or manifest in the header `Docker-Content-Digest`.',
     needs: [...NEEDS, 'manifest-sha512', 'tag-parameter-header'],

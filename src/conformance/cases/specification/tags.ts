@@ -24,7 +24,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list',
-    title: 'the tags of a repository are listed',
+    title: 'the tags of a repository can be listed',
     sentence: 'Assuming a repository is found, this request MUST return a `200 OK` response code.',
     async run(probe) {
       await pushArtifact(probe, 'latest')
@@ -34,7 +34,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-form',
-    title: 'tags are listed in JSON with the name of the repository',
+    title: 'the list of tags is JSON and has the name of the repository',
     sentence: 'Upon success, the response MUST be a json body in the following format',
     needs: ['tags-list'],
     async run(probe) {
@@ -49,7 +49,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-whole',
-    title: 'every tag is in the list, and nothing else',
+    title: 'the list has every tag and nothing else',
     sentence: '`<tag1>`, `<tag2>`, and `<tag3>` are each tags on the repository.',
     needs: LISTED,
     async run(probe) {
@@ -60,7 +60,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-empty',
-    title: 'a repository without tags has a list without tags',
+    title: 'a repository without tags has an empty list',
     sentence:
       'Assuming a repository is found, this request MUST return a `200 OK` response code. The list of tags MAY be empty if there are no tags on the repository.',
     needs: LISTED,
@@ -83,7 +83,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n',
-    title: 'no more tags are listed than were asked for',
+    title: 'a page has no more tags than requested',
     sentence: 'Otherwise, the response MUST include `<int>` results.',
     needs: LISTED,
     async run(probe) {
@@ -95,7 +95,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n-fewer',
-    title: 'where fewer tags are listed than were asked for, a link leads to the others',
+    title: 'if a page has fewer tags than requested, a link leads to the others',
     sentence:
       'The response to such a request MAY return fewer than `<int>` results, but only when the total number of tags attached to the repository is less than `<int>` or a `Link` header is provided. Otherwise, the response MUST include `<int>` results.',
     needs: LISTED,
@@ -111,7 +111,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n-start',
-    title: 'a part of the list begins where the list begins',
+    title: 'the first page starts at the beginning of the list',
     sentence:
       'Without the `last` query parameter (described next), the list returned will start at the beginning of the list and include `<int>` results.',
     needs: [...LISTED, 'tags-list-whole', 'tags-list-n'],
@@ -125,7 +125,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n-order',
-    title: 'tags of a part of the list are in the same order',
+    title: 'tags in a page are in the same order',
     sentence: 'As above, the tags MUST be in lexical or "ASCIIbetical" order.',
     needs: [...LISTED, 'tags-list-whole', 'tags-list-order', 'tags-list-n'],
     async run(probe) {
@@ -136,7 +136,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n-zero',
-    title: 'no tags are listed where none were asked for',
+    title: 'n=0 returns no tags',
     sentence: 'When `n` is zero, this endpoint MUST return an empty list',
     needs: LISTED,
     async run(probe) {
@@ -147,7 +147,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-n-zero-link',
-    title: 'no link leads on from where no tags were asked for',
+    title: 'n=0 returns no link',
     sentence: 'When `n` is zero, this endpoint [...] MUST NOT include a `Link` header.',
     needs: LISTED,
     async run(probe) {
@@ -160,7 +160,7 @@ export const tagCases: readonly Case[] = [
     ...LISTING,
     id: 'tags-list-link',
     version: '1.1',
-    title: 'the link to the next tags has the form of the standard',
+    title: 'the link to the next page follows RFC 5988',
     sentence:
       'If included, the `Link` header MUST be set according to RFC 5988 with the Relation Type `rel="next"`.',
     needs: LISTED,
@@ -174,7 +174,7 @@ export const tagCases: readonly Case[] = [
     ...LISTING,
     id: 'tags-list-pages',
     version: '1.1',
-    title: 'the pages of a list are the list, each tag once',
+    title: 'the pages contain each tag exactly once',
     sentence: 'A `Link` header MAY be included in the response when additional tags are available.',
     needs: [...LISTED, 'tags-list-link'],
     async run(probe) {
@@ -204,7 +204,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-last-alone',
-    title: 'the last tag that is known is enough to go on',
+    title: 'a list can continue after a tag without n',
     sentence: 'When using the `last` query parameter, the `n` parameter is OPTIONAL.',
     needs: [...LISTED, 'tags-list-whole', 'tags-list-last'],
     async run(probe) {
@@ -217,7 +217,7 @@ export const tagCases: readonly Case[] = [
   {
     ...LISTING,
     id: 'tags-list-last-order',
-    title: 'tags after the last known one are in the same order',
+    title: 'tags after the last known tag are in the same order',
     sentence: 'The tags MUST be in lexical or "ASCIIbetical" order.',
     needs: [...LISTED, 'tags-list-order', 'tags-list-last'],
     async run(probe) {

@@ -49,7 +49,7 @@ const POST_PUT_CASES: readonly Case[] = [
   {
     ...POST_PUT,
     id: 'upload-start',
-    title: 'an upload is begun, and it is told where',
+    title: 'an upload can be started, and the response has its location',
     level: 'MUST',
     version: '1.0',
     feature: 'push',
@@ -65,7 +65,7 @@ const POST_PUT_CASES: readonly Case[] = [
   {
     ...POST_PUT,
     id: 'upload-unique',
-    title: 'each upload has a place of its own',
+    title: 'each upload has its own location',
     level: 'MUST',
     version: '1.0',
     sentence:
@@ -82,7 +82,7 @@ const POST_PUT_CASES: readonly Case[] = [
   {
     ...POST_PUT,
     id: 'blob-push-post-put',
-    title: 'a blob is pushed by a POST and a PUT',
+    title: 'a blob can be pushed by a POST and a PUT',
     level: 'MUST',
     version: '1.0',
     sentence:
@@ -95,7 +95,7 @@ const POST_PUT_CASES: readonly Case[] = [
   {
     ...POST_PUT,
     id: 'blob-push-location',
-    title: 'a blob that was pushed is pulled from where the registry says it is',
+    title: 'a pushed blob can be pulled from its location',
     level: 'MUST',
     version: '1.0',
     sentence: 'With `<blob-location>` being a pullable blob URL.',
@@ -111,7 +111,7 @@ const POST_PUT_CASES: readonly Case[] = [
   {
     ...POST_PUT,
     id: 'blob-push-sha512',
-    title: 'a blob is pushed and pulled by its sha512 digest',
+    title: 'a blob can be pushed and pulled by its sha512 digest',
     level: 'MUST',
     version: '1.0',
     feature: 'sha512',
@@ -123,7 +123,7 @@ const POST_PUT_CASES: readonly Case[] = [
       const digest = await digestOf(bytes, 'sha512')
       cleanUpBlob(probe, digest)
       const pushed = await closeUpload(probe, await startUpload(probe), { digest, body: bytes })
-      if (isRefused(pushed)) throw new NotSupported(`a digest by sha512 is answered with ${pushed.status}`)
+      if (isRefused(pushed)) throw new NotSupported(`a sha512 digest returns ${pushed.status}`)
       wantStatus(pushed, 201)
       await wantBlob(probe, digest, bytes)
     },
@@ -134,7 +134,7 @@ const SINGLE_POST_CASES: readonly Case[] = [
   {
     ...SINGLE_POST,
     id: 'blob-push-single-post',
-    title: 'a blob is pushed by one POST',
+    title: 'a blob can be pushed by a single POST',
     level: 'MUST',
     version: '1.0',
     feature: 'single POST',
@@ -148,7 +148,7 @@ const SINGLE_POST_CASES: readonly Case[] = [
       const { target, answer } = await postWhole(probe, bytes, digest)
       if (answer.status === 202) {
         acceptUpload(probe, target, answer)
-        throw new NotSupported('a POST with a blob is answered with an upload')
+        throw new NotSupported('a POST with a blob starts an upload')
       }
       await wantCreated(probe, answer, { target, bytes })
       await wantBlob(probe, digest, bytes)
@@ -157,7 +157,7 @@ const SINGLE_POST_CASES: readonly Case[] = [
   {
     ...SINGLE_POST,
     id: 'blob-push-single-post-or-upload',
-    title: 'a POST with a blob pushes it or begins an upload',
+    title: 'a POST with a blob stores it or starts an upload',
     level: 'SHOULD',
     version: '1.0',
     sentence:
@@ -180,7 +180,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...PUSHING,
     id: 'digest-mismatch-put',
-    title: 'a blob of another digest is refused by PUT',
+    title: 'a PUT with a wrong digest is rejected',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-post-put'],
     async run(probe) {
@@ -191,7 +191,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...PUSHING,
     id: 'digest-mismatch-single-post',
-    title: 'a blob of another digest is refused by POST',
+    title: 'a POST with a wrong digest is rejected',
     feature: 'single POST',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-single-post'],
@@ -204,7 +204,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...PUSHING,
     id: 'digest-mismatch-not-kept',
-    title: 'a blob of another digest is not found afterwards',
+    title: 'a blob with a wrong digest is not found afterwards',
     level: 'MUST',
     version: '1.0',
     sentence: 'If the blob is not found in the repository, the response code MUST be `404 Not Found`.',
@@ -228,7 +228,7 @@ const DIGEST_CASES: readonly Case[] = [
   {
     ...PUSHING,
     id: 'digest-unsupported',
-    title: 'a blob is refused under a digest by an algorithm that nobody knows',
+    title: 'a digest with an unknown algorithm is rejected',
     sentence: SHOULD_BE_400,
     needs: ['blob-push-post-put'],
     async run(probe) {
@@ -242,20 +242,19 @@ const CANCEL_CASES: readonly Case[] = [
   {
     ...CANCELLING,
     id: 'upload-cancel',
-    title: 'an upload is cancelled',
+    title: 'an upload can be canceled',
     sentence: 'If successful, the response SHOULD be a `204 No Content` response code.',
     needs: ['upload-start'],
     async run(probe) {
       const cancelled = await probe.send({ method: 'DELETE', target: await startUpload(probe) })
-      if (isRefused(cancelled))
-        throw new NotSupported(`cancelling an upload is answered with ${cancelled.status}`)
+      if (isRefused(cancelled)) throw new NotSupported(`canceling an upload returns ${cancelled.status}`)
       wantStatus(cancelled, 204)
     },
   },
   {
     ...CANCELLING,
     id: 'upload-cancel-ends',
-    title: 'an upload that was cancelled takes no blob',
+    title: 'a canceled upload accepts no blob',
     sentence: 'During a blob upload, the session may be canceled with a `DELETE` request:',
     needs: ['upload-cancel', 'blob-push-post-put'],
     async run(probe) {
