@@ -26,7 +26,7 @@ export interface ReceivedRequest {
 }
 
 /** What an endpoint has to answer. */
-export interface Exchange<Path> {
+export interface RoutedRequest<Path> {
   request: ReceivedRequest
   path: Path
   /** The media type of the answer: one of the endpoint's media types. */
@@ -41,7 +41,7 @@ export class EndpointRequest<Path, Query> {
   readonly mediaType: string
   readonly #request: ReceivedRequest
 
-  constructor({ request, path, mediaType }: Exchange<Path>, query: Query) {
+  constructor({ request, path, mediaType }: RoutedRequest<Path>, query: Query) {
     this.path = path
     this.query = query
     this.mediaType = mediaType
@@ -118,7 +118,7 @@ export interface Endpoint<Id extends RouteId = RouteId> extends EndpointFields<I
    *
    * @throws RegistryError of the endpoint's errors
    */
-  answer(context: Context, exchange: Exchange<PathValues<Id>>): Promise<Answer>
+  answer(context: Context, exchange: RoutedRequest<PathValues<Id>>): Promise<Answer>
 }
 
 /** Makes an endpoint from its definition. */

@@ -7,7 +7,7 @@ let onBroken: (() => void) | undefined
  * Ends the program quietly, like other programs, once nothing reads its output: `stowage … | head -1` shows no stack. A server that has
  * printed its greeting continues instead, since its log may go to the same pipe.
  */
-export function endWhereNobodyReads(): void {
+export function exitOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
@@ -18,6 +18,6 @@ export function endWhereNobodyReads(): void {
 }
 
 /** Calls `finish` instead of ending at once when nothing reads the output any more, for work that must be done before the end. */
-export function finishWhereNobodyReads(finish: () => void): void {
+export function finishOnBrokenPipe(finish: () => void): void {
   onBroken = finish
 }

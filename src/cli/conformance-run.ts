@@ -23,7 +23,7 @@ import { openSession } from '../conformance/session.ts'
 import { hasFailures, hasUndecided, makeReport, type Report } from '../conformance/summary.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { parseRepositoryName, parseTag, type RepositoryName } from '../oci/reference.ts'
-import { finishWhereNobodyReads } from './broken-pipe.ts'
+import { finishOnBrokenPipe } from './broken-pipe.ts'
 import { rawSender } from './conformance-connection.ts'
 import { evidenceBody, evidenceFolder, writeEvidence } from './conformance-evidence.ts'
 import { ConformanceTerminal } from './conformance-terminal.ts'
@@ -103,7 +103,7 @@ function stopOnInterrupt(): AbortController {
     controller.abort()
     process.once('SIGINT', () => process.exit(INTERRUPTED))
   })
-  finishWhereNobodyReads(() => controller.abort())
+  finishOnBrokenPipe(() => controller.abort())
   return controller
 }
 

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { ConfigError } from '../config.ts'
 import { StoresError } from '../stores/stores.ts'
 import { backupCommand } from './backup.ts'
-import { endWhereNobodyReads } from './broken-pipe.ts'
+import { exitOnBrokenPipe } from './broken-pipe.ts'
 import { checkCommand } from './check.ts'
 import { collectCommand } from './collect.ts'
 import { configCommand } from './config.ts'
@@ -13,7 +13,7 @@ import { releaseSignals } from './signals.ts'
 import { UsageError } from './usage-error.ts'
 import { readVersion } from './version.ts'
 
-endWhereNobodyReads()
+exitOnBrokenPipe()
 
 const program = new Command('stowage')
   .description('A registry for container images and every other OCI artifact')

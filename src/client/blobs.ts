@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import { formatRoute } from '../oci/route.ts'
 import { DigestError, InvalidResponseError } from './error.ts'
 import { algorithmOf, type Hasher, openHasher } from './hasher.ts'
-import { ask, digestArgument, ignoreBody, lengthIn, type Place } from './request.ts'
+import { ask, digestArgument, ignoreBody, lengthIn, type RepositorySession } from './request.ts'
 
 /** A blob as it is pulled. */
 export interface PulledBlob {
@@ -22,7 +22,7 @@ export interface GetBlobOptions {
 
 /** @see RepositoryClient.headBlob */
 export async function headBlob(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   text: string,
   signal?: AbortSignal,
 ): Promise<{ size?: number } | undefined> {
@@ -39,7 +39,7 @@ export async function headBlob(
 
 /** @see RepositoryClient.getBlob */
 export async function getBlob(
-  { name, send, timeout }: Place,
+  { name, send, timeout }: RepositorySession,
   text: string,
   { size: wanted, signal }: GetBlobOptions = {},
 ): Promise<PulledBlob> {

@@ -6,7 +6,7 @@ import { formatRoute } from '../oci/route.ts'
 import { readBody } from './body.ts'
 import { InvalidResponseError } from './error.ts'
 import { findManifest } from './manifests.ts'
-import { ask, digestArgument, isObject, objectOf, type Place } from './request.ts'
+import { ask, digestArgument, isObject, objectOf, type RepositorySession } from './request.ts'
 import type { Received, SendInSession } from './session.ts'
 
 /** How a list is read. */
@@ -33,7 +33,7 @@ export async function* listRepositories(
 
 /** @see RepositoryClient.tags */
 export async function* listTags(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   options: ListOptions = {},
 ): AsyncGenerator<Tag, void, void> {
   const target = `${formatRoute('tags', { name })}${queryOf(options)}`
@@ -42,7 +42,7 @@ export async function* listTags(
 
 /** @see RepositoryClient.referrers */
 export async function* listReferrers(
-  place: Place,
+  place: RepositorySession,
   text: string,
   { artifactType, signal }: { artifactType?: string; signal?: AbortSignal } = {},
 ): AsyncGenerator<Descriptor, void, void> {

@@ -5,7 +5,7 @@ import { formatRoute } from '../oci/route.ts'
 import { readBody } from './body.ts'
 import { DigestError, InvalidResponseError, ResponseError } from './error.ts'
 import { algorithmOf, digestOf } from './hasher.ts'
-import { ask, digestIn, ignoreBody, lengthIn, type Place, referenceArgument } from './request.ts'
+import { ask, digestIn, ignoreBody, lengthIn, type RepositorySession, referenceArgument } from './request.ts'
 
 /** What a registry returns about a manifest without its bytes. */
 export interface ManifestInfo {
@@ -41,7 +41,7 @@ const ACCEPT = [
 
 /** @see RepositoryClient.headManifest */
 export async function headManifest(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   reference: string,
   signal?: AbortSignal,
 ): Promise<ManifestInfo | undefined> {
@@ -70,7 +70,7 @@ export async function headManifest(
 
 /** @see RepositoryClient.getManifest */
 export async function getManifest(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   reference: string,
   signal?: AbortSignal,
 ): Promise<PulledManifest> {
@@ -94,7 +94,7 @@ export async function getManifest(
 
 /** @see RepositoryClient.putManifest */
 export async function putManifest(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   reference: string,
   { mediaType, bytes, signal }: { mediaType: string; bytes: Uint8Array; signal?: AbortSignal },
 ): Promise<PushedManifest> {
@@ -122,7 +122,7 @@ export async function putManifest(
 
 /** The manifest, or undefined if it does not exist. */
 export async function findManifest(
-  place: Place,
+  place: RepositorySession,
   reference: string,
   signal?: AbortSignal,
 ): Promise<PulledManifest | undefined> {

@@ -15,7 +15,7 @@ import {
   ask,
   digestArgument,
   ignoreBody,
-  type Place,
+  type RepositorySession,
   referenceArgument,
   repositoryArgument,
 } from './request.ts'
@@ -97,7 +97,7 @@ export function openRegistryClient(url: string, options: SessionOptions = {}): R
   }
 }
 
-function repositoryAt(place: Place): RepositoryClient {
+function repositoryAt(place: RepositorySession): RepositoryClient {
   const { name, send } = place
   const remove = async (target: string, signal?: AbortSignal) => {
     const request = { method: 'DELETE', target, ...(signal && { signal }) }

@@ -10,7 +10,7 @@ const MAX_ERROR_BODY = 64 * 1024
 const MAX_ERRORS = 100
 
 /** A repository, and the session that sends requests to its registry. */
-export interface Place {
+export interface RepositorySession {
   name: RepositoryName
   send: SendInSession
   /** How long a body may deliver no bytes, in milliseconds. */

@@ -4,7 +4,7 @@ import { headBlob } from './blobs.ts'
 import { chunksOf } from './chunks.ts'
 import { DigestError, InvalidResponseError, ResponseError } from './error.ts'
 import { algorithmOf, digestOf, openHasher } from './hasher.ts'
-import { ask, digestArgument, ignoreBody, type Place, repositoryArgument } from './request.ts'
+import { ask, digestArgument, ignoreBody, type RepositorySession, repositoryArgument } from './request.ts'
 import { isTemporary, wait } from './retry.ts'
 
 /** The content of a blob to push. A stream is read once, and one chunk of it is held in memory at a time. */
@@ -43,7 +43,7 @@ interface Upload {
 
 /** @see RepositoryClient.pushBlob */
 export async function pushBlob(
-  place: Place,
+  place: RepositorySession,
   content: BlobContent,
   { digest: text, chunkSize = CHUNK_SIZE, signal, ...options }: PushBlobOptions = {},
 ): Promise<PushedBlob> {
@@ -62,7 +62,7 @@ export async function pushBlob(
 
 /** @see RepositoryClient.mountBlob */
 export async function mountBlob(
-  { name, send }: Place,
+  { name, send }: RepositorySession,
   text: string,
   { from, signal }: { from: string; signal?: AbortSignal },
 ): Promise<boolean> {
@@ -78,7 +78,7 @@ export async function mountBlob(
 }
 
 interface Push {
-  place: Place
+  place: RepositorySession
   wanted: Digest | undefined
   algorithm: HashAlgorithm
   chunkSize: number
@@ -240,7 +240,7 @@ async function close(
 }
 
 /** Tells the registry that an upload will not be continued. If this fails, the upload expires by itself. */
-async function cancel({ send }: Pick<Place, 'name' | 'send'>, location: string): Promise<void> {
+async function cancel({ send }: Pick<RepositorySession, 'name' | 'send'>, location: string): Promise<void> {
   await send({ method: 'DELETE', target: location }, ignoreBody).catch(() => {})
 }
 

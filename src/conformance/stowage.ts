@@ -9,7 +9,7 @@ import { type Probe, randomContent, requireHeader, requireJson, wantStatus } fro
 import { pushBlob } from './upload.ts'
 
 /** A JSON object as a registry sent it. */
-export type Entry = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
 
 /** A request to an endpoint of the namespace `_stowage`. */
 export interface Asking {
@@ -54,12 +54,12 @@ export async function ask(probe: Probe, path: string, asking: Asking = {}): Prom
 }
 
 /** Sends a request to an endpoint that must answer with a JSON object. */
-export async function askForJson(probe: Probe, path: string, asking: Asking = {}): Promise<Entry> {
+export async function askForJson(probe: Probe, path: string, asking: Asking = {}): Promise<JsonObject> {
   return jsonOf(await ask(probe, path, asking))
 }
 
 /** The JSON object of an answer that must be a success. */
-export function jsonOf(answer: ProbeAnswer): Entry {
+export function jsonOf(answer: ProbeAnswer): JsonObject {
   wantStatus(answer, 200)
   const body = requireJson(answer)
   if (!isObject(body)) throw new Failure('a JSON object', shown(body))
@@ -67,7 +67,7 @@ export function jsonOf(answer: ProbeAnswer): Entry {
 }
 
 /** The objects in a list of an answer. */
-export function entriesOf(body: Entry, field: string): Entry[] {
+export function entriesOf(body: JsonObject, field: string): JsonObject[] {
   const list = body[field]
   if (Array.isArray(list) && list.every(isObject)) return list
   throw new Failure(`a list of objects in "${field}"`, shown(body))
@@ -78,7 +78,7 @@ export async function listEntries(
   probe: Probe,
   path: string,
   { field, query = '' }: { field: string; query?: string },
-): Promise<Entry[]> {
+): Promise<JsonObject[]> {
   const target = stowageTarget(probe, path, { query })
   const pages = await readPages(probe, target, (answer) => entriesOf(jsonOf(answer), field))
   return pages.flatMap(({ items }) => items)
@@ -91,7 +91,7 @@ export function wantValues(found: readonly unknown[], wanted: readonly unknown[]
 }
 
 /** Fails unless a field of an entry has this value. */
-export function wantField(entry: Entry | undefined, field: string, value: unknown): void {
+export function wantField(entry: JsonObject | undefined, field: string, value: unknown): void {
   const found = entry?.[field]
   if (canonical(found) === canonical(value)) return
   throw new Failure(`"${field}" ${shown(value)}`, entry === undefined ? 'no such entry' : shown(found))
@@ -105,7 +105,7 @@ function canonical(value: unknown): string {
 }
 
 /** Fails unless a field of an entry is a time as RFC 3339 writes it. @returns milliseconds since the epoch */
-export function wantTime(entry: Entry | undefined, field: string): number {
+export function wantTime(entry: JsonObject | undefined, field: string): number {
   const found = entry?.[field]
   const isTime = typeof found === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(found)
   if (!isTime) throw new Failure(`a time in "${field}"`, shown(entry))
@@ -113,7 +113,7 @@ export function wantTime(entry: Entry | undefined, field: string): number {
 }
 
 /** Fails unless a request was refused with an error body: with one of the statuses, and with an entry of this code if it is given. */
-export function wantRefusal(answer: ProbeAnswer, status: number, code?: string): Entry {
+export function wantRefusal(answer: ProbeAnswer, status: number, code?: string): JsonObject {
   wantStatus(answer, status)
   const body = requireJson(answer)
   const [error] = isObject(body) ? entriesOf(body, 'errors') : []

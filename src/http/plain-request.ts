@@ -13,10 +13,10 @@ const REQUEST = /^[A-Z]{3}/
  * the port uses HTTPS, which an HTTP client could not find out otherwise.
  *
  * @param connection nothing may have been read from it
- * @param goOn receives the unchanged connection
+ * @param accept receives the unchanged connection
  * @param refuse answers the HTTP request
  */
-export function refusePlainRequest(connection: Socket, goOn: () => void, refuse: Refuse): void {
+export function refusePlainRequest(connection: Socket, accept: () => void, refuse: Refuse): void {
   const onSilence = setTimeout(() => connection.destroy(), HANDSHAKE_TIMEOUT_MS)
   const onError = () => connection.destroy()
   connection.on('error', onError)
@@ -28,7 +28,7 @@ export function refusePlainRequest(connection: Socket, goOn: () => void, refuse:
     if (REQUEST.test(first.toString('latin1', 0, 3))) return refusePlain(connection, refuse)
     connection.off('error', onError)
     connection.unshift(first)
-    goOn()
+    accept()
   })
 }
 

@@ -8,7 +8,7 @@ export interface WatchedBody {
   cut(): void
 }
 
-interface Entry {
+interface WatchedTransfer {
   body: WatchedBody
   windowStart: number
   windowProgress: number
@@ -24,7 +24,7 @@ const MIN_BYTES_PER_MS = 1.024
  */
 export class ProgressWatch {
   readonly #windowMs: number
-  readonly #entries = new Set<Entry>()
+  readonly #entries = new Set<WatchedTransfer>()
   #timer: NodeJS.Timeout | undefined
 
   /** @param windowMs the window over which progress is measured, in milliseconds */

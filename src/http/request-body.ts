@@ -75,11 +75,11 @@ export class RequestBody {
    * The body, piece by piece. If the client waits for `100 Continue`, that is sent when the first byte is needed, so that an early refusal
    * saves the transfer.
    *
-   * @param goOn tells the client to continue
+   * @param sendContinue tells the client to continue
    * @param watch cuts a client that sends almost nothing while the server waits for it
    */
-  async *chunks(goOn: () => void, watch: ProgressWatch): AsyncGenerator<Uint8Array> {
-    goOn()
+  async *chunks(sendContinue: () => void, watch: ProgressWatch): AsyncGenerator<Uint8Array> {
+    sendContinue()
     let stopWatching: (() => void) | undefined
     try {
       while (!this.#isDraining) {

@@ -7,7 +7,7 @@ const CHECK_MS = 500
 const PATIENCE = 20
 const READS = ['GET', 'HEAD']
 
-interface Entry {
+interface WaitingRequest {
   isRead: boolean
   /** The number of the check before it. */
   since: number
@@ -20,7 +20,7 @@ interface Entry {
  */
 export class StalledRequests {
   readonly #isStalled: () => boolean
-  readonly #running = new Set<Entry>()
+  readonly #running = new Set<WaitingRequest>()
   #timer: NodeJS.Timeout | undefined
   #checks = 0
 

@@ -10,7 +10,7 @@ import { descriptorOf } from './socket-descriptor.ts'
  * The result of one step: the number of bytes that were passed to the socket, or that it accepts none now, or that they must first be read
  * from the disk.
  */
-export type Step = number | 'full' | 'cold'
+export type StepResult = number | 'full' | 'cold'
 
 /** Passes bytes of files to connections inside the kernel. */
 export interface ZeroCopy {
@@ -21,7 +21,11 @@ export interface ZeroCopy {
    *
    * @throws PeerGoneError if the connection is gone
    */
-  step(response: ServerResponse, file: FileSlice, part: { position: number; length: number }): Promise<Step>
+  step(
+    response: ServerResponse,
+    file: FileSlice,
+    part: { position: number; length: number },
+  ): Promise<StepResult>
 }
 
 interface SystemCalls {

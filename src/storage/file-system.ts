@@ -60,7 +60,7 @@ export function blobStoreAt({
 }: FileSystemPlace): BlobStore {
   const files = gatedFiles(ungated, gate)
   const top = { root, identity }
-  const placeOf = (key: BlobKey): Place => {
+  const placeOf = (key: BlobKey): BlobPath => {
     checkKey(key)
     const folder = join(root, key.slice(0, 2))
     return { top, folder, path: join(folder, key) }
@@ -75,7 +75,7 @@ export function blobStoreAt({
   }
 }
 
-interface Place {
+interface BlobPath {
   top: BlobFolder
   folder: string
   path: string
@@ -101,7 +101,7 @@ interface Addition {
 
 async function append(
   files: FileOperations,
-  place: Place,
+  place: BlobPath,
   { state, offset, body }: Addition,
 ): Promise<Appended> {
   parseSizeState(state)
@@ -131,7 +131,7 @@ function isFull(error: unknown): boolean {
 }
 
 /** Creates a file. It replaces a file whose name or bytes may be lost, since nothing of that one was ever recorded. */
-async function createFile(files: FileOperations, { top, folder, path }: Place): Promise<WritableFile> {
+async function createFile(files: FileOperations, { top, folder, path }: BlobPath): Promise<WritableFile> {
   const create = () => files.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
   try {
     return await create()
@@ -148,7 +148,7 @@ async function createFile(files: FileOperations, { top, folder, path }: Place): 
 /** Blobs that were lost with their folder can be pushed again, but not into an empty mount point. */
 async function remakeFolder(
   files: FileOperations,
-  { top, folder }: Pick<Place, 'top' | 'folder'>,
+  { top, folder }: Pick<BlobPath, 'top' | 'folder'>,
   cause: unknown,
 ): Promise<void> {
   await requireMark(top, cause)
@@ -158,7 +158,7 @@ async function remakeFolder(
 
 async function openExisting(
   files: FileOperations,
-  { top, path }: Place,
+  { top, path }: BlobPath,
   size: number,
 ): Promise<WritableFile> {
   const file = await files.open(path, constants.O_RDWR).catch(ignoreAbsent)
@@ -278,7 +278,7 @@ function dropWritten(chunks: Uint8Array[], written: number): Uint8Array[] {
   return []
 }
 
-async function publish(files: FileOperations, place: Place, state: AppendState): Promise<void> {
+async function publish(files: FileOperations, place: BlobPath, state: AppendState): Promise<void> {
   const size = parseSizeState(state)
   const file = await openExisting(files, place, size)
   try {
@@ -295,7 +295,7 @@ async function publish(files: FileOperations, place: Place, state: AppendState):
 
 const SECTOR = 512
 
-async function remove(files: FileOperations, { top, path, folder }: Place): Promise<number> {
+async function remove(files: FileOperations, { top, path, folder }: BlobPath): Promise<number> {
   const found = await stat(path).catch(() => undefined)
   try {
     await files.unlink(path)
@@ -333,7 +333,7 @@ async function openForReading(gate: DiskGate, path: string): Promise<number> {
   return descriptor
 }
 
-async function openReadable(gate: DiskGate, { top, path }: Place): Promise<number | undefined> {
+async function openReadable(gate: DiskGate, { top, path }: BlobPath): Promise<number | undefined> {
   try {
     return await openForReading(gate, path)
   } catch (error) {
@@ -342,7 +342,7 @@ async function openReadable(gate: DiskGate, { top, path }: Place): Promise<numbe
   }
 }
 
-async function sizeOf(gate: DiskGate, place: Place): Promise<number | undefined> {
+async function sizeOf(gate: DiskGate, place: BlobPath): Promise<number | undefined> {
   const descriptor = await openReadable(gate, place)
   if (descriptor === undefined) return undefined
   try {
@@ -352,7 +352,7 @@ async function sizeOf(gate: DiskGate, place: Place): Promise<number | undefined>
   }
 }
 
-async function openSlice(gate: DiskGate, place: Place, range: ByteRange): Promise<BlobBytes | undefined> {
+async function openSlice(gate: DiskGate, place: BlobPath, range: ByteRange): Promise<BlobBytes | undefined> {
   const descriptor = await openReadable(gate, place)
   if (descriptor === undefined) return undefined
   let isOpen = true

@@ -9,14 +9,14 @@ import {
   untilInterrupted,
 } from './blob-store.ts'
 
-interface Entry {
+interface StoredBlob {
   bytes: Uint8Array
   published: boolean
 }
 
 /** A blob store in memory, which is lost when the process ends: for tests and for registries inside a program. */
 export function memoryBlobStore(): BlobStore {
-  const entries = new Map<BlobKey, Entry>()
+  const entries = new Map<BlobKey, StoredBlob>()
 
   async function append(
     key: BlobKey,

@@ -96,11 +96,11 @@ test('a client that leaves before its answer is complete is logged as aborted', 
 
 test('no request is logged with --access-log off, or if only warnings are', HANG, async (t) => {
   const sandbox = await openSandbox(t)
-  for (const [flags, surroundings] of [
+  for (const [flags, programOptions] of [
     [['--access-log', 'off'], INFO],
     [['--access-log', 'on'], {}],
   ] as const) {
-    const server = await sandbox.serve(`data-${flags[1]}`, flags, surroundings)
+    const server = await sandbox.serve(`data-${flags[1]}`, flags, programOptions)
     await fetch(`${server.url}/v2/`)
     server.signal('SIGTERM')
     const { stderr } = await server.ended

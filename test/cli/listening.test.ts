@@ -68,10 +68,10 @@ test(
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)
-    const surroundings = { nodeFlags: WITHOUT_IPV6 }
-    const server = sandbox.start(['serve', '--listen', 'localhost:0', '--data', 'data'], surroundings)
+    const programOptions = { nodeFlags: WITHOUT_IPV6 }
+    const server = sandbox.start(['serve', '--listen', 'localhost:0', '--data', 'data'], programOptions)
     await server.wrote('stdout', /http:\/\/localhost:\d+\n/)
-    const exit = await sandbox.run(['serve', '--listen', '[::1]:0', '--data', 'other'], surroundings)
+    const exit = await sandbox.run(['serve', '--listen', '[::1]:0', '--data', 'other'], programOptions)
     assertRefusedToStart(exit, /::1 is not an address of this machine/)
   },
 )

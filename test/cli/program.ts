@@ -41,7 +41,7 @@ export interface ServingProgram extends Program {
 }
 
 /** What a program is started with beside its arguments. */
-export interface Surroundings {
+export interface ProgramOptions {
   /** Variables of its environment beside PATH: it sees none of ours. */
   env?: Record<string, string>
   uid?: number
@@ -60,11 +60,11 @@ export interface Surroundings {
 export interface Sandbox {
   readonly folder: string
   /** Starts the program with these arguments. */
-  start(args: readonly string[], surroundings?: Surroundings): Program
+  start(args: readonly string[], programOptions?: ProgramOptions): Program
   /** Starts the program and waits for its end. Rejects if it serves instead. */
-  run(args: readonly string[], surroundings?: Surroundings): Promise<Exit>
+  run(args: readonly string[], programOptions?: ProgramOptions): Promise<Exit>
   /** Starts a server on any free port and waits for its greeting. */
-  serve(data: string, args?: readonly string[], surroundings?: Surroundings): Promise<ServingProgram>
+  serve(data: string, args?: readonly string[], programOptions?: ProgramOptions): Promise<ServingProgram>
 }
 
 /** Makes a sandbox that every user may look into. */
@@ -77,28 +77,28 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
     await Promise.all(programs.map((program) => program.ended))
     await rm(folder, { recursive: true, force: true })
   })
-  const start: Sandbox['start'] = (args, surroundings = {}) => {
-    const program = startProgram(folder, args, surroundings)
+  const start: Sandbox['start'] = (args, programOptions = {}) => {
+    const program = startProgram(folder, args, programOptions)
     programs.push(program)
     return program
   }
   return {
     folder,
     start,
-    async run(args, surroundings) {
-      const program = start(args, surroundings)
+    async run(args, programOptions) {
+      const program = start(args, programOptions)
       const greeting = program.wrote('stdout', /^Stowage listens/).catch(() => undefined)
       const first = await Promise.race([program.ended, greeting])
       if (first !== undefined && 'input' in first) throw new Error(`it serves: ${args.join(' ')}`)
       return await program.ended
     },
-    async serve(data, args = [], surroundings = {}) {
+    async serve(data, args = [], programOptions = {}) {
       const command = ['serve', '--listen', '127.0.0.1:0', '--data', data, ...args]
       const program = start(command, {
         nodeFlags: WATCH,
-        ...surroundings,
+        ...programOptions,
         // So that a test can ask that nothing went wrong: then it wrote nothing.
-        env: { STOWAGE_LOG_LEVEL: 'warn', ...surroundings.env },
+        env: { STOWAGE_LOG_LEVEL: 'warn', ...programOptions.env },
       })
       const greeting = await program.wrote('stdout', GREETING)
       return { ...program, url: greeting[1] ?? '' }
@@ -109,7 +109,7 @@ export async function openSandbox(test: Pick<TestContext, 'after'>): Promise<San
 function startProgram(
   cwd: string,
   args: readonly string[],
-  { env, nodeFlags = [], launcher = [], stderr, readsStderr = true, ...user }: Surroundings,
+  { env, nodeFlags = [], launcher = [], stderr, readsStderr = true, ...user }: ProgramOptions,
 ): Program {
   const [command = '', ...rest] = [...launcher, process.execPath, QUIET, ...nodeFlags, MAIN, ...args]
   const child = spawn(command, rest, {

@@ -51,8 +51,8 @@ test(
   async (t) => {
     const sandbox = await openSandbox(t)
     const path = socketOf(sandbox)
-    const surroundings = { nodeFlags: ['--no-experimental-ffi'] }
-    const server = await sandbox.serve('data', [...ON_SOCKET, '--workers', '2'], surroundings)
+    const programOptions = { nodeFlags: ['--no-experimental-ffi'] }
+    const server = await sandbox.serve('data', [...ON_SOCKET, '--workers', '2'], programOptions)
     await server.wrote('stdout', /Answered by one thread; files are sent by reading them/)
     await server.wrote('stderr', /this Node\.js cannot hand connections of Unix sockets to other threads/)
     const place = await pushBlobBySocket(path, LAYER, digestOf(LAYER))

@@ -20,7 +20,7 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { assertRefusedToStart, assertToldProblem } from '../cli/exit.ts'
-import { openSandbox, type Sandbox, type ServingProgram, type Surroundings } from '../cli/program.ts'
+import { openSandbox, type ProgramOptions, type Sandbox, type ServingProgram } from '../cli/program.ts'
 import { pushBlob } from '../content.ts'
 import { assertAllWhole, LAYER_SIZE, pushRandomImage } from '../images.ts'
 import { garbageKeys, storedFiles } from '../protocol/refusal.ts'
@@ -74,11 +74,11 @@ interface Report {
 async function check(
   sandbox: Sandbox,
   args: readonly string[] = [],
-  surroundings: Surroundings = {},
+  programOptions: ProgramOptions = {},
 ): Promise<Report> {
   const { code, stdout, stderr } = await sandbox.run(
     ['check', '--json', '--data', 'data', ...args],
-    surroundings,
+    programOptions,
   )
   assert.equal(stderr, '')
   const report = JSON.parse(stdout) as Report
@@ -322,10 +322,10 @@ test('fault 64: a folder on a disk that is read-only is checked and backed up, a
   const { sandbox, server, data } = await begin(t)
   // In a namespace of its own, so that nothing stays mounted.
   const mounted = `mount --bind '${data}' '${data}' && mount -o remount,bind,ro '${data}' && exec "$@"`
-  const surroundings = { launcher: ['unshare', '--mount', 'sh', '-c', mounted, 'sh'] }
+  const programOptions = { launcher: ['unshare', '--mount', 'sh', '-c', mounted, 'sh'] }
   const assertReadable = async (backup: string) => {
-    assert.ok((await check(sandbox, ['--full'], surroundings)).sound)
-    const { code, stderr } = await sandbox.run(['backup', '--to', backup, '--data', 'data'], surroundings)
+    assert.ok((await check(sandbox, ['--full'], programOptions)).sound)
+    const { code, stderr } = await sandbox.run(['backup', '--to', backup, '--data', 'data'], programOptions)
     assert.equal(`${code} ${stderr}`, '0 ')
     assert.equal((await check(sandbox, ['--data', backup])).blobs.whole, 4)
   }

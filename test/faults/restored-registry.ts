@@ -58,7 +58,7 @@ export class RestoredRegistry {
       registry.now = Math.max(registry.now, ...remains.commits.flat().map(timeOf)) + LEASES_ARE_OVER_MS
       const client = new CarefulClient(registry)
       await this.#pullAll(client, remains)
-      for (const upload of remains.uploads.values()) await goOn(client, upload)
+      for (const upload of remains.uploads.values()) await continueUpload(client, upload)
       await registry.sweepOut()
       const there = await this.#pullAll(client, remains)
       assert.deepEqual(client.refusals, [])
@@ -112,7 +112,10 @@ function timeOf(command: Command): number {
 }
 
 /** An upload goes on from no less than what the client was told, to the end. */
-async function goOn(client: CarefulClient, { location, bytes, offset, state }: UploadFact): Promise<void> {
+async function continueUpload(
+  client: CarefulClient,
+  { location, bytes, offset, state }: UploadFact,
+): Promise<void> {
   if (state === 'ended') return
   const found = await client.offsetOf(location, bytes)
   if (found === undefined) {

@@ -43,7 +43,7 @@ async function startIn(sandbox: Sandbox, settings: ServerSettings): Promise<Faul
   const data = join(sandbox.folder, 'data')
   const { args = [], workers = 'auto' } = settings
   const flags = ['--workers', String(workers), ...args]
-  const program = await sandbox.serve('data', flags, surroundings(settings))
+  const program = await sandbox.serve('data', flags, programOptions(settings))
   // It greets a moment before it listens for signals.
   await fetch(`${program.url}/livez`)
   return {
@@ -58,7 +58,7 @@ async function startIn(sandbox: Sandbox, settings: ServerSettings): Promise<Faul
 }
 
 /** By the environment, since that reaches threads that are started without the flags of the program. */
-function surroundings({ env = {}, preloads = [], watched = true }: ServerSettings) {
+function programOptions({ env = {}, preloads = [], watched = true }: ServerSettings) {
   const options = preloads.map(
     (name) => `--import=${fileURLToPath(new URL(`./${name}.ts`, import.meta.url))}`,
   )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Report, VerdictName } from '../../src/conformance/summary.ts'
-import type { Sandbox, Surroundings } from '../cli/program.ts'
+import type { ProgramOptions, Sandbox } from '../cli/program.ts'
 
 /** The versions of the specification that registries are held to. */
 export const SPECIFICATIONS = ['1.1', 'dev'] as const
@@ -29,11 +29,11 @@ export async function reportOn(
   sandbox: Sandbox,
   url: string,
   specification: Specification,
-  surroundings?: Surroundings,
+  programOptions?: ProgramOptions,
 ): Promise<Report> {
   const file = `${specification}.json`
   const args = ['conformance', url, '--spec', specification, '--json', file]
-  const { code, stdout, stderr } = await sandbox.run(args, surroundings)
+  const { code, stdout, stderr } = await sandbox.run(args, programOptions)
   const text = await readFile(join(sandbox.folder, file), 'utf8').catch(() => undefined)
   // A program that fell over ends with 1 too.
   assert.ok(text !== undefined && [0, 1, 3].includes(code ?? -1), stdout + stderr)

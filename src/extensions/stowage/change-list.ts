@@ -6,7 +6,7 @@ import type { Parameter } from '../../api/parameter.ts'
 import { limitParameter } from '../../api/parameters.ts'
 import { TextError } from '../../oci/text-error.ts'
 import { pageSection } from './documentation.ts'
-import { type FeedPage, formatChange, MAX_CHANGES, readFeed, readOn, SINCE, waitBehind } from './feed.ts'
+import { type FeedPage, formatChange, MAX_CHANGES, readFeed, readOn, SINCE, waitForChange } from './feed.ts'
 import { takePlace } from './followers.ts'
 import type { Level } from './level.ts'
 import { ownMediaTypes } from './media-types.ts'
@@ -102,7 +102,7 @@ async function waitForPage(first: FeedPage, { level, n, wait, threads, request }
   let page = first
   try {
     while (page.changes.length === 0 && !signal.aborted) {
-      await waitBehind(level, page, signal)
+      await waitForChange(level, page, signal)
       if (!signal.aborted) page = await readOn(level, page, n)
     }
     return page

@@ -14,7 +14,7 @@ import {
   readFeed,
   readOn,
   SINCE,
-  waitBehind,
+  waitForChange,
 } from './feed.ts'
 import { takePlace } from './followers.ts'
 import type { Level } from './level.ts'
@@ -129,7 +129,7 @@ async function* events(
         if (signal.aborted) return
         yield { id: String(change.sequence), event: 'change', data: formatChange(change) }
       }
-      await waitBehind(level, page, signal)
+      await waitForChange(level, page, signal)
       if (signal.aborted) return
     }
   } catch (error) {

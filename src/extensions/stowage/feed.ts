@@ -149,7 +149,7 @@ function beyondEnd(after: number, bounds: { floor: number; last: number }): Regi
 }
 
 /** Waits until there are changes after a page, or the signal is aborted. */
-export async function waitBehind(
+export async function waitForChange(
   { registry }: Level,
   { next, last }: FeedPage,
   signal: AbortSignal,

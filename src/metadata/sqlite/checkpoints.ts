@@ -73,10 +73,10 @@ export class Checkpoints {
     const marks = readJournalMarks(database)
     this.#number = marks?.number ?? 0
     this.#base = marks?.base ?? 0
-    const { frames, takenIn } = this.#log()
-    this.#mayBegin = frames === takenIn
+    const { frames, copied } = this.#log()
+    this.#mayBegin = frames === copied
     this.#commitMarks(true)
-    this.#takeInIfPossible()
+    this.#copyLogIfPossible()
   }
 
   /** Marks the open transaction. {@link Checkpoints.committed} must be called once it was committed. */
@@ -105,7 +105,7 @@ export class Checkpoints {
   /** Copies as much of the log into the database as no reader still needs. */
   take(): void {
     this.#commitMarks(true)
-    this.#takeIn()
+    this.#copyLog()
   }
 
   /** Prepares the end of the server. SQLite makes a checkpoint when the last connection is closed. */
@@ -119,16 +119,16 @@ export class Checkpoints {
   }
 
   /** From the start on, the file itself records that a server has it open, so that a copy of it without its log is recognized. */
-  #takeInIfPossible(): void {
+  #copyLogIfPossible(): void {
     try {
-      this.#takeIn()
+      this.#copyLog()
     } catch (error) {
       // If the disk is full, the log stays as it is.
       if (!isStoreFailure(error)) throw error
     }
   }
 
-  #takeIn(): void {
+  #copyLog(): void {
     const { busy, log, checkpointed } = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {}
     this.#mayBegin = busy === 0 && log === checkpointed
   }
@@ -164,9 +164,9 @@ export class Checkpoints {
    * How many frames the log has, and how many of them are in the database. Only SQLite may be asked: opening and closing a file of the
    * database by other means would release the locks that this process holds on it.
    */
-  #log(): { frames: unknown; takenIn: unknown } {
+  #log(): { frames: unknown; copied: unknown } {
     const { log, checkpointed } = this.#statements.get('PRAGMA wal_checkpoint(NOOP)') ?? {}
-    return { frames: log, takenIn: checkpointed }
+    return { frames: log, copied: checkpointed }
   }
 }
 

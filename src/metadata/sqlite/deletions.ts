@@ -27,10 +27,10 @@ export function deleteRepository(
 }
 
 /** Removes up to `limit` rows of one kind. */
-type Step = (statements: Statements, repository: number, limit: number, at: number) => number
+type RemovalStep = (statements: Statements, repository: number, limit: number, at: number) => number
 
 /** Tables whose rows hold no content. */
-function rowsOf(table: string, column: string, condition = ''): Step {
+function rowsOf(table: string, column: string, condition = ''): RemovalStep {
   return (statements, repository, limit) =>
     statements.run(
       `DELETE FROM ${table} WHERE repository = ?1 AND ${column} IN
@@ -40,7 +40,7 @@ function rowsOf(table: string, column: string, condition = ''): Step {
     )
 }
 
-function contentOf(table: 'manifests' | 'graves' | 'links'): Step {
+function contentOf(table: 'manifests' | 'graves' | 'links'): RemovalStep {
   return (statements, repository, limit, at) => {
     const rows = statements.all(
       `SELECT digest FROM ${table} WHERE repository = ? ORDER BY digest LIMIT +?`,
@@ -56,7 +56,7 @@ function contentOf(table: 'manifests' | 'graves' | 'links'): Step {
 }
 
 /** A manifest names many digests. They are removed by parent, so that one step never has more rows than its limit. */
-function edgesOf(table: 'edges' | 'grave_edges'): Step {
+function edgesOf(table: 'edges' | 'grave_edges'): RemovalStep {
   return (statements, repository, limit) =>
     statements.run(
       `DELETE FROM ${table} WHERE repository = ?1 AND (parent, child, kind) IN
@@ -67,15 +67,15 @@ function edgesOf(table: 'edges' | 'grave_edges'): Step {
 }
 
 /** The rows that clients know as tags, manifests and blobs. */
-const COUNTED: readonly Step[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
+const COUNTED: readonly RemovalStep[] = [rowsOf('tags', 'name'), contentOf('manifests'), contentOf('links')]
 
 /** Uploads are invisible since the deletion. A request that writes to one gets the answer that it has ended. */
-const uploads: Step = (statements, repository, limit, at) => {
+const uploads: RemovalStep = (statements, repository, limit, at) => {
   const row = statements.get('SELECT name FROM deleted_repositories WHERE id = ?', repository)
   return endSomeUploadsOf(statements, row?.name as RepositoryName, { limit, at })
 }
 
-const OTHERS: readonly Step[] = [
+const OTHERS: readonly RemovalStep[] = [
   uploads,
   rowsOf('doomed_tags', 'digest'),
   rowsOf('loose_edges', 'parent'),
@@ -96,7 +96,7 @@ export function dropDeletedRepositories(
   const row = statements.get('SELECT id FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1')
   if (row === undefined) return { result: 'done', count: 0, more: false }
   const repository = row.id as number
-  const run = (steps: readonly Step[], most: number) =>
+  const run = (steps: readonly RemovalStep[], most: number) =>
     steps.reduce((left, step) => (left > 0 ? left - step(statements, repository, left, at) : 0), most)
   const afterCounted = run(COUNTED, limit)
   statements.run(

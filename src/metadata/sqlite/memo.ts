@@ -1,6 +1,6 @@
 import type { Versions } from './versions.ts'
 
-interface Entry {
+interface MemoEntry {
   version: number
   value: unknown
   bytes: number
@@ -12,8 +12,8 @@ interface Entry {
 export class Memo {
   readonly #versions: Versions
   readonly #maxBytes: number
-  #recent = new Map<string, Entry>()
-  #older = new Map<string, Entry>()
+  #recent = new Map<string, MemoEntry>()
+  #older = new Map<string, MemoEntry>()
   #bytes = 0
 
   constructor(versions: Versions, maxBytes: number) {
@@ -48,7 +48,7 @@ export class Memo {
     return value
   }
 
-  #keep(key: string, entry: Entry): void {
+  #keep(key: string, entry: MemoEntry): void {
     const replaced = this.#recent.get(key)
     this.#bytes += replaced === undefined ? entry.bytes + 2 * key.length : entry.bytes - replaced.bytes
     this.#recent.set(key, entry)

@@ -46,7 +46,7 @@ export interface Writer {
 }
 
 /** What a writer needs in addition to its database. */
-export interface WriterSurroundings {
+export interface WriterEnvironment {
   path: string
   /** The versions that the writer raises with each change. */
   versions: Versions
@@ -55,23 +55,23 @@ export interface WriterSurroundings {
 }
 
 /** Makes the writer of a database that {@link openForWriting} opened. */
-export function sqliteWriter(opened: DatabaseSync, surroundings: WriterSurroundings): Writer {
-  return new SqliteWriter(opened, surroundings)
+export function sqliteWriter(opened: DatabaseSync, environment: WriterEnvironment): Writer {
+  return new SqliteWriter(opened, environment)
 }
 
 class SqliteWriter implements Writer {
-  readonly #surroundings: WriterSurroundings
+  readonly #environment: WriterEnvironment
   readonly #file: string | undefined
   #connection: Connection
 
-  constructor(opened: DatabaseSync, surroundings: WriterSurroundings) {
-    this.#surroundings = surroundings
-    this.#file = fileAt(surroundings.path)
+  constructor(opened: DatabaseSync, environment: WriterEnvironment) {
+    this.#environment = environment
+    this.#file = fileAt(environment.path)
     this.#connection = this.#connect(opened)
   }
 
   apply(batch: readonly (readonly Command[])[]): CommitResult[] {
-    const { path, reserve } = this.#surroundings
+    const { path, reserve } = this.#environment
     try {
       if (!this.#connection.database.isOpen) this.#reopen()
       return applyBatch(this.#connection, batch)
@@ -105,7 +105,7 @@ class SqliteWriter implements Writer {
   }
 
   #connect(database: DatabaseSync): Connection {
-    const { path, versions } = this.#surroundings
+    const { path, versions } = this.#environment
     const statements = prepareStatements(database)
     const isOurs = path !== ':memory:' && offersCheckpoints()
     return {
@@ -120,7 +120,7 @@ class SqliteWriter implements Writer {
 
   /** A new file in its place would receive writes that are lost when the old one is back. */
   #reopen(): void {
-    const { path } = this.#surroundings
+    const { path } = this.#environment
     if (fileAt(path) !== this.#file)
       throw new Error(`${path} was removed or replaced while the server was running`)
     const database = openForWriting(path)

@@ -17,8 +17,8 @@ import {
   ask,
   askForJson,
   deleteAt,
-  type Entry,
   entriesOf,
+  type JsonObject,
   jsonOf,
   needStowage,
   partsOf,
@@ -251,7 +251,7 @@ async function pull(probe: Probe, digest: string, asking: Asking = {}) {
 }
 
 async function urlsOf(probe: Probe, digest: string, asking: Asking = {}): Promise<string[]> {
-  const body: Entry = jsonOf(await ask(probe, LOCATIONS, { ...asking, query: `?digest=${digest}` }))
+  const body: JsonObject = jsonOf(await ask(probe, LOCATIONS, { ...asking, query: `?digest=${digest}` }))
   return entriesOf(body, 'locations').map(({ url }) => String(url))
 }
 

@@ -9,8 +9,8 @@ import {
   ask,
   askForJson,
   deleteAt,
-  type Entry,
   entriesOf,
+  type JsonObject,
   needStowage,
   shown,
   wantBadParameters,
@@ -105,7 +105,7 @@ const listCases: readonly Case[] = [
     async run(probe) {
       for (const tag of ['v1', 'v2']) await pushArtifact(probe, tag)
       const whole = await changesOf(probe)
-      const found: Entry[] = []
+      const found: JsonObject[] = []
       let since = 0
       for (let count = 0; count <= whole.length; count++) {
         const page = await askForJson(probe, LIST, { query: `?since=${since}&n=1` })
@@ -275,15 +275,15 @@ const streamCases: readonly Case[] = [
 /** Cases of what has happened, as a list and as a stream. */
 export const feedCases: readonly Case[] = [...listCases, ...streamCases]
 
-async function changesOf(probe: Probe, since = 0): Promise<Entry[]> {
+async function changesOf(probe: Probe, since = 0): Promise<JsonObject[]> {
   return entriesOf(await askForJson(probe, LIST, { query: `?since=${since}` }), 'changes')
 }
 
-function sequencesOf(changes: readonly Entry[]): unknown[] {
+function sequencesOf(changes: readonly JsonObject[]): unknown[] {
   return changes.map(({ sequence }) => sequence)
 }
 
-function sequenceIn(body: Entry, field: string): number {
+function sequenceIn(body: JsonObject, field: string): number {
   const found = body[field]
   if (typeof found === 'number' && Number.isInteger(found)) return found
   throw new Failure(`a number in "${field}"`, shown(body))
@@ -293,7 +293,7 @@ function sequenceIn(body: Entry, field: string): number {
 async function follow(
   probe: Probe,
   query: string,
-  last: Entry | undefined,
+  last: JsonObject | undefined,
   headers: Asking['headers'] = {},
 ): Promise<string[]> {
   const { revision } = last ?? {}
@@ -310,13 +310,13 @@ function normalEvent(event: string): string {
   return `${fields.id} ${fields.event} ${subjectOf(fields.data ?? '')}`
 }
 
-function eventOf({ sequence, kind, subject }: Entry): string {
+function eventOf({ sequence, kind, subject }: JsonObject): string {
   return `${sequence} change ${kind} ${subject}`
 }
 
 function subjectOf(data: string): string {
   try {
-    const { kind, subject } = JSON.parse(data) as Entry
+    const { kind, subject } = JSON.parse(data) as JsonObject
     return `${kind} ${subject}`
   } catch {
     throw new Failure('JSON as the data of an event', data.slice(0, 200))

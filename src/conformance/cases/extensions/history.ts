@@ -7,8 +7,8 @@ import {
   ask,
   askForJson,
   deleteAt,
-  type Entry,
   entriesOf,
+  type JsonObject,
   jsonOf,
   listEntries,
   needStowage,
@@ -241,15 +241,15 @@ const pastCases: readonly Case[] = [
 /** Cases of what tags were. */
 export const pastTagCases: readonly Case[] = [...historyCases, ...pastCases]
 
-async function historyOf(probe: Probe, tag: string): Promise<Entry[]> {
+async function historyOf(probe: Probe, tag: string): Promise<JsonObject[]> {
   return await listEntries(probe, HISTORY, { field: 'history', query: `?tag=${tag}` })
 }
 
-async function tagsAt(probe: Probe, query = ''): Promise<Entry[]> {
+async function tagsAt(probe: Probe, query = ''): Promise<JsonObject[]> {
   return await listEntries(probe, TAGS, { field: 'tags', query })
 }
 
-function wantDigests(entries: readonly Entry[], wanted: readonly ProbeManifest[]): void {
+function wantDigests(entries: readonly JsonObject[], wanted: readonly ProbeManifest[]): void {
   wantValues(
     entries.map(({ digest }) => digest),
     wanted.map(({ digest }) => digest),
@@ -257,7 +257,7 @@ function wantDigests(entries: readonly Entry[], wanted: readonly ProbeManifest[]
   )
 }
 
-function wantTags(entries: readonly Entry[], wanted: Readonly<Record<string, string>>): void {
+function wantTags(entries: readonly JsonObject[], wanted: Readonly<Record<string, string>>): void {
   const found = entries.map(({ tag, digest }) => `${tag} ${digest}`)
   const texts = Object.entries(wanted).map(([tag, digest]) => `${tag} ${digest}`)
   wantValues(found, texts, 'as tags')

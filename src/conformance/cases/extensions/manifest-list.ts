@@ -13,8 +13,8 @@ import { type Probe, wantStatus } from '../../probe.ts'
 import {
   ask,
   askForJson,
-  type Entry,
   entriesOf,
+  type JsonObject,
   jsonOf,
   listEntries,
   needStowage,
@@ -217,7 +217,7 @@ const orderCases: readonly Case[] = [
 /** Cases of what is listed, and in which order. */
 export const manifestListCases: readonly Case[] = [...entryCases, ...orderCases]
 
-async function entryOf(probe: Probe, { digest }: ProbeManifest): Promise<Entry | undefined> {
+async function entryOf(probe: Probe, { digest }: ProbeManifest): Promise<JsonObject | undefined> {
   const entries = await listEntries(probe, PATH, { field: 'manifests' })
   return entries.find((entry) => entry.digest === digest)
 }
@@ -226,7 +226,7 @@ async function digests(probe: Probe, query = ''): Promise<unknown[]> {
   return (await listEntries(probe, PATH, { field: 'manifests', query })).map(({ digest }) => digest)
 }
 
-function digestsIn(body: Entry): unknown[] {
+function digestsIn(body: JsonObject): unknown[] {
   return entriesOf(body, 'manifests').map(({ digest }) => digest)
 }
 

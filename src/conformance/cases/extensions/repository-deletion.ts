@@ -5,7 +5,7 @@ import { Failure } from '../../outcome.ts'
 import { type Probe, wantStatus } from '../../probe.ts'
 import {
   ask,
-  type Entry,
+  type JsonObject,
   jsonOf,
   needStowage,
   partsOf,
@@ -90,7 +90,7 @@ export const repositoryDeletionCases: readonly Case[] = [
 ]
 
 /** Deletes the repository of a case and waits until its name is free. @returns what is told of it then */
-async function deleteWhole(probe: Probe): Promise<Entry> {
+async function deleteWhole(probe: Probe): Promise<JsonObject> {
   const answer = await ask(probe, PATH, { method: 'DELETE' })
   wantStatus(answer, 202)
   const target = locationOf(probe, `/v2/${probe.repository}/_stowage/${PATH}`, answer)

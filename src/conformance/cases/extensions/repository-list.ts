@@ -7,8 +7,8 @@ import { type Probe, wantHeader, wantStatus } from '../../probe.ts'
 import {
   ask,
   askForJson,
-  type Entry,
   entriesOf,
+  type JsonObject,
   jsonOf,
   shown,
   stowageTarget,
@@ -174,7 +174,7 @@ async function pushTo(probe: Probe, names: readonly string[]): Promise<void> {
   }
 }
 
-function namesIn(body: Entry): readonly unknown[] {
+function namesIn(body: JsonObject): readonly unknown[] {
   if (Array.isArray(body.repositories)) return body.repositories
   throw new Failure('a list in "repositories"', shown(body))
 }

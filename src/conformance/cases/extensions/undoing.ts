@@ -17,7 +17,7 @@ import {
   type Asking,
   ask,
   deleteAt,
-  type Entry,
+  type JsonObject,
   jsonOf,
   listEntries,
   needStowage,
@@ -201,7 +201,7 @@ const undeleteCases: readonly Case[] = [
       await deleteAt(probe, `manifests/${image.digest}`)
       await deleteAt(probe, `blobs/${layer}`)
       const { detail } = wantRefusal(await post(probe, UNDELETE, { digest: image.digest }), 409)
-      wantField(detail as Entry | undefined, 'digest', layer)
+      wantField(detail as JsonObject | undefined, 'digest', layer)
       wantStatus(await pullManifest(probe, image.digest), 404)
     },
   },
