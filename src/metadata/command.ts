@@ -55,8 +55,8 @@ import type {
 import type {
   DeleteTag,
   DeleteTagOutcome,
-  DropDoomedTags,
-  DropDoomedTagsOutcome,
+  DropHiddenTags,
+  DropHiddenTagsOutcome,
   SetTag,
   SetTagOutcome,
 } from './tags.ts'
@@ -104,7 +104,7 @@ export interface Commands {
   describeManifests: { command: DescribeManifests; outcome: DescribeManifestsOutcome }
   setTag: { command: SetTag; outcome: SetTagOutcome }
   deleteTag: { command: DeleteTag; outcome: DeleteTagOutcome }
-  dropDoomedTags: { command: DropDoomedTags; outcome: DropDoomedTagsOutcome }
+  dropHiddenTags: { command: DropHiddenTags; outcome: DropHiddenTagsOutcome }
   deleteRepository: { command: DeleteRepository; outcome: DeleteRepositoryOutcome }
   dropDeletedRepositories: { command: DropDeletedRepositories; outcome: DropDeletedRepositoriesOutcome }
   openUpload: { command: OpenUpload; outcome: OpenUploadOutcome }

@@ -158,7 +158,7 @@ export type PutManifestOutcome =
 
 /**
  * Deletes a manifest and the tags that point to it, unless another manifest of the repository names it. The tags are invisible from then
- * on. If there are many, {@link DropDoomedTags} later removes their rows and records their changes, and {@link SettleEdges} handles the
+ * on. If there are many, {@link DropHiddenTags} later removes their rows and records their changes, and {@link SettleEdges} handles the
  * rows of the content that the manifest names.
  */
 export interface DeleteManifest {
@@ -192,7 +192,7 @@ export interface UndeleteManifest {
 export type UndeleteManifestOutcome =
   | { result: 'restored'; previousTags: Tag[] }
   /** There are too many to restore in one step. Restore these first, then the rest in the same way. */
-  | { result: 'graves-below'; digests: Digest[] }
+  | { result: 'tombstones-below'; digests: Digest[] }
   | { result: 'missing'; digests: Digest[] }
   | { result: 'exists' }
   | { result: 'unknown' }

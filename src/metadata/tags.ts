@@ -88,11 +88,11 @@ export interface DeleteTag {
 export type DeleteTagOutcome = { result: 'deleted' | 'unknown' | 'precondition-failed' }
 
 /** Removes rows of tags whose manifest was deleted with more tags than one step removes. These tags are already invisible. */
-export interface DropDoomedTags {
-  type: 'dropDoomedTags'
+export interface DropHiddenTags {
+  type: 'dropHiddenTags'
   limit: number
   at: number
 }
 
-/** @see DropDoomedTags */
-export type DropDoomedTagsOutcome = { result: 'done'; count: number; more: boolean }
+/** @see DropHiddenTags */
+export type DropHiddenTagsOutcome = { result: 'done'; count: number; more: boolean }

@@ -56,7 +56,7 @@ const TOUCHED: { readonly [Type in keyof Commands]: PartsOf<Type> } = {
   describeManifests: nothing,
   setTag: repositoryIf('set'),
   deleteTag: repositoryIf('deleted'),
-  dropDoomedTags: nothing,
+  dropHiddenTags: nothing,
   deleteRepository: ({ repository }, { result }) => (result === 'deleted' ? [repository, DELETIONS] : []),
   dropDeletedRepositories: (_, { more }) => (more ? [DELETIONS] : []),
   openUpload: nothing,

@@ -71,7 +71,7 @@ export class Remover {
  */
 export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Promise<number> {
   let total = 0
-  for (const type of ['dropDoomedTags', 'settleEdges', 'dropDeletedRepositories'] as const) {
+  for (const type of ['dropHiddenTags', 'settleEdges', 'dropDeletedRepositories'] as const) {
     for (let more = true; more && !signal.aborted; ) {
       const [outcome] = await parts.metadata.commit([{ type, limit: BATCH, at: parts.clock() }])
       total += outcome.count

@@ -213,7 +213,7 @@ export async function undeleteManifest(
       },
     ])
     if (outcome.result === 'missing') throw contentGone(outcome.digests)
-    if (outcome.result === 'graves-below') rest.push(...outcome.digests)
+    if (outcome.result === 'tombstones-below') rest.push(...outcome.digests)
     // If one of them expired in the meantime, restoring its parent reports that it is missing.
     else if (!isLast) rest.pop()
     else if (outcome.result === 'restored') return outcome.previousTags

@@ -119,14 +119,14 @@ test(
     const story = await begin(t)
     const { sandbox, server } = story
     const kept = await pushMany(server.url, 'kept', 20)
-    const doomed = await pushMany(server.url, 'doomed', 40)
+    const deleted = await pushMany(server.url, 'deleted', 40)
     const stopPushing = pushOn(server.url)
     const backup = await beginBackup(story)
-    await deleteAll(story, doomed)
+    await deleteAll(story, deleted)
     await backup.finish()
     t.diagnostic(`${await stopPushing()} images were pushed meanwhile`)
     await collect(sandbox)
-    const count = await assertBackupHas(sandbox, 'backup', [...kept, ...doomed])
+    const count = await assertBackupHas(sandbox, 'backup', [...kept, ...deleted])
     t.diagnostic(`the backup has ${count} images`)
     await assertSound(sandbox, 'data')
     await stop(server)
@@ -140,9 +140,9 @@ test(
     const story = await begin(t)
     const { sandbox, server, data } = story
     const kept = await pushMany(server.url, 'kept', 4)
-    const doomed = await pushMany(server.url, 'doomed', 40)
+    const deleted = await pushMany(server.url, 'deleted', 40)
     const backup = await beginBackup(story)
-    await deleteAll(story, doomed)
+    await deleteAll(story, deleted)
     assert.equal((await storedFiles(data)).length, 44, 'the files of what was deleted are kept')
     backup.signal('SIGKILL')
     assert.equal((await backup.ended).signal, 'SIGKILL')
@@ -166,14 +166,14 @@ test(
   async (t) => {
     const story = await begin(t)
     const { sandbox, server } = story
-    const doomed = await pushMany(server.url, 'doomed', 20)
+    const deleted = await pushMany(server.url, 'deleted', 20)
     const backup = await beginBackup(story)
     await stop(server)
     const next = await serve(sandbox)
     await next.wrote('stderr', /a backup has started/)
-    await deleteAll({ ...story, server: next }, doomed)
+    await deleteAll({ ...story, server: next }, deleted)
     await backup.finish()
-    assert.equal(await assertBackupHas(sandbox, 'backup', doomed), 20)
+    assert.equal(await assertBackupHas(sandbox, 'backup', deleted), 20)
   },
 )
 

@@ -100,9 +100,9 @@ test('fault 17: a manifest whose blob is being deleted is refused, or complete',
   const clients = await converseOften(t, server.url, 2 * LANES)
   const taken = await raceOften(clients, async (race) => {
     await pushBlobs(race)
-    const doomed = digestOf(race.image.blobs[Math.floor(Math.random() * 2)] ?? '')
+    const deleted = digestOf(race.image.blobs[Math.floor(Math.random() * 2)] ?? '')
     // Whoever sends last is hardly ever first.
-    const deleteBlob = () => race.other.ask(`DELETE /v2/${race.name}/blobs/${doomed}`)
+    const deleteBlob = () => race.other.ask(`DELETE /v2/${race.name}/blobs/${deleted}`)
     const early = Math.random() < 0.5 ? deleteBlob() : undefined
     const pushing = pushManifest(race)
     const { status } = await (early ?? deleteBlob())

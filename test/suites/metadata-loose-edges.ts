@@ -217,7 +217,7 @@ function testGraphs(getStore: GetStore): void {
     for (; ; steps++) {
       const outcome = await undelete(store, repository, index)
       if (outcome.result === 'restored') break
-      assert.ok(outcome.result === 'graves-below')
+      assert.ok(outcome.result === 'tombstones-below')
       assert.ok(outcome.digests.length > 0 && outcome.digests.length <= 100)
       for (const digest of outcome.digests) {
         assert.equal((await undelete(store, repository, digest)).result, 'restored')

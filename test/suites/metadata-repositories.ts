@@ -269,8 +269,8 @@ function testDeletion(getStore: GetStore): void {
       await putManifest(store, repository, { edges, tags: tags(`t${index}`) })
     }
     const deleted = await putManifest(store, repository, { edges })
-    const bury = { type: 'deleteManifest', repository, digest: deleted, keep: true, at: tick() } as const
-    await commitOne(store, bury)
+    const deletion = { type: 'deleteManifest', repository, digest: deleted, keep: true, at: tick() } as const
+    await commitOne(store, deletion)
     await countAll(store, tick())
     await deleteRepository(store, repository)
     const begun = await store.repositories.deletion(repository)

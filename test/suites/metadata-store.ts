@@ -4,8 +4,8 @@ import { testBlobs } from './metadata-blobs.ts'
 import { testCollection } from './metadata-collection.ts'
 import { testCommit } from './metadata-commit.ts'
 import { testContents } from './metadata-contents.ts'
-import { testDoomedTags } from './metadata-doomed-tags.ts'
 import { testFeed } from './metadata-feed.ts'
+import { testHiddenTags } from './metadata-hidden-tags.ts'
 import { testHistory } from './metadata-history.ts'
 import { testJobs } from './metadata-jobs.ts'
 import { testLists } from './metadata-lists.ts'
@@ -54,7 +54,7 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('jobs', () => testJobs(getStore))
     describe('contents', () => testContents(getStore))
     describe('lists of manifests', () => testManifestList(getStore))
-    describe('tags of deleted manifests', () => testDoomedTags(getStore))
+    describe('tags of deleted manifests', () => testHiddenTags(getStore))
     describe('edges of deleted manifests', () => testLooseEdges(getStore))
     describe('deleted manifests', () => testUndelete(getStore))
   })

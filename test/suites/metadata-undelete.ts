@@ -32,7 +32,11 @@ export function testUndelete(getStore: GetStore): void {
   testPurgeRefusals(getStore)
 }
 
-async function bury(store: MetadataStore, repository: RepositoryName, digest: Digest): Promise<number> {
+async function deleteManifest(
+  store: MetadataStore,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<number> {
   const at = tick()
   const command = { type: 'deleteManifest', repository, digest, keep: true, at } as const
   assert.deepEqual(await commitOne(store, command), { result: 'deleted' })
@@ -86,7 +90,7 @@ function testRestore(getStore: GetStore): void {
       maxBytes: 1e6,
     } as const
     const before = (await store.manifests.list(list))?.manifests
-    await bury(store, repository, digest)
+    await deleteManifest(store, repository, digest)
     assert.equal(await isLive(store, repository, digest), false)
     assert.equal(await tagged(store, repository, 'a'), undefined)
     assert.deepEqual((await store.manifests.list(list))?.manifests, [])
@@ -107,7 +111,7 @@ function testRestore(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository)
-    await bury(store, repository, digest)
+    await deleteManifest(store, repository, digest)
     const younger = await putManifest(store, repository)
     await undelete(store, repository, digest, tags('v1'))
     const kinds = (await changesOf(store, repository)).map(({ kind, subject }) => [kind, subject])
@@ -143,7 +147,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
     const inner = await putManifest(store, repository, { edges: [edge('manifest', one)] })
     const edges = [edge('manifest', inner), edge('manifest', two)]
     const index = await putManifest(store, repository, { edges })
-    for (const digest of [index, inner, one, other]) await bury(store, repository, digest)
+    for (const digest of [index, inner, one, other]) await deleteManifest(store, repository, digest)
     assert.deepEqual(await undelete(store, repository, index), { result: 'restored', previousTags: [] })
     for (const digest of [index, inner, one, two]) assert.equal(await isLive(store, repository, digest), true)
     assert.equal(await isLive(store, repository, other), false)
@@ -156,7 +160,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
     const repository = newRepository()
     const elsewhere = { ...edge('layer', newDigest()), required: false }
     const digest = await putManifest(store, repository, { edges: [elsewhere] })
-    await bury(store, repository, digest)
+    await deleteManifest(store, repository, digest)
     assert.deepEqual(await undelete(store, repository, digest), { result: 'restored', previousTags: [] })
   })
 }
@@ -188,7 +192,7 @@ function testRefusals(getStore: GetStore): void {
     const child = await putManifest(store, repository, { edges: [edge('layer', lostToo)] })
     const edges = [edge('config', lost), edge('layer', kept), edge('manifest', child)]
     const digest = await putManifest(store, repository, { edges })
-    for (const manifest of [digest, child]) await bury(store, repository, manifest)
+    for (const manifest of [digest, child]) await deleteManifest(store, repository, manifest)
     for (const blob of [lost, lostToo]) {
       const outcome = await commitOne(store, { type: 'deleteBlob', repository, digest: blob, at: tick() })
       assert.deepEqual(outcome, { result: 'deleted' })
@@ -210,7 +214,7 @@ function testHeldContent(getStore: GetStore): void {
     const layer = blobCommand(repository, { size: 1_000_000, content: { key } })
     await commitOne(store, layer)
     const digest = await putManifest(store, repository, { edges: [edge('layer', layer.digest)] })
-    await bury(store, repository, digest)
+    await deleteManifest(store, repository, digest)
     // Pushed again, it is no more unused than before.
     await commitOne(store, { ...layer, at: tick() })
     await commitOne(store, { type: 'collectBlobs', before: tick(), limit: 10_000, at: tick() })
@@ -225,7 +229,7 @@ function testHeldContent(getStore: GetStore): void {
     const command = manifestCommand(repository, { edges: [edge('layer', layer)] })
     await commitOne(store, command)
     await expire(store, tick())
-    const at = await bury(store, repository, command.digest)
+    const at = await deleteManifest(store, repository, command.digest)
     await commitOne(store, command)
     assert.equal(await expire(store, at + 1), 0)
     assert.equal(await isLive(store, repository, command.digest), true)
@@ -242,8 +246,8 @@ function testExpiry(getStore: GetStore): void {
     const edges = [edge('layer', mine), edge('layer', shared)]
     const first = await putManifest(store, repository, { edges })
     const second = await putManifest(store, repository, { edges: [edge('layer', shared)] })
-    const at = await bury(store, repository, first)
-    await bury(store, repository, second)
+    const at = await deleteManifest(store, repository, first)
+    await deleteManifest(store, repository, second)
     assert.equal(await expire(store, at), 0)
     assert.equal(await expire(store, at + 1), 1)
     assert.deepEqual(await undelete(store, repository, first), { result: 'unknown' })
@@ -258,7 +262,7 @@ function testExpiry(getStore: GetStore): void {
     await expire(store, tick())
     const digests: Digest[] = []
     for (let index = 0; index < 5; index++) digests.push(await putManifest(store, repository))
-    for (const digest of digests) await bury(store, repository, digest)
+    for (const digest of digests) await deleteManifest(store, repository, digest)
     const before = tick()
     const step = { type: 'expireDeleted', before, limit: 3, at: before } as const
     const repositories = [repository]
@@ -283,8 +287,8 @@ function testPurge(getStore: GetStore): void {
       const digest = await putManifest(store, repository, { edges: named, tags: tags('v1') })
       await putManifest(store, repository, { edges: [edge('layer', ofLive)] })
       const deleted = await putManifest(store, repository, { edges: [edge('layer', ofDeleted)] })
-      await bury(store, repository, deleted)
-      if (isDeleted) await bury(store, repository, digest)
+      await deleteManifest(store, repository, deleted)
+      if (isDeleted) await deleteManifest(store, repository, digest)
 
       assert.deepEqual(await purge(store, repository, digest), { result: 'purged' })
       assert.equal(await isLive(store, repository, digest), false)
@@ -308,7 +312,7 @@ function testPurgeRefusals(getStore: GetStore): void {
     const child = await putManifest(store, repository)
     const index = await putManifest(store, repository, { edges: [edge('manifest', child)] })
     assert.deepEqual(await purge(store, repository, child), { result: 'needed', by: index })
-    await bury(store, repository, index)
+    await deleteManifest(store, repository, index)
     assert.deepEqual(await purge(store, repository, child), { result: 'purged' })
     assert.deepEqual(await undelete(store, repository, index), { result: 'missing', digests: [child] })
   })

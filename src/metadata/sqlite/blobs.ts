@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, PutBlob } from '../blobs.ts'
 import type { Outcome } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
-import { buryEdgesTo, isNamed, manifestThatNeeds } from './parents.ts'
+import { isNamed, manifestThatNeeds, moveEdgesToTombstones } from './parents.ts'
 import {
   createRepository,
   ensureRepository,
@@ -105,7 +105,7 @@ export function deleteBlob(statements: Statements, command: DeleteBlob): Outcome
     )
     return linked !== undefined && by !== undefined ? { result: 'needed', by } : { result: 'unknown' }
   }
-  buryEdgesTo(statements, repository, command.digest)
+  moveEdgesToTombstones(statements, repository, command.digest)
   dropUnheldContent(statements, command.digest, command.at)
   return { result: 'deleted' }
 }

@@ -141,7 +141,7 @@ function settleSome(statements: Statements, loose: LooseEdges): number {
     statements.get(`SELECT 1 FROM ${table} WHERE repository = ? AND digest = ?`, repository, parent) !==
     undefined
   if (isThere('manifests')) return takeSome(statements, 'grave_edges', loose).length
-  if (isThere('graves')) return burySome(statements, loose)
+  if (isThere('graves')) return moveToTombstones(statements, loose)
   const children = takeSome(statements, 'edges', loose)
   if (children.length < limit) {
     children.push(...takeSome(statements, 'grave_edges', { ...loose, limit: limit - children.length }))
@@ -175,7 +175,7 @@ function takeSome(
  * A layer whose bytes are stored elsewhere need not be in the repository. Content that was in it must be there again, so that the image is
  * complete.
  */
-function burySome(statements: Statements, loose: LooseEdges): number {
+function moveToTombstones(statements: Statements, loose: LooseEdges): number {
   statements.run(
     `INSERT OR IGNORE INTO grave_edges (repository, parent, child, kind, size, was_here)
      SELECT repository, parent, child, kind, size,
@@ -196,5 +196,5 @@ export function finishBurial(statements: Statements, repository: number, parent:
     repository,
     parent,
   )
-  if (loose > 0) burySome(statements, { repository, parent, unused: null, limit: -1, at })
+  if (loose > 0) moveToTombstones(statements, { repository, parent, unused: null, limit: -1, at })
 }

@@ -11,11 +11,11 @@ import type {
 import { conditionHolds } from '../tag-condition.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
-import { buryManifest, forgetGrave } from './graves.ts'
-import { buryEdgesTo, manifestThatNeeds } from './parents.ts'
+import { manifestThatNeeds, moveEdgesToTombstones } from './parents.ts'
 import { createRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
+import { leaveTombstone, removeTombstone } from './tombstones.ts'
 import { correctParents, totalSize } from './total-size.ts'
 
 /** @see PutManifest */
@@ -81,7 +81,7 @@ function storeManifest(
   insertManifest(statements, repository, position, command)
   storeEdges(statements, repository, digest, command.edges)
   correctParents(statements, repository, digest)
-  if (forgetGrave(statements, repository, digest)) {
+  if (removeTombstone(statements, repository, digest)) {
     settleEdgesOf(statements, repository, digest, { unused: command.at, at: command.at })
   }
 }
@@ -123,7 +123,7 @@ export function deleteManifest(statements: Statements, command: DeleteManifest):
   if (by !== undefined) return { result: 'needed', by }
 
   const { tags, areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
-  if (command.keep) buryManifest(statements, repository, digest, { tags, at })
+  if (command.keep) leaveTombstone(statements, repository, digest, { tags, at })
   removeRows(statements, repository, digest)
   const change = { kind: 'manifest-deleted', subject: digest, old: digest, at } as const
   const revision = recordChange(statements, repository, change)
@@ -135,7 +135,7 @@ export function deleteManifest(statements: Statements, command: DeleteManifest):
 
 /** Removes a manifest and its data, except for its edges. */
 function removeRows(statements: Statements, repository: number, digest: Digest): void {
-  buryEdgesTo(statements, repository, digest)
+  moveEdgesToTombstones(statements, repository, digest)
   statements.run('DELETE FROM manifests WHERE repository = ? AND digest = ?', repository, digest)
   statements.run('DELETE FROM pulls WHERE repository = ? AND digest = ?', repository, digest)
 }
@@ -152,7 +152,7 @@ export function purgeManifest(statements: Statements, command: PurgeManifest): O
 
   const { areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
   if (isLive) removeRows(statements, repository, digest)
-  else forgetGrave(statements, repository, digest)
+  else removeTombstone(statements, repository, digest)
   const change = { kind: 'manifest-purged', subject: digest, old: digest, at } as const
   const revision = recordChange(statements, repository, change)
   if (areTagsLeft) doomTags(statements, repository, { digest, revision })

@@ -40,7 +40,7 @@ function sweepCommands(at: number): Command[] {
     { type: 'expireDeleted', before: at, limit: 100, at },
     { type: 'collectBlobs', before: at, limit: 100, at },
     { type: 'settleEdges', limit: 100, at },
-    { type: 'dropDoomedTags', limit: 100, at },
+    { type: 'dropHiddenTags', limit: 100, at },
     { type: 'dropDeletedRepositories', limit: 100, at },
     { type: 'pruneChanges', before: 0, limit: 100, at },
     { type: 'shrinkStore', limit: 100 },

@@ -8,7 +8,7 @@ import type { Statements } from './statements.ts'
 export const IS_OF_LIVE =
   'EXISTS (SELECT 1 FROM manifests p WHERE p.repository = e.repository AND p.digest = e.parent)'
 
-const IS_OF_GRAVE =
+const IS_OF_TOMBSTONE =
   'EXISTS (SELECT 1 FROM graves g WHERE g.repository = e.repository AND g.digest = e.parent)'
 
 /** A live manifest of the repository that names this digest. */
@@ -28,9 +28,9 @@ export function manifestThatNeeds(
 /** Whether a manifest of the repository names this digest, including a deleted one that can be restored. */
 export function isNamed(statements: Statements, repository: number, digest: Digest): boolean {
   const row = statements.get(
-    `SELECT 1 FROM edges e WHERE repository = ?1 AND child = ?2 AND (${IS_OF_LIVE} OR ${IS_OF_GRAVE})
+    `SELECT 1 FROM edges e WHERE repository = ?1 AND child = ?2 AND (${IS_OF_LIVE} OR ${IS_OF_TOMBSTONE})
      UNION ALL SELECT 1 FROM grave_edges e WHERE repository = ?1 AND child = ?2
-       AND ${IS_OF_GRAVE} LIMIT 1`,
+       AND ${IS_OF_TOMBSTONE} LIMIT 1`,
     repository,
     digest,
   )
@@ -41,14 +41,14 @@ export function isNamed(statements: Statements, repository: number, digest: Dige
  * Records that content was in the repository before it is removed. This concerns deleted manifests that name it and whose edges have not
  * been moved yet. No live manifest names it.
  */
-export function buryEdgesTo(statements: Statements, repository: number, child: Digest): void {
-  const buried = `edges AS e INDEXED BY edges_by_child WHERE e.repository = ? AND e.child = ?
-    AND ${IS_OF_GRAVE}`
+export function moveEdgesToTombstones(statements: Statements, repository: number, child: Digest): void {
+  const moved = `edges AS e INDEXED BY edges_by_child WHERE e.repository = ? AND e.child = ?
+    AND ${IS_OF_TOMBSTONE}`
   const count = statements.run(
     `INSERT OR IGNORE INTO grave_edges (repository, parent, child, kind, size, was_here)
-     SELECT repository, parent, child, kind, size, 1 FROM ${buried}`,
+     SELECT repository, parent, child, kind, size, 1 FROM ${moved}`,
     repository,
     child,
   )
-  if (count > 0) statements.run(`DELETE FROM ${buried}`, repository, child)
+  if (count > 0) statements.run(`DELETE FROM ${moved}`, repository, child)
 }

@@ -106,8 +106,8 @@ interface Moment {
 }
 
 /** Must be the same as {@link IS_LIVE}, for a change instead of a tag. */
-const IS_DOOMED = `EXISTS (SELECT 1 FROM doomed_tags d
-  WHERE d.repository = c.repository AND d.digest = c.new AND d.revision >= c.revision) AS isDoomed`
+const IS_HIDDEN = `EXISTS (SELECT 1 FROM doomed_tags d
+  WHERE d.repository = c.repository AND d.digest = c.new AND d.revision >= c.revision) AS isHidden`
 
 /** Seeks from one tag to the next: a tag may have changed many times. */
 function pastTags(
@@ -138,13 +138,13 @@ function pastTag(
   tag: Tag,
 ): PastTag | undefined {
   const row = statements.get(
-    `SELECT c.revision, c.at, c.new, ${AVAILABLE}, ${IS_DOOMED} FROM changes c
+    `SELECT c.revision, c.at, c.new, ${AVAILABLE}, ${IS_HIDDEN} FROM changes c
      WHERE c.repository = ? AND c.subject = ? AND c.${OF_TAGS} AND c.revision <= ? ORDER BY c.revision DESC LIMIT 1`,
     repository,
     tag,
     revision,
   )
-  if (row === undefined || row.new === null || (isNow && row.isDoomed === 1)) return undefined
+  if (row === undefined || row.new === null || (isNow && row.isHidden === 1)) return undefined
   return {
     tag,
     digest: row.new as Digest,

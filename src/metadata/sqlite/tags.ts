@@ -2,12 +2,12 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
 import type { Outcome } from '../command.ts'
 import { conditionHolds } from '../tag-condition.ts'
-import type { DeleteTag, DropDoomedTags, SetTag } from '../tags.ts'
+import type { DeleteTag, DropHiddenTags, SetTag } from '../tags.ts'
 import { findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 
 /**
- * Whether a row of `tags t` is a tag. The manifest of a doomed tag was deleted with more tags than one transaction removes. Pushing the
+ * Whether a row of `tags t` is a tag. The manifest of a hidden tag was deleted with more tags than one transaction removes. Pushing the
  * manifest again does not restore any of them.
  */
 export const IS_LIVE = `NOT EXISTS (SELECT 1 FROM doomed_tags d
@@ -145,7 +145,7 @@ export function removeTagsOf(
   return { tags, areLeft: false }
 }
 
-/** Makes the tags that a manifest has up to a revision invisible. {@link dropDoomedTags} removes their rows. */
+/** Makes the tags that a manifest has up to a revision invisible. {@link dropHiddenTags} removes their rows. */
 export function doomTags(
   statements: Statements,
   repository: number,
@@ -160,28 +160,28 @@ export function doomTags(
   )
 }
 
-/** @see DropDoomedTags */
-export function dropDoomedTags(
+/** @see DropHiddenTags */
+export function dropHiddenTags(
   statements: Statements,
-  { limit, at }: DropDoomedTags,
-): Outcome<DropDoomedTags> {
+  { limit, at }: DropHiddenTags,
+): Outcome<DropHiddenTags> {
   // Tags of a deleted repository are removed with it.
-  const doomed = statements.get(
+  const hidden = statements.get(
     `SELECT d.repository, d.digest, d.revision, d.removed_to AS removedTo
      FROM doomed_tags d CROSS JOIN repositories r ON r.id = d.repository LIMIT 1`,
   )
-  if (doomed === undefined) return { result: 'done', count: 0, more: false }
-  const [repository, digest] = [doomed.repository as number, doomed.digest as Digest]
+  if (hidden === undefined) return { result: 'done', count: 0, more: false }
+  const [repository, digest] = [hidden.repository as number, hidden.digest as Digest]
   const rows = statements.all(
     'SELECT name, revision FROM tags WHERE repository = ? AND digest = ? AND name > ? ORDER BY name LIMIT +?',
     repository,
     digest,
-    doomed.removedTo as string,
+    hidden.removedTo as string,
     limit,
   )
   for (const { name, revision } of rows) {
     // A tag that was set after the manifest had been pushed again stays.
-    if ((revision as number) > (doomed.revision as number)) continue
+    if ((revision as number) > (hidden.revision as number)) continue
     removeTag(statements, repository, name as Tag, { digest, at })
   }
   const last = rows.at(-1)

@@ -8,7 +8,6 @@ import { forgetGarbage, reserveProbe } from './contents.ts'
 import { saveCounts } from './counts.ts'
 import { deleteRepository, dropDeletedRepositories } from './deletions.ts'
 import { settleEdges } from './edges.ts'
-import { expireDeleted, undeleteManifest } from './graves.ts'
 import { leaseJob, recordRun, releaseJob } from './jobs.ts'
 import { deleteManifest, describeManifests, purgeManifest, putManifest, recordPulls } from './manifests.ts'
 import { openForWriting } from './opening.ts'
@@ -18,7 +17,8 @@ import type { Reserve } from './reserve.ts'
 import { shrinkStore } from './shrinking.ts'
 import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY } from './sqlite-error.ts'
 import { prepareStatements, type Statements } from './statements.ts'
-import { deleteTag, dropDoomedTags, setTag } from './tags.ts'
+import { deleteTag, dropHiddenTags, setTag } from './tags.ts'
+import { expireDeleted, undeleteManifest } from './tombstones.ts'
 import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
 import {
   acknowledgeUpload,
@@ -254,7 +254,7 @@ const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
   'pruneChanges',
   'deleteRepository',
   'dropDeletedRepositories',
-  'dropDoomedTags',
+  'dropHiddenTags',
   'settleEdges',
   'forgetGarbage',
   'leaseJob',
@@ -281,7 +281,7 @@ const HANDLERS: Handlers = {
   expireDeleted,
   describeManifests,
   recordPulls,
-  dropDoomedTags,
+  dropHiddenTags,
   settleEdges,
   setTag,
   deleteTag,

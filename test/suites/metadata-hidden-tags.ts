@@ -34,7 +34,7 @@ async function deleteTagged(store: MetadataStore, repository: RepositoryName) {
 }
 
 async function drop(store: MetadataStore): Promise<number> {
-  const { count, more } = await commitOne(store, { type: 'dropDoomedTags', limit: LIMIT, at: tick() })
+  const { count, more } = await commitOne(store, { type: 'dropHiddenTags', limit: LIMIT, at: tick() })
   assert.ok(count <= LIMIT)
   return more ? count : -1
 }
@@ -74,7 +74,7 @@ async function listedTags(store: MetadataStore, repository: RepositoryName, dige
 }
 
 /** Tags of a manifest that was deleted with more of them than one step removes. */
-export function testDoomedTags(getStore: GetStore): void {
+export function testHiddenTags(getStore: GetStore): void {
   test('a manifest with many tags is gone at once with all of them, and the log tells of each in its time', async () => {
     const [store, repository] = [getStore(), newRepository()]
     await deleteTagged(store, repository)

@@ -16,7 +16,7 @@ const MAX_RESTORED_BELOW = 100
 const MAX_EDGES_BELOW = 1_000
 
 /** Keeps a manifest for an undelete; the caller removes the manifest itself, and then settles its edges. */
-export function buryManifest(
+export function leaveTombstone(
   statements: Statements,
   repository: number,
   digest: Digest,
@@ -33,7 +33,7 @@ export function buryManifest(
 }
 
 /** Forgets that a manifest was deleted; the caller settles its edges. @returns whether it was */
-export function forgetGrave(statements: Statements, repository: number, digest: Digest): boolean {
+export function removeTombstone(statements: Statements, repository: number, digest: Digest): boolean {
   return statements.run('DELETE FROM graves WHERE repository = ? AND digest = ?', repository, digest) > 0
 }
 
@@ -46,49 +46,49 @@ export function undeleteManifest(
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
   if (hasRow(statements, 'manifests', repository, digest)) return { result: 'exists' }
-  const grave = statements.get(
+  const tombstone = statements.get(
     'SELECT tags FROM graves WHERE repository = ? AND digest = ?',
     repository,
     digest,
   )
-  if (grave === undefined) return { result: 'unknown' }
-  const { graves, missing, first } = gravesOf(statements, repository, digest, at)
+  if (tombstone === undefined) return { result: 'unknown' }
+  const { tombstones, missing, first } = tombstonesOf(statements, repository, digest, at)
   if (missing.length > 0) return { result: 'missing', digests: missing }
-  if (first !== undefined) return { result: 'graves-below', digests: first }
+  if (first !== undefined) return { result: 'tombstones-below', digests: first }
 
   // Children come before the manifests that name them.
-  for (const found of graves.reverse()) restoreManifest(statements, repository, found, at)
+  for (const found of tombstones.reverse()) restoreManifest(statements, repository, found, at)
   for (const tag of command.tags) pointTag(statements, repository, tag, { digest, at })
-  return { result: 'restored', previousTags: JSON.parse(grave.tags as string) as Tag[] }
+  return { result: 'restored', previousTags: JSON.parse(tombstone.tags as string) as Tag[] }
 }
 
-interface GravesOf {
+interface TombstonesOf {
   /** A deleted manifest and all deleted ones below it. */
-  graves: Digest[]
+  tombstones: Digest[]
   /** The content that they name and that the repository no longer has. */
   missing: Digest[]
   /** If those below are too many to restore together with it: some of its direct children. */
   first?: Digest[]
 }
 
-function gravesOf(statements: Statements, repository: number, top: Digest, at: number): GravesOf {
-  const graves = new Set([top])
+function tombstonesOf(statements: Statements, repository: number, top: Digest, at: number): TombstonesOf {
+  const tombstones = new Set([top])
   const missing = new Set<Digest>()
   let first: Digest[] = []
   let edgesLeft = MAX_EDGES_BELOW
   // Iterating over a set includes elements that are added in the meantime.
-  for (const parent of graves) {
+  for (const parent of tombstones) {
     if (parent !== top) edgesLeft -= countEdges(statements, repository, parent, edgesLeft + 1)
-    if (edgesLeft < 0) return { graves: [], missing: [...missing], first }
+    if (edgesLeft < 0) return { tombstones: [], missing: [...missing], first }
     finishBurial(statements, repository, parent, at)
-    for (const { child, isGrave } of listAbsent(statements, repository, parent)) {
-      if (isGrave) graves.add(child)
+    for (const { child, isTombstone } of listAbsent(statements, repository, parent)) {
+      if (isTombstone) tombstones.add(child)
       else missing.add(child)
     }
-    if (parent === top) first = [...graves].slice(1, 1 + MAX_RESTORED_BELOW)
-    if (graves.size > 1 + MAX_RESTORED_BELOW) return { graves: [], missing: [...missing], first }
+    if (parent === top) first = [...tombstones].slice(1, 1 + MAX_RESTORED_BELOW)
+    if (tombstones.size > 1 + MAX_RESTORED_BELOW) return { tombstones: [], missing: [...missing], first }
   }
-  return { graves: [...graves], missing: [...missing] }
+  return { tombstones: [...tombstones], missing: [...missing] }
 }
 
 /** How many edges a deleted manifest has, counted up to a number. */
@@ -108,10 +108,10 @@ function listAbsent(
   statements: Statements,
   repository: number,
   parent: Digest,
-): { child: Digest; isGrave: boolean }[] {
+): { child: Digest; isTombstone: boolean }[] {
   const rows = statements.all(
     `SELECT child, kind = 'manifest'
-       AND EXISTS (SELECT 1 FROM graves g WHERE g.repository = e.repository AND g.digest = e.child) AS isGrave
+       AND EXISTS (SELECT 1 FROM graves g WHERE g.repository = e.repository AND g.digest = e.child) AS isTombstone
      FROM grave_edges e WHERE repository = ? AND parent = ? AND was_here = 1
        AND NOT EXISTS (SELECT 1 FROM links l WHERE l.repository = e.repository AND l.digest = e.child)
        AND (kind <> 'manifest'
@@ -119,7 +119,7 @@ function listAbsent(
     repository,
     parent,
   )
-  return rows.map(({ child, isGrave }) => ({ child: child as Digest, isGrave: isGrave === 1 }))
+  return rows.map(({ child, isTombstone }) => ({ child: child as Digest, isTombstone: isTombstone === 1 }))
 }
 
 function restoreManifest(statements: Statements, repository: number, digest: Digest, at: number): void {
@@ -142,7 +142,7 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
     repository,
     digest,
   )
-  forgetGrave(statements, repository, digest)
+  removeTombstone(statements, repository, digest)
   settleEdgesOf(statements, repository, digest, { unused: at, at })
 }
 
@@ -159,7 +159,7 @@ export function expireDeleted(statements: Statements, command: ExpireDeleted): O
   for (const row of rows) {
     if (edges >= MAX_EDGES_OF_A_STEP) break
     const [repository, digest] = [row.repository as number, row.digest as Digest]
-    forgetGrave(statements, repository, digest)
+    removeTombstone(statements, repository, digest)
     const unused = command.unusedSincePush ? Math.min(row.pushed as number, command.at) : command.at
     edges += settleEdgesOf(statements, repository, digest, { unused, at: command.at }) ?? 0
     dropUnheldContent(statements, digest, command.at)
