@@ -103,12 +103,20 @@ function readValues(settings: Settings): { values: Values } | { faults: readonly
 function conflictsIn(values: Values): SettingFault[] {
   const faults: SettingFault[] = []
   const { listen: place, data, adminSocket = adminSocketIn(data), maxConnections, workers } = values
+  const { metricsListen } = values
   if ((values.tlsCert === undefined) !== (values.tlsKey === undefined))
     faults.push({ name: 'tlsCert', message: 'and --tls-key must be given together' })
   if ('host' in place && !isLoopback(place.host) && !values.allowAnonymous)
     faults.push({ name: 'listen', message: OPEN_TO_ANYBODY })
   if ('path' in place && place.path === adminSocket)
     faults.push({ name: 'listen', message: 'and --admin-socket are the same file' })
+  if (metricsListen !== undefined && 'path' in metricsListen) {
+    const { path } = metricsListen
+    if (path === adminSocket)
+      faults.push({ name: 'metricsListen', message: 'and --admin-socket are the same file' })
+    if ('path' in place && path === place.path)
+      faults.push({ name: 'metricsListen', message: 'and --listen are the same file' })
+  }
   if (maxConnections !== undefined && maxConnections > maxConnectionsFor(workers)) {
     const message = `needs more than the ${openFilesLimit()} open files that this process may have; raise ulimit -n`
     faults.push({ name: 'maxConnections', message })

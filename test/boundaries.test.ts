@@ -81,7 +81,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   stores: { folders: ['oci', 'storage', 'metadata'], files: ['src/file-lock.ts'], node: true },
   server: {
-    folders: ['oci', 'jobs', 'registry', 'auth', 'api', 'extensions', 'http', 'settings'],
+    folders: ['oci', 'jobs', 'registry', 'auth', 'api', 'endpoints', 'extensions', 'http', 'settings'],
     files: [
       ...STORES_SEAM,
       'src/config.ts',
@@ -90,7 +90,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       'src/ip-address.ts',
       'src/loopback.ts',
     ],
-    packages: ['pino', 'zod'],
+    packages: ['pino', 'prom-client', 'zod'],
     node: true,
   },
   cli: {
@@ -149,6 +149,7 @@ const NETWORK_FILES = [
   'src/http/exchange.ts',
   'src/http/inherited-listener.ts',
   'src/http/listener.ts',
+  'src/http/metrics-server.ts',
   'src/http/node.ts',
   'src/http/node-request.ts',
   'src/http/plain-request.ts',

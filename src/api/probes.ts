@@ -33,9 +33,22 @@ const root: Operation = {
   errors: [],
 }
 
+const metrics: Operation = {
+  id: 'metrics',
+  summary: 'Read metrics',
+  description:
+    'Numbers about the whole server in the text format of Prometheus. Only with `--metrics on`; otherwise there is no such path. ' +
+    '`--metrics-listen` serves the same on an address of its own.',
+  answers: {
+    200: { description: 'The metrics.', content: { 'text/plain': { type: 'string' } } },
+  },
+  errors: ['ROUTE_UNKNOWN'],
+}
+
 /** Endpoints outside the API, for supervisors and load balancers. They treat any other method like these. */
 export const PROBES = {
   '/': { GET: root, HEAD: headOf(root) },
   '/livez': { GET: live, HEAD: headOf(live) },
   '/readyz': { GET: ready, HEAD: headOf(ready) },
+  '/metrics': { GET: metrics, HEAD: headOf(metrics) },
 } as const satisfies Record<string, Readonly<Record<'GET' | 'HEAD', Operation>>>

@@ -15,6 +15,7 @@ import {
   emptyResponse,
   errorResponse,
   isFailure,
+  metricsResponse,
   toRegistryError,
   UNCACHED,
 } from './respond.ts'
@@ -33,6 +34,8 @@ export interface HttpAppParts extends ContextParts {
   identify?(request: HttpRequest): Promise<Caller>
   /** Whether reads, or also writes, are possible; false while the server shuts down. */
   isReady(need: 'read' | 'write'): Promise<boolean>
+  /** Reads the metrics for `/metrics`; absent if this app does not serve them. */
+  readMetrics?(): Promise<string>
   log: HttpLog
 }
 
@@ -56,7 +59,7 @@ async function answer(app: App, request: HttpRequest): Promise<HttpResponse> {
   const { prefix } = request.origin
   const path = removePathPrefix(request.path, prefix)
   const probe = probeAt(path)
-  if (probe !== undefined) {
+  if (probe !== undefined && (probe !== METRICS_PATH || app.readMetrics !== undefined)) {
     request.operation = PROBES[probe].GET.id
     return await PROBE_ANSWERS[probe](app, request)
   }
@@ -68,6 +71,8 @@ async function answer(app: App, request: HttpRequest): Promise<HttpResponse> {
 
 type Probe = keyof typeof PROBES
 
+const METRICS_PATH = '/metrics'
+
 function probeAt(path: string): Probe | undefined {
   return Object.hasOwn(PROBES, path) ? (path as Probe) : undefined
 }
@@ -78,6 +83,7 @@ const PROBE_ANSWERS: Readonly<
   '/': greeting,
   [LIVENESS_PATH]: () => emptyResponse(200),
   '/readyz': readiness,
+  [METRICS_PATH]: metrics,
 }
 
 async function readiness({ isReady }: HttpAppParts, { query }: HttpRequest): Promise<HttpResponse> {
@@ -96,6 +102,15 @@ function greeting(): HttpResponse {
   const bytes = Buffer.from('This is Stowage, a registry for OCI artifacts. Its API begins at /v2/.\n')
   const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': String(bytes.length) }
   return { status: 200, headers, body: { type: 'bytes', bytes } }
+}
+
+async function metrics({ readMetrics, log }: App): Promise<HttpResponse> {
+  try {
+    return metricsResponse((await readMetrics?.()) ?? '')
+  } catch (error) {
+    log.error({ error }, 'the metrics could not be read')
+    return errorResponse(new RegistryError('UNAVAILABLE', { message: 'the metrics could not be read' }))
+  }
 }
 
 /** Changes the paths in the headers of an answer to those that the client uses. */

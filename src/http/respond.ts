@@ -39,6 +39,16 @@ export function jsonResponse(
   }
 }
 
+/** Metrics in the text format of Prometheus. */
+export function metricsResponse(text: string): HttpResponse {
+  const bytes = Buffer.from(text)
+  const headers = {
+    'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+    'Content-Length': String(bytes.length),
+  }
+  return { status: 200, headers, body: { type: 'bytes', bytes } }
+}
+
 /** The answer that reports an error. {@link complete} adds the body. */
 export function errorResponse(error: RegistryError, headers: Record<string, string> = {}): HttpResponse {
   return {

@@ -32,15 +32,41 @@ export async function openListening(
 }
 
 async function openOwn(config: Config, log: Logger): Promise<Listening> {
-  const { listen } = config
-  if ('path' in listen) {
-    const { path } = listen
-    const file = { path, mode: config.socketMode, claim: () => claimSocket(path) }
-    return { listener: await openUnixListener(file), urls: [unixUrl(path)] }
+  const { listener, place } = await openPlace(config.listen, config, log)
+  return { listener, urls: [typeof place === 'string' ? unixUrl(place) : urlOf(config, place)] }
+}
+
+/**
+ * Listens on the address of `--metrics-listen`.
+ *
+ * @throws as {@link openListening}
+ */
+export async function openMetricsListening(
+  wanted: Config['listen'],
+  config: Config,
+  log: Logger,
+): Promise<{ listener: Listener; url: string }> {
+  try {
+    const { listener, place } = await openPlace(wanted, config, log)
+    return { listener, url: typeof place === 'string' ? unixUrl(place) : `http://${authorityOf(place)}` }
+  } catch (cause) {
+    throw cause instanceof SocketFileError ? new ConfigError(cause.message, { cause }) : cause
   }
-  const listener = await openListener(listen)
-  tellOfFallback(listen, listener, log)
-  return { listener, urls: [urlOf(config, askedPlace(listen, listener))] }
+}
+
+/** @returns where it listens: the path of a Unix socket, or an address with the port that was assigned */
+async function openPlace(
+  wanted: Config['listen'],
+  { socketMode: mode }: Pick<Config, 'socketMode'>,
+  log: Logger,
+): Promise<{ listener: Listener; place: string | NetworkPlace }> {
+  if ('path' in wanted) {
+    const { path } = wanted
+    return { listener: await openUnixListener({ path, mode, claim: () => claimSocket(path) }), place: path }
+  }
+  const listener = await openListener(wanted)
+  tellOfFallback(wanted, listener, log)
+  return { listener, place: askedPlace(wanted, listener) }
 }
 
 async function openInherited(config: Config, descriptors: readonly number[]): Promise<Listening> {

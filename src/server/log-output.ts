@@ -11,6 +11,7 @@ const MAX_GATHERED = 64 * 1024
 const LINE_FEED = Buffer.from('\n')
 const PENDING = 0
 const DROPPED = 1
+const DROPPED_EVER = 2
 
 /** Takes one or more whole lines, each with its line feed. Never blocks, never throws. */
 export interface LineOutput {
@@ -32,7 +33,7 @@ type Sink = (bytes: Uint8Array) => Promise<number>
  */
 export class LogOutput implements LineOutput {
   readonly #sink: Sink
-  readonly #counters = new Int32Array(new SharedArrayBuffer(8))
+  readonly #counters = new Int32Array(new SharedArrayBuffer(12))
   readonly #lines: Uint8Array[] = []
   #running: Promise<void> | undefined
   #isInsideLine = false
@@ -40,6 +41,11 @@ export class LogOutput implements LineOutput {
   /** @param descriptor of a file, pipe, terminal or socket that is open for writing */
   constructor(descriptor: number) {
     this.#sink = sinkOf(descriptor)
+  }
+
+  /** How many lines were dropped since the start. */
+  get dropped(): number {
+    return Atomics.load(this.#counters, DROPPED_EVER) >>> 0
   }
 
   write(lines: string): void {
@@ -87,7 +93,7 @@ export class LogOutput implements LineOutput {
         Atomics.sub(this.#counters, DROPPED, dropped)
       const lines = this.#nextLines()
       const lost = await this.#writeLines(lines)
-      Atomics.add(this.#counters, DROPPED, lost)
+      countDropped(this.#counters, lost)
       Atomics.sub(this.#counters, PENDING, lines.length)
     }
   }
@@ -143,8 +149,13 @@ function reserve(counters: Int32Array, lines: Uint8Array): boolean {
   const size = lines.length
   if (Atomics.add(counters, PENDING, size) + size <= MAX_WAITING) return true
   Atomics.sub(counters, PENDING, size)
-  Atomics.add(counters, DROPPED, countLines(lines))
+  countDropped(counters, countLines(lines))
   return false
+}
+
+function countDropped(counters: Int32Array, lines: number): void {
+  Atomics.add(counters, DROPPED, lines)
+  Atomics.add(counters, DROPPED_EVER, lines)
 }
 
 function droppedLine(dropped: number): Uint8Array {

@@ -5,16 +5,18 @@ import type { Config } from '../config.ts'
 import { ociExtension } from '../extensions/oci.ts'
 import { stowageExtension } from '../extensions/stowage/stowage.ts'
 import { type HostCheck, hostCheck, memoryOfLoggedHosts } from '../http/allowed-hosts.ts'
+import type { RequestObserver } from '../http/answered-request.ts'
 import { createApp } from '../http/app.ts'
 import { MAX_BODY_MEMORY, type NodeServer, nodeServer, type TlsFiles } from '../http/node.ts'
 import { type OriginReader, originReader } from '../http/request-origin.ts'
 import { addressMatcher } from '../ip-address.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ThreadStores } from '../stores/stores.ts'
-import { openAccessLog } from './access-log.ts'
+import { type AccessLog, openAccessLog } from './access-log.ts'
 import type { CurrentConfig } from './current-config.ts'
 import { type Health, logChange } from './health.ts'
 import type { LineOutput } from './log-output.ts'
+import type { ThreadCounters } from './thread-counters.ts'
 
 /** All extensions, including drafts. */
 export const EXTENSIONS: readonly Extension[] = [ociExtension, stowageExtension]
@@ -38,13 +40,28 @@ export interface RequestServerOptions {
   threads?: number
   /** Where the log of this thread is written, if the server writes it itself. */
   output?: LineOutput
+  /** Counts requests; absent if nothing is measured. */
+  counters?: ThreadCounters | undefined
+  /** Reads the metrics of the whole server. */
+  readMetrics?: (() => Promise<string>) | undefined
   /** Memory that all threads share to remember which hosts were logged. */
   loggedHosts?: Int32Array
 }
 
 /** Answers requests on the connections that are passed to this thread. */
 export async function openRequestServer(
-  { current, registry, log, stores, checkHealth, threads = 1, output, loggedHosts }: RequestServerOptions,
+  {
+    current,
+    registry,
+    log,
+    stores,
+    checkHealth,
+    threads = 1,
+    output,
+    counters,
+    readMetrics,
+    loggedHosts,
+  }: RequestServerOptions,
   tls: TlsFiles | undefined,
 ): Promise<RequestServer> {
   const config = current.value
@@ -64,6 +81,7 @@ export async function openRequestServer(
       // It may have begun to stop in the meantime.
       return !withdrawn && reads === undefined && (need === 'read' || writes === undefined)
     },
+    ...(config.metrics === 'on' && readMetrics && { readMetrics }),
     log,
   })
   const node = await nodeServer(app, {
@@ -72,7 +90,7 @@ export async function openRequestServer(
     readOrigin: readerOf(config),
     bodyMemory: bodyMemory() / threads,
     isStalled,
-    observe: accessLog.observe,
+    observe: observerOf(accessLog, counters),
     log,
   })
   return {
@@ -98,6 +116,14 @@ function currentHostCheck(
     hostCheck({ allowedHosts, publicHost: publicUrl?.host, log, logged }),
   )
   return (host) => check()(host)
+}
+
+function observerOf(accessLog: AccessLog, counters: ThreadCounters | undefined): RequestObserver {
+  if (counters === undefined) return accessLog.observe
+  return (answered) => {
+    counters.observe(answered)
+    accessLog.observe(answered)
+  }
 }
 
 /** How many bytes all bodies may hold together: at most a quarter of the memory limit of the control group. */

@@ -14,8 +14,11 @@ import { HealthMonitor } from './health.ts'
 import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
+import { type Metering, openMetering } from './metering.ts'
+import type { Metrics } from './metrics.ts'
 import { openRequestServer } from './request-server.ts'
 import { shutDown } from './shutdown.ts'
+import type { ThreadCounters } from './thread-counters.ts'
 import { threadRegistry } from './thread-registry.ts'
 import { WorkerPool } from './worker-pool.ts'
 import type { ShareableStores } from './worker-slot.ts'
@@ -83,6 +86,10 @@ interface ServerContext {
   listener: Listener
   /** Runs a job soon. */
   ask(job: string): void
+  /** Absent if nothing is measured. */
+  metrics: Metrics | undefined
+  /** Of this thread. */
+  counters: ThreadCounters | undefined
 }
 
 /**
@@ -95,10 +102,10 @@ export async function startServer(
   config: Config,
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
-  return await start({ config, log, inherited, open: openStores }, async (context) => {
-    const { stores, losses, health, tls, listener, ask } = context
+  return await start({ config, log, output, inherited, open: openStores }, async (context) => {
+    const { stores, losses, health, tls, listener, ask, metrics } = context
     if (!isShareable(stores)) return await serveInThisThread({ log, output }, context)
-    const workerContext = { config, stores, losses, health, log, logOutput: output, tls, ask }
+    const workerContext = { config, stores, losses, health, log, logOutput: output, tls, ask, metrics }
     if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
       return await WorkerPool.start(workerContext, config.workers)
     log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
@@ -126,10 +133,12 @@ export async function startServerInThisThread(
 
 async function serveInThisThread(
   { log, output }: { log: Logger; output?: LogOutput },
-  { current, stores, registry, health, tls }: ServerContext,
+  { current, stores, registry, health, tls, metrics, counters }: ServerContext,
 ): Promise<RequestThreads> {
   const checkHealth = () => health.check()
-  const options = { current, registry, log, stores, checkHealth, ...(output && { output }) }
+  const readMetrics = metrics && (() => metrics.text())
+  const measured = { counters, readMetrics }
+  const options = { current, registry, log, stores, checkHealth, ...measured, ...(output && { output }) }
   const server = await openRequestServer(options, tls)
   // The caller is on the same thread, and shares its settings.
   return { ...server, count: 1, answers: async () => {}, configure: async () => {} }
@@ -139,12 +148,14 @@ async function serveInThisThread(
 interface ServerStart {
   config: Config
   log: Logger
+  /** What the log is written with, if the server writes it itself. */
+  output?: LogOutput
   inherited: readonly number[]
   open: typeof openStores
 }
 
 async function start(
-  { config, log, inherited, open }: ServerStart,
+  { config, log, output, inherited, open }: ServerStart,
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
@@ -152,9 +163,11 @@ async function start(
   // The server listens before it opens the stores, which must stay as they were if the address is in use.
   const { listener, urls } = await openListening(config, { inherited, log })
   const current = new CurrentConfig(config)
+  let metering: Metering | undefined
   try {
+    metering = await openMetering(config, log, () => output?.dropped ?? 0)
     const { threads, answers, reload, close } = await openOver(
-      { current, log, open, tlsPaths, tls, listener },
+      { current, log, open, tlsPaths, tls, listener, metrics: metering?.metrics },
       openThreads,
     )
     listener.deliverTo((connection) => {
@@ -179,10 +192,13 @@ async function start(
           close,
           cut: () => threads.cut(),
         }
-        return await shutDown(stoppable, current.value, log)
+        const isReleased = await shutDown(stoppable, current.value, log)
+        metering?.close()
+        return isReleased
       },
     }
   } catch (error) {
+    metering?.close()
     listener.close()
     throw error
   }
@@ -191,30 +207,37 @@ async function start(
 /** What a server is opened with. */
 interface OpeningContext
   extends Pick<ServerStart, 'log' | 'open'>,
-    Pick<ServerContext, 'current' | 'tls' | 'listener'> {
+    Pick<ServerContext, 'current' | 'tls' | 'listener' | 'metrics'> {
   tlsPaths: TlsPaths | undefined
 }
 
 /** Opens the stores, and starts the threads that answer requests from them. */
 async function openOver(
-  { current, log, open, tlsPaths, tls, listener }: OpeningContext,
+  { current, log, open, tlsPaths, tls, listener, metrics }: OpeningContext,
   openThreads: (context: ServerContext) => Promise<RequestThreads>,
 ): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers' | 'reload'>> {
   const config = current.value
   const stores = await open(config, log)
   const losses = new LossCounters()
-  const registry = threadRegistry(stores, { current, log, losses })
+  const counters = metrics?.addThread()
+  const registry = threadRegistry(stores, { current, log, losses, counters })
   const health = new HealthMonitor(registry.probes, log)
   const onChange = (files: TlsFiles) => threads.setTls(files)
   const certificate = tlsPaths && tls && { paths: tlsPaths, files: tls, onChange }
-  const housekeeping: Housekeeping = makeHousekeeping(current, log, { registry, stores, certificate })
+  const housekeeping: Housekeeping = makeHousekeeping(current, log, {
+    registry,
+    stores,
+    certificate,
+    onRun: (run) => metrics?.countRun(run),
+  })
   const { runner } = housekeeping
   const ask = (job: string) => runner.ask(job)
-  const context = { current, stores, registry, losses, health, tls, listener, ask }
+  const context = { current, stores, registry, losses, health, tls, listener, ask, metrics, counters }
   const threads: RequestThreads = await openThreads(context).catch(async (error: unknown) => {
     await stores.close()
     throw error
   })
+  if (metrics !== undefined) metrics.connectionCount = () => threads.connectionCount()
   const administration = await openAdministration(config, { ...housekeeping, stores, log }).catch(
     async (error: unknown) => {
       await threads.close()

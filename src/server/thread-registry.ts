@@ -7,6 +7,7 @@ import { repositoryValues } from '../settings/by-repository.ts'
 import type { ThreadStores } from '../stores/stores.ts'
 import type { CurrentConfig } from './current-config.ts'
 import { randomSource } from './random-bytes.ts'
+import type { ThreadCounters } from './thread-counters.ts'
 
 const GARBAGE_MS = 60_000
 
@@ -20,12 +21,14 @@ export interface ThreadRegistryOptions {
   losses: LossCounters
   /** The writers of uploads, in this thread and in the others; if absent, only this thread writes. */
   writers?: UploadWriters
+  /** Counts failures of the stores. */
+  counters?: ThreadCounters | undefined
 }
 
 /** Makes the registry of a thread on top of its stores. */
 export function threadRegistry(
   { metadata, blobs }: Pick<ThreadStores, 'metadata' | 'blobs'>,
-  { current, log, holder = '', losses, writers }: ThreadRegistryOptions,
+  { current, log, holder = '', losses, writers, counters }: ThreadRegistryOptions,
 ): LocalRegistry {
   const sparseIndexes = current.derive((config) => repositoryValues(config.sparseIndexes))
   return localRegistry({
@@ -33,6 +36,7 @@ export function threadRegistry(
     blobs,
     losses,
     onLost: logLosses(log),
+    onStoreFailure: (failure) => counters?.countFailure(failure),
     retention: retentionOf(current),
     holder,
     ...(writers && { writers }),

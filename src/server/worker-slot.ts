@@ -10,6 +10,8 @@ import { forgetWriters, type SharedWriters } from '../registry/upload-writers.ts
 import type { SharedStores, Stores } from '../stores/stores.ts'
 import type { HealthMonitor } from './health.ts'
 import type { LogOutput } from './log-output.ts'
+import type { Metrics } from './metrics.ts'
+import type { ThreadCounters } from './thread-counters.ts'
 import type { OrderToAll, WorkerData, WorkerNews, WorkerOrder, WorkerReport } from './worker-thread.ts'
 
 const FIRST_PAUSE_MS = 100
@@ -30,6 +32,8 @@ export interface WorkerContext {
   tls: TlsFiles | undefined
   /** Runs a job of the server soon. */
   ask(job: string): void
+  /** Absent if nothing is measured. */
+  metrics?: Metrics | undefined
 }
 
 /** The index of the slot in its pool, and what all slots share. */
@@ -44,6 +48,7 @@ export class WorkerSlot {
   readonly #context: Readonly<WorkerContext>
   readonly #inPool: SlotInPool
   readonly #onOpen: () => void
+  readonly #counters: ThreadCounters | undefined
   #connections = countOfConnections()
   #worker: Worker | undefined
   #ended: Promise<void> = Promise.resolve()
@@ -61,6 +66,7 @@ export class WorkerSlot {
     this.#context = context
     this.#inPool = inPool
     this.#onOpen = onOpen
+    this.#counters = context.metrics?.addThread()
   }
 
   /** Whether there is a worker that takes connections. */
@@ -129,6 +135,7 @@ export class WorkerSlot {
 
   #hear(worker: Worker, report: WorkerReport): void {
     if (report === 'health') void this.#tellHealth(worker)
+    else if (report === 'metrics') void this.#tellMetrics(worker)
     else if (report === 'answers') this.#hasAnswered()
     else if ('ask' in report) this.#context.ask(report.ask)
     else this.#giveUp(report.adopted)
@@ -137,6 +144,14 @@ export class WorkerSlot {
   async #tellHealth(worker: Worker): Promise<void> {
     const health = await this.#context.health.check()
     worker.postMessage({ health } satisfies WorkerOrder)
+  }
+
+  async #tellMetrics(worker: Worker): Promise<void> {
+    const metrics = await this.#context.metrics?.text().catch((error: unknown) => {
+      this.#context.log.error({ error }, 'the metrics could not be read')
+      return undefined
+    })
+    worker.postMessage({ metrics } satisfies WorkerOrder)
   }
 
   #startWorker(holder: string): Worker {
@@ -154,6 +169,7 @@ export class WorkerSlot {
       tls,
       logOutput,
       connections: this.#connections,
+      counters: this.#counters?.memory,
     }
     this.#worker = new Worker(new URL('./worker-thread.ts', import.meta.url), {
       workerData,

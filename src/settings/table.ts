@@ -219,6 +219,24 @@ export const SETTINGS = {
     advice:
       'While less space than this is free, deleted manifests and unused blobs are removed early. Set it where a full disk is worse than a deletion that cannot be undone; see [disk full](disk-full.md)',
   },
+  metricsListen: {
+    group: 'Operating it',
+    placeholder: '<place>',
+    form: PLACE,
+    withoutDefault: 'none',
+    help: 'address on which to serve /metrics for Prometheus: <host>:<port> or unix:<path>',
+    advice:
+      'Where [metrics](metrics.md) are served, and nothing else. They name no repositories, but anyone who can reach the address can read them',
+  },
+  metrics: {
+    group: 'Operating it',
+    placeholder: '<mode>',
+    form: oneOf(['off', 'on']),
+    default: 'off',
+    help: 'whether to serve /metrics on the address of --listen as well',
+    advice:
+      'Whether [metrics](metrics.md) are also served where the registry listens, to anyone who can reach it. Prefer `--metrics-listen`',
+  },
   adminSocket: {
     group: 'Operating it',
     placeholder: '<file>',
