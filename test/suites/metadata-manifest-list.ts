@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import type {
   ListedManifest,
   ManifestFilters,
-  ManifestQuery,
   ManifestSort,
   PutManifest,
 } from '../../src/metadata/manifests.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
+import { digestsOf, queryOf, readAll } from './manifest-pages.ts'
 import {
   commitOne,
   edge,
@@ -33,47 +33,6 @@ export function testManifestList(getStore: GetStore): void {
   testFilters(getStore)
   testPulls(getStore)
   testUntagged(getStore)
-}
-
-const MIB = 1024 * 1024
-
-function queryOf(repository: RepositoryName, changes: Partial<ManifestQuery> = {}): ManifestQuery {
-  return {
-    repository,
-    sort: 'pushed',
-    descending: false,
-    filters: {},
-    limit: 1000,
-    maxBytes: MIB,
-    ...changes,
-  }
-}
-
-/** Reads all pages of a list. @param between is done after each page */
-async function readAll(
-  store: MetadataStore,
-  query: ManifestQuery,
-  between: () => Promise<unknown> = async () => {},
-): Promise<ListedManifest[]> {
-  const found: ListedManifest[] = []
-  for (let after = query.after; ; ) {
-    const page = await store.manifests.list({ ...query, ...(after && { after }) })
-    assert.ok(page !== undefined)
-    assert.ok(page.manifests.length <= query.limit)
-    found.push(...page.manifests)
-    if (page.next === undefined) return found
-    assert.notDeepEqual(page.next, after)
-    after = page.next
-    await between()
-  }
-}
-
-async function digestsOf(
-  store: MetadataStore,
-  repository: RepositoryName,
-  filters: ManifestFilters,
-): Promise<Digest[]> {
-  return (await readAll(store, queryOf(repository, { filters }))).map(({ digest }) => digest)
 }
 
 function pull(
@@ -268,58 +227,6 @@ function testBounds(getStore: GetStore): void {
     assert.equal((await readAll(store, queryOf(repository, { maxBytes: 8_000 }))).length, 7)
     assert.equal((await readAll(store, queryOf(repository, { maxBytes: 1 }))).length, 7)
   })
-
-  test('a filter that takes nothing looks at 10,000 manifests a page', async () => {
-    const store = getStore()
-    const repository = newRepository()
-    const commands = Array.from({ length: 10_050 }, () => manifestCommand(repository))
-    for (let start = 0; start < commands.length; start += 1000) {
-      await store.commit(commands.slice(start, start + 1000))
-    }
-    const wanted = await putManifest(store, repository, { artifactType: 'a/wanted' })
-    for (const sort of ['pushed', 'pulled'] as const) {
-      const query = queryOf(repository, { sort, filters: { artifactTypes: ['a/wanted'] } })
-      const first = await store.manifests.list(query)
-      assert.ok(first?.next !== undefined)
-      const found = await readAll(store, query)
-      assert.deepEqual(
-        found.map(({ digest }) => digest),
-        [wanted],
-      )
-    }
-    const page = await store.manifests.list(queryOf(repository, { filters: { artifactTypes: ['none'] } }))
-    assert.deepEqual(page?.manifests, [])
-    assert.deepEqual(page.next, { key: 10_001, digest: commands[9_999]?.digest })
-  })
-
-  test('a page by pulls is full, however many were pulled and whatever never was', async () => {
-    const store = getStore()
-    const repository = newRepository()
-    const never = [await putManifest(store, repository), await putManifest(store, repository)].toSorted()
-    const commands = Array.from({ length: 10_050 }, () => manifestCommand(repository))
-    for (let start = 0; start < commands.length; start += 1000) {
-      const some = commands.slice(start, start + 1000)
-      const pulls = some.map(({ digest }) => ({ repository, digest, at: tick() }))
-      await store.commit([...some, { type: 'recordPulls', pulls }])
-    }
-    const digests = commands.map(({ digest }) => digest)
-    for (const [descending, order] of [
-      [false, [...never, ...digests]],
-      [true, [...digests.toReversed(), ...never.toReversed()]],
-    ] as const) {
-      const query = queryOf(repository, { sort: 'pulled', descending, limit: 5026, maxBytes: 100 * MIB })
-      const first = await store.manifests.list(query)
-      assert.deepEqual(
-        first?.manifests.map(({ digest }) => digest),
-        order.slice(0, 5026),
-      )
-      const all = await readAll(store, query)
-      assert.deepEqual(
-        all.map(({ digest }) => digest),
-        order,
-      )
-    }
-  })
 }
 
 function testFilters(getStore: GetStore): void {
@@ -453,20 +360,5 @@ function testUntagged(getStore: GetStore): void {
 
     await commitOne(store, { type: 'deleteTag', repository, tag: 'v1' as never, condition: {}, at: tick() })
     assert.deepEqual(await digestsOf(store, repository, { untagged: true }), [...first, ...untagged])
-  })
-
-  test('a manifest of which it would take too long to know is not called untagged', async () => {
-    const store = getStore()
-    const repository = newRepository()
-    const chain = [manifestCommand(repository)]
-    while (chain.length < 10_003) {
-      const subject = chain.at(-1)?.digest
-      chain.push(manifestCommand(repository, subject ? { subject } : {}))
-    }
-    for (let start = 0; start < chain.length; start += 1000)
-      await store.commit(chain.slice(start, start + 1000))
-    const query = queryOf(repository, { filters: { untagged: true }, descending: true, limit: 1 })
-    const page = await store.manifests.list(query)
-    assert.equal(page?.manifests[0]?.digest, chain[9_999]?.digest)
   })
 }

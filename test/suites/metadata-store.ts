@@ -13,7 +13,7 @@ import { testLog } from './metadata-log.ts'
 import { testLooseEdges } from './metadata-loose-edges.ts'
 import { testManifestList } from './metadata-manifest-list.ts'
 import { testManifests } from './metadata-manifests.ts'
-import type { MakeMetadataStore } from './metadata-place.ts'
+import type { GetStore, MakeMetadataStore } from './metadata-place.ts'
 import { testReferrers } from './metadata-referrers.ts'
 import { testRepositories } from './metadata-repositories.ts'
 import { testUndelete } from './metadata-undelete.ts'
@@ -21,6 +21,7 @@ import { testUploadEnds } from './metadata-upload-ends.ts'
 import { testOpening } from './metadata-upload-opening.ts'
 import { testUploadTakeovers } from './metadata-upload-takeovers.ts'
 import { testUploads } from './metadata-uploads.ts'
+import { testVolume } from './metadata-volume.ts'
 
 /**
  * What every driver of the MetadataStore seam must stand. The tests share one store and use repositories of their own, so each also
@@ -28,15 +29,7 @@ import { testUploads } from './metadata-uploads.ts'
  */
 export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): void {
   describe(`${name} as a metadata store`, () => {
-    let opened: MetadataStore | undefined
-    const getStore = () => {
-      if (opened === undefined) throw new Error('the store is not open')
-      return opened
-    }
-    before(async () => {
-      opened = await makeStore()
-    })
-    after(async () => await opened?.close())
+    const getStore = openedStore(makeStore)
     describe('commit', () => testCommit(getStore))
     describe('blobs', () => testBlobs(getStore))
     describe('collection', () => testCollection(getStore))
@@ -58,4 +51,22 @@ export function metadataStoreSuite(name: string, makeStore: MakeMetadataStore): 
     describe('edges of deleted manifests', () => testLooseEdges(getStore))
     describe('deleted manifests', () => testUndelete(getStore))
   })
+}
+
+/** What every driver of the MetadataStore seam must also stand, but takes long: bounds that only many manifests reach. */
+export function metadataVolumeSuite(name: string, makeStore: MakeMetadataStore): void {
+  describe(`${name} as a large metadata store`, () => testVolume(openedStore(makeStore)))
+}
+
+/** Opens a store before the first test of a suite, and closes it after the last one. */
+function openedStore(makeStore: MakeMetadataStore): GetStore {
+  let opened: MetadataStore | undefined
+  before(async () => {
+    opened = await makeStore()
+  })
+  after(async () => await opened?.close())
+  return () => {
+    if (opened === undefined) throw new Error('the store is not open')
+    return opened
+  }
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rename, rm, rmdir, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, type TestContext, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { temporaryFolder } from '../../../test/stowage.ts'
 import {
   blobCommand,
@@ -19,18 +18,12 @@ import {
   tags,
   tick,
 } from '../../../test/suites/metadata-place.ts'
-import { metadataStoreSuite } from '../../../test/suites/metadata-store.ts'
 import { openCommand } from '../../../test/suites/metadata-upload.ts'
 import { startProgram } from '../../../test/suites/program.ts'
 import { smallDisk } from '../../../test/suites/small-disk.ts'
 import type { Tag } from '../../oci/reference.ts'
 import type { MetadataStore } from '../metadata-store.ts'
-import { memoryMetadata, sqliteMetadata } from './store.ts'
-
-const folder = await mkdtemp(join(tmpdir(), 'stowage-test-'))
-after(() => rm(folder, { recursive: true }))
-metadataStoreSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'metadata.sqlite') }))
-metadataStoreSuite('SQLite in memory', async () => memoryMetadata())
+import { sqliteMetadata } from './store.ts'
 
 async function openStore(t: TestContext, path: string): Promise<MetadataStore> {
   const store = await sqliteMetadata({ path })

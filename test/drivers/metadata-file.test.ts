@@ -1,0 +1,10 @@
+import { join } from 'node:path'
+import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
+import { temporaryFolder } from '../stowage.ts'
+import { metadataStoreSuite, metadataVolumeSuite } from '../suites/metadata-store.ts'
+import { wholeFile } from '../whole-file.ts'
+
+const folder = await temporaryFolder(wholeFile)
+
+metadataStoreSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'metadata.sqlite') }))
+metadataVolumeSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'volume.sqlite') }))
