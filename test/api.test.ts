@@ -110,7 +110,7 @@ test('each method of each endpoint that the server finds is described, and no ot
   for (const operation of withoutHead) assert.ok(page.includes(`\n### ${operation}\n`), operation)
 })
 
-test('each operation has a name of its own, and a section of a specification unless it is a probe', () => {
+test('each operation has its own name, and a section of a specification unless it is a probe', () => {
   const endpoints = listEndpoints()
   const operations = endpoints.flatMap(({ operations }) => operations.map(([, operation]) => operation))
   assert.equal(new Set(operations.map(({ id }) => id)).size, operations.length)
@@ -246,7 +246,7 @@ test('an answer that is not as it is described is found, whatever differs', () =
   }
 })
 
-test('each whole event of a stream is held against the form of its data', () => {
+test('each complete event of a stream is compared with the schema of its data', () => {
   const misfits = (text: string) => eventMisfits(SCHEMAS.TagList, Buffer.from(text)).join('\n')
   const good = 'id: 1\nevent: change\ndata: {"name":"a","tags":[]}\n\n'
   assert.equal(misfits(`:\n\n${good}:\n\n${good}id: 3\nevent: cha`), '')

@@ -40,7 +40,7 @@ function anchorsOf(text: string): string[] {
   )
 }
 
-test('each request is told of once, in order', () => {
+test('each request is listed once, in order', () => {
   const wanted = Object.entries(COUNTS).flatMap(([letter, count]) =>
     Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
   )
@@ -50,7 +50,7 @@ test('each request is told of once, in order', () => {
   )
 })
 
-test('each row says what was asked and what is done, and leads to where that is told', () => {
+test('each row says what was asked for and what was done, and links to the documentation', () => {
   for (const { id, asked, stowage } of readRows()) {
     assert.ok(asked.length > 5, id)
     assert.ok(stowage.length > 20, id)
@@ -67,7 +67,7 @@ test('links of the page lead to files and headings that are there', () => {
   }
 })
 
-test('each row names a test that is there, or says why there is none', () => {
+test('each row names an existing test, or says why there is none', () => {
   for (const { id, shown } of readRows()) {
     if (/^none: \w/.test(shown)) continue
     for (const part of shown.split('; ')) {

@@ -40,7 +40,7 @@ test('each sentence has cases that exist, or says why it has none', () => {
   }
 })
 
-test('each case of the specification stands in the tables, with its level', () => {
+test('each case of the specification is in the tables, with its level', () => {
   const named = new Set(
     sentences.flatMap(([, , cases = '']) => [...cases.matchAll(CASE_ID)].map((match) => match[1])),
   )
@@ -80,7 +80,7 @@ async function readExtensionPages(): Promise<Map<string, { file: string; text: s
   return new Map(await Promise.all(pages))
 }
 
-test('the cases of extensions stand in their table, in order, with level, page and title', async () => {
+test('the cases of extensions are in their table, in order, with level, page and title', async () => {
   const pages = await readExtensionPages()
   const wanted = CASES.filter(({ group }) => group === 'extensions').map(({ id, level, section, title }) => {
     const name = /^Stowage, "(.+)"$/.exec(section)?.[1]

@@ -43,7 +43,7 @@ function namesIn(path: string): string[] {
   return [...calls].map((call) => call[2] ?? '')
 }
 
-test('the page on compatibility has each of its rows once, in order and whole', () => {
+test('the page on compatibility has each row once, in order and complete', () => {
   const rows = readRows()
   assert.deepEqual(
     rows.map(({ number }) => number),
@@ -76,11 +76,11 @@ function readOperations(page: string): string {
   return readFileSync(join(OPERATIONS, page), 'utf8')
 }
 
-test('what the page on settings says is what the table of settings gives', () => {
+test('the page on settings is generated from the table of settings', () => {
   assert.equal(readOperations('settings.md'), makeSettingsPage(), 'npm run settings makes it anew')
 })
 
-test('the schema of configuration files is what the table of settings gives', () => {
+test('the schema of configuration files is generated from the table of settings', () => {
   const schema = JSON.parse(readOperations('stowage.schema.json'))
   assert.deepEqual(schema, makeSettingsSchema(), 'npm run settings makes it anew')
 })
@@ -162,7 +162,7 @@ test('the page on logs explains each line of level warn and above, and names no 
     )
 })
 
-test('the index of the operations pages leads to each of them, and they lead only to what is there', () => {
+test('the index of the operations pages links to each of them, and their links work', () => {
   const pages = readdirSync(OPERATIONS)
   for (const page of pages.filter((name) => name !== 'README.md'))
     assert.ok(readOperations('README.md').includes(`](${page})`), `nothing leads to ${page}`)

@@ -65,7 +65,7 @@ test('the phrases are found where they stand, and not in what only looks like th
   assert.deepEqual(phrasesIn('history is no longer kept, for a registry behind a proxy'), [])
 })
 
-test('errors are told in plain English', () => {
+test('error messages are plain English', () => {
   assertPlain(textsIn(ERRORS, ['message']), 40)
 })
 
@@ -93,7 +93,7 @@ test('the cases of the conformance tests have titles in plain English', () => {
   )
 })
 
-test('what the tests of clients and attackers are for is told in plain English', () => {
+test('the explanations of the cases of clients and attackers are plain English', () => {
   const ours = CASES.filter(({ group }) => group === 'clients' || group === 'hostile')
   assertPlain(
     ours.map(({ sentence }) => sentence),

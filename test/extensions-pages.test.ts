@@ -28,7 +28,7 @@ for (const page of PAGES) {
   })
 }
 
-test('each endpoint of ours has a page, which tells of its parameters and errors, and shows how it is answered', () => {
+test('each of our endpoints has a page that describes its parameters and errors, and shows a response', () => {
   assert.ok(stowageExtension.endpoints.length > 2)
   const ours = stowageExtension.endpoints.map((endpoint) => ({ extension: stowageExtension, endpoint }))
   const drafts = ociExtension.endpoints.map((endpoint) => ({ extension: ociExtension, endpoint }))

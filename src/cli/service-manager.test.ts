@@ -32,7 +32,7 @@ test('sockets that were passed to another process are not used', async () => {
   assert.deepEqual((await takeServiceManager({ ...OURS, LISTEN_FDS: '3' }, SILENT)).sockets, [3, 4, 5])
 })
 
-test('a watchdog of another process, or one that nobody can tell anything, is left alone', async () => {
+test('a watchdog of another process, or one that cannot be notified, is ignored', async () => {
   const NOTIFY_SOCKET = '/absent/notify'
   for (const said of [
     { NOTIFY_SOCKET, WATCHDOG_USEC: '1000000', WATCHDOG_PID: '1' },
@@ -45,7 +45,7 @@ test('a watchdog of another process, or one that nobody can tell anything, is le
   }
 })
 
-test('a service manager that cannot be told anything is logged, and nothing fails', async () => {
+test('a service manager that cannot be notified is logged, and nothing fails', async () => {
   const lines: string[] = []
   const log = { warn: (_fields: object, message: string) => void lines.push(message) }
   for (const NOTIFY_SOCKET of ['', 'relative', 'vsock:2:1', '/', '@', `/${'d'.repeat(107)}`]) {

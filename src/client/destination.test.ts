@@ -15,7 +15,7 @@ const PUBLIC = [
   ...['223.255.255.255', '2606:4700::1111', '::ffff:1.1.1.1', '64:ff9b::101:101', '2002:101:101::'],
 ]
 
-test('addresses of the internet are told from those of this machine, its network, and nobody', () => {
+test('internet addresses are distinguished from those of this machine, of its network, and from unassigned ones', () => {
   for (const address of LOCAL) assert.equal(isPublicAddress(address), false, address)
   for (const address of PUBLIC) assert.equal(isPublicAddress(address), true, address)
 })
@@ -34,7 +34,7 @@ function decide(
   }
 }
 
-test('requests go to the origin of the registry, to hosts that are listed, and to nobody else', () => {
+test('requests go only to the origin of the registry and to listed hosts', () => {
   assert.equal(decide(`${HOME}/v2/`), 'home')
   for (const url of [
     'http://registry.example',

@@ -29,7 +29,7 @@ test('a body is read by its fields', async () => {
   })
 })
 
-test('a body that is wrong is refused with what is wrong', async () => {
+test('a wrong body is refused with the reason', async () => {
   for (const [text, message] of [
     ['', /^body is not well-formed JSON$/],
     ['[]', /^body is not a JSON object$/],
@@ -45,7 +45,7 @@ test('a body that is wrong is refused with what is wrong', async () => {
   await assert.rejects(read(new Uint8Array([0x22, 0xff, 0x22])), { id: 'BODY_INVALID' })
 })
 
-test('a body that is no JSON by its type, or larger than 64 KiB, is refused', async () => {
+test('a body whose type is not JSON, or that is larger than 64 KiB, is refused', async () => {
   for (const type of ['text/plain', '', 'application/x-www-form-urlencoded', 'json']) {
     await assert.rejects(read('{"tag":"v1"}', { 'content-type': type }), { id: 'BODY_TYPE_UNSUPPORTED' })
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatCursor, parseCursor } from './cursor.ts'
 
-test('a cursor is read as it was written, and nothing of it stands in it in plain text', () => {
+test('a cursor is read as it was written, and contains none of its values in plain text', () => {
   const cursor = formatCursor('manifests:pushed', [17, 'sha256:größe'])
   assert.match(cursor, /^[A-Za-z0-9_-]+$/)
   assert.deepEqual(parseCursor(cursor, 'manifests:pushed', ['number', 'string']), [17, 'sha256:größe'])

@@ -8,7 +8,7 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   return text
 }
 
-test('events are written line by line, behind a beginning that clients pass over', async () => {
+test('events are written line by line, after a beginning that clients skip', async () => {
   async function* events(): AsyncGenerator<ServerSentEvent> {
     yield { id: '7', event: 'change', data: { text: 'a\nb' } }
     yield { event: 'end', data: null }

@@ -22,13 +22,13 @@ test('who accepts anything gets the best', () => {
   }
 })
 
-test('who asks for one gets that', () => {
+test('a client that asks for one type gets that type', () => {
   assert.equal(chosen(JSON_TYPE), JSON_TYPE)
   assert.equal(chosen('Application/JSON; charset=utf-8'), JSON_TYPE)
   assert.equal(chosen(`text/html, ${OTHER}`), OTHER)
 })
 
-test('what is wanted more goes before what is better, and the exact before the general', () => {
+test('a preferred type wins over a better one, and an exact type over a general one', () => {
   assert.equal(chosen(`${OWN};q=0.5, ${JSON_TYPE}`), JSON_TYPE)
   assert.equal(chosen(`*/*;q=0.5, ${OTHER};q=0.9`), OTHER)
   assert.equal(chosen(`*/*, ${OWN};q=0.1`), JSON_TYPE)
@@ -48,7 +48,7 @@ test('who accepts none of it gets nothing', () => {
   }
 })
 
-test('what is malformed is passed over', () => {
+test('malformed parts are skipped', () => {
   assert.equal(chosen(`a b/c, /, ${JSON_TYPE}`), JSON_TYPE)
   assert.equal(chosen(`${JSON_TYPE};q=2, ${OTHER};q=0.9`), JSON_TYPE)
 })

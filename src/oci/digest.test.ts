@@ -66,7 +66,7 @@ test('a digest of any algorithm passes when it fits the grammar', () => {
   for (const text of DIGESTS) assert.equal(parseDigest(text), text, text)
 })
 
-test('what is no digest does not pass', () => {
+test('a text that is not a digest is refused', () => {
   for (const text of NOT_DIGESTS)
     assert.equal(parseDigest(text), undefined, JSON.stringify(text.slice(0, 99)))
 })

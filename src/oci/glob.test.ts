@@ -52,7 +52,7 @@ test('brackets stand for one of their characters, of a range, or of all others',
   assert.deepEqual(matched('[a-y]*-[0-9][0-9]'), ['nightly-2025-01-02'])
 })
 
-test('what is no pattern is refused with what is wrong and where', () => {
+test('a text that is not a pattern is refused with the reason and the position', () => {
   for (const [pattern, problem] of [
     ['', /^is empty, at character 1$/],
     ['v:1', /^has ":", which tags cannot contain, at character 2$/],
@@ -102,7 +102,7 @@ test('for any pattern and tag, a matcher says what a plain regular expression sa
   )
 })
 
-test('a pattern that makes others go back and forth is matched in one pass', () => {
+test('a pattern that makes other matchers backtrack is matched in one pass', () => {
   // What tries each way through this one after the other does not end while anybody waits.
   const pattern = `${'*a'.repeat(127)}b`
   const matches = parseTagGlob(pattern)

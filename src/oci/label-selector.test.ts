@@ -62,7 +62,7 @@ test('any labels can be selected by writing them in quotes', () => {
   )
 })
 
-test('what is no selector is refused with what is wrong and where', () => {
+test('a text that is not a selector is refused with the reason and the position', () => {
   for (const [text, problem] of [
     ['', /^has its end where the key of a label is expected, at character 1$/],
     [' ', /^has its end where the key of a label is expected, at character 2$/],
@@ -109,7 +109,7 @@ function selected(text: string): string[] {
   return Object.keys(IMAGES).filter((name) => matchesLabels(requirements, IMAGES[name] ?? {}))
 }
 
-test('labels match as in Kubernetes: what is absent is neither equal nor in a set', () => {
+test('labels match as in Kubernetes: an absent label is neither equal nor in a set', () => {
   assert.deepEqual(selected('colour=blue'), ['blue'])
   assert.deepEqual(selected('colour!=blue'), ['none', 'red', 'empty'])
   assert.deepEqual(selected('colour in (blue,red)'), ['blue', 'red'])
@@ -121,7 +121,7 @@ test('labels match as in Kubernetes: what is absent is neither equal nor in a se
   assert.deepEqual(selected('Colour'), [])
 })
 
-test('what every object has is no label', () => {
+test('a property that every object has is not a label', () => {
   for (const key of ['constructor', '__proto__', 'toString']) {
     assert.deepEqual(selected(key), [])
     assert.deepEqual(selected(`!${key}`), Object.keys(IMAGES))

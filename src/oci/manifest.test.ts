@@ -286,7 +286,7 @@ test('descriptors that are none are refused, wherever they are', () => {
   }
 })
 
-test('descriptors of no bytes, of the most bytes, and of algorithms that nobody computes, are let through', () => {
+test('descriptors with size zero, the largest size, and unknown algorithms are accepted', () => {
   const layers = [
     descriptor(A, { size: 0 }),
     descriptor(B, { size: Number.MAX_SAFE_INTEGER }),
@@ -295,7 +295,7 @@ test('descriptors of no bytes, of the most bytes, and of algorithms that nobody 
   assert.deepEqual(edgesOf(parse({ ...IMAGE, layers })), ['config a', 'layer a', 'layer b', 'layer c'])
 })
 
-test('lists that are no lists, annotations and types that are no strings, are refused', () => {
+test('lists that are not arrays, and annotations and types that are not strings, are refused', () => {
   for (const list of [{}, { length: 1, 0: descriptor(A) }, 'x', 1, true]) {
     assertInvalid({ ...IMAGE, layers: list }, /"layers"|neither/)
     assertInvalid({ blobs: list }, /"blobs"/, 'application/vnd.a')

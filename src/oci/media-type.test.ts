@@ -48,7 +48,7 @@ test('each media type that is named is one', () => {
   for (const type of Object.values(MEDIA_TYPES)) assert.equal(parseMediaType(type), type)
 })
 
-test('layers that may lie elsewhere are told by their type', () => {
+test('layers that may be stored elsewhere are recognized by their type', () => {
   for (const type of [
     'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
     'application/vnd.docker.image.rootfs.foreign.diff.tar',

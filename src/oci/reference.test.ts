@@ -118,7 +118,7 @@ test('names by the grammar of the specification are names', () => {
   for (const text of NAMES) assert.equal(parseRepositoryName(text), text, show(text))
 })
 
-test('what is no name of a repository does not pass', () => {
+test('a text that is not a repository name is refused', () => {
   for (const text of NOT_NAMES) assert.equal(parseRepositoryName(text), undefined, show(text))
 })
 
@@ -126,7 +126,7 @@ test('tags by the grammar of the specification are tags', () => {
   for (const text of TAGS) assert.equal(parseTag(text), text, show(text))
 })
 
-test('what is no tag does not pass', () => {
+test('a text that is not a tag is refused', () => {
   for (const text of NOT_TAGS) assert.equal(parseTag(text), undefined, show(text))
 })
 

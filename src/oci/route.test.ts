@@ -38,7 +38,7 @@ function assertInverse<Id extends RouteId>(id: Id, params: Parameters<typeof for
   assert.deepEqual(parseRoute(path), { id, params }, path)
 }
 
-test('what was formatted is parsed to the same, whatever a repository is called', () => {
+test('a formatted path is parsed to the same values, whatever the name of the repository', () => {
   assertInverse('base', {})
   assertInverse('catalog', {})
   for (const name of NAMES) {
@@ -51,7 +51,7 @@ test('what was formatted is parsed to the same, whatever a repository is called'
   }
 })
 
-test('what was formatted is parsed to the same for extensions, whatever their modules are called', () => {
+test('a formatted path of an extension is parsed to the same values, whatever the names of its modules', () => {
   for (const component of MODULES) {
     for (const module of MODULES.filter((name) => component !== 'tags' || name !== 'list')) {
       const params = { extension: 'oci', component, module }
@@ -182,7 +182,7 @@ const HOSTILE_NAMES = [
   '%EF%BD%81',
 ]
 
-test('a name that is none reaches no endpoint, or is refused by its parser', () => {
+test('an invalid name reaches no endpoint, or its parser refuses it', () => {
   for (const name of HOSTILE_NAMES) {
     for (const end of ['blobs/uploads/', 'blobs/uploads/u', `blobs/${DIGEST}`, 'manifests/v1', 'tags/list']) {
       const params: { name?: string } = parseRoute(`/v2/${name}/${end}`)?.params ?? {}
@@ -191,7 +191,7 @@ test('a name that is none reaches no endpoint, or is refused by its parser', () 
   }
 })
 
-test('a reference that is none reaches no endpoint, or is refused by its parser', () => {
+test('an invalid reference reaches no endpoint, or its parser refuses it', () => {
   for (const text of [
     '..',
     '.',

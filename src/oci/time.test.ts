@@ -19,7 +19,7 @@ test('a time is read with its offset and its fraction', () => {
   }
 })
 
-test('what is no time is refused', () => {
+test('a text that is not a time is refused', () => {
   for (const text of [
     '',
     'now',

@@ -10,7 +10,7 @@ async function* bytes(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('x')
 }
 
-test('a deleted repository goes at once for who asks, and its bytes soon after', async (t) => {
+test('a deleted repository is invisible at once, and its bytes are removed soon after', async (t) => {
   const registry = await placeRegistry(t)
   const digest = await pushImage(registry, repository, { tags: ['v1'] })
   await registry.maintenance.counts.run(new AbortController().signal)
@@ -67,7 +67,7 @@ test('while the rows of a deleted repository are being removed, every push to it
   assert.equal((await registry.manifests.find(repository, { tag: 'v1' as Tag })).digest, digestOf(push.bytes))
 })
 
-test('a sweep goes on with what a stopped server left of a deleted repository', async (t) => {
+test('a sweep continues the deletion of a repository that a stopped server left unfinished', async (t) => {
   const registry = await placeRegistry(t)
   for (let index = 0; index < 3; index++) await pushImage(registry, repository)
   await registry.parts.metadata.commit([{ type: 'deleteRepository', repository, at: registry.parts.clock() }])

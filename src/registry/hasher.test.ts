@@ -32,7 +32,7 @@ test('hashes that take turns byte by byte and piece by piece are each of their o
   }
 })
 
-test('a hash that nobody asks for any more does not disturb the others', async () => {
+test('a hash that is no longer needed does not disturb the others', async () => {
   const lasting = await createHasher(['blake3'])
   lasting.update(bytesOf(1, 100))
   for (let seed = 0; seed < 100; seed++) (await createHasher(['blake3'])).update(bytesOf(seed, 10))

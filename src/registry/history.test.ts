@@ -30,7 +30,7 @@ test('a tag is rolled back to a digest, or to what it was at a revision, if it i
   )
 })
 
-test('a tag is not rolled back to what is not there, and the refusal says why', async (t) => {
+test('a tag is not rolled back to a missing manifest, and the refusal says why', async (t) => {
   const registry = await placeRegistry(t)
   const first = await pushImage(registry, repository, { tags: ['v1'] })
   const { revision } = await registry.repositories.state(repository)
@@ -50,7 +50,7 @@ test('a tag is not rolled back to what is not there, and the refusal says why', 
   await assert.rejects(rollback({ digest: first }), { id: 'MANIFEST_UNKNOWN' })
 })
 
-test('what happened longer ago than history is kept is refused as pruned, and what is younger is whole', async (t) => {
+test('history older than its retention is refused as pruned, and newer history is complete', async (t) => {
   const registry = await placeRegistry(t, { retention: { history: 1000 } })
   const first = await pushImage(registry, repository, { tags: ['v1'] })
   const { last } = await registry.changes.bounds()

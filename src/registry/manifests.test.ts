@@ -50,7 +50,7 @@ test('where deleted manifests are not kept, they cannot be brought back', async 
   await assert.rejects(registry.manifests.undelete(repository, digest, []), { id: 'MANIFEST_UNKNOWN' })
 })
 
-test('what stands in the way of bringing a manifest back, or of purging it, is said', async (t) => {
+test('the refusal of an undelete or a purge names the reason', async (t) => {
   const registry = await placeRegistry(t)
   const digest = await pushImage(registry, repository)
   const unknown = 'unknown' as RepositoryName
@@ -103,7 +103,7 @@ async function pulledOnce(t: TestContext, pullsInterval: number): Promise<[Place
   return [registry, digest]
 }
 
-test('a pull by tag is recorded for its manifest after the interval, and a look without bytes is none', async (t) => {
+test('a pull by tag is recorded for its manifest after the interval, and a HEAD does not count as a pull', async (t) => {
   const [registry, digest] = await pulledOnce(t, 20)
   const at = registry.parts.clock()
   const other = await pushImage(registry, repository)

@@ -12,7 +12,7 @@ async function start(t: TestContext, options?: RegistryOptions): Promise<Running
   return registry
 }
 
-test('a registry without settings answers on a port of its own and leaves nothing when it is closed', async (t) => {
+test('a registry without settings answers on its own port and leaves nothing after it is closed', async (t) => {
   const [one, two] = await Promise.all([start(t), start(t)])
   assert.notEqual(one.url, two.url)
   assert.equal((await fetch(`${one.url}/v2/`)).status, 200)
@@ -23,7 +23,7 @@ test('a registry without settings answers on a port of its own and leaves nothin
   assert.equal((await fetch(`${two.url}/v2/`)).status, 200)
 })
 
-test('a folder that was given is kept, and what was pushed is there at the next start', async (t) => {
+test('a given folder is kept, and pushed content exists at the next start', async (t) => {
   const data = await mkdtemp(join(tmpdir(), 'stowage-embedded-'))
   const running: RunningRegistry[] = []
   t.after(async () => {

@@ -46,7 +46,7 @@ test('a blob is one file under its key, as long as its state says, and nothing e
   assert.deepEqual(await filesIn(parent), [])
 })
 
-test('a file can be read by its owner alone', async () => {
+test('only its owner can read a file', async () => {
   const key = newKey()
   await shared.append(key, '', 0, bodyOf(randomBytes(5)))
   assert.equal((await stat(join(sharedRoot, key.slice(0, 2), key))).mode & 0o777, 0o600)

@@ -8,7 +8,7 @@ import { storedFiles } from '../protocol/refusal.ts'
 import { beginUpload, patchUpload } from '../protocol/upload-requests.ts'
 import { assertServes, assertSound, serveImages } from './served-images.ts'
 
-test('a backup of a running server is a folder that can be served, without what was not whole', async (t) => {
+test('a backup of a running server is a folder that can be served, without incomplete uploads', async (t) => {
   const { sandbox, server, images, data } = await serveImages(t)
   const upload = await beginUpload(server.url, 'app')
   assert.equal((await patchUpload(upload, randomBytes(LAYER_SIZE))).status, 202)

@@ -18,7 +18,7 @@ async function runInto(
   return { stderr, status, read }
 }
 
-test('commands whose output nobody reads to its end are ended without a word, as by SIGPIPE', async () => {
+test('commands whose output is not read to its end exit silently, as after SIGPIPE', async () => {
   for (const args of ['conformance --list', '--help', 'serve --help', 'conformance --help']) {
     const { stderr, status } = await runInto('(exec <&-; sleep 0.3)', args)
     assert.equal(stderr, '', args)
@@ -33,7 +33,7 @@ test('the list of cases may be cut off after a line', async () => {
   assert.ok(status === '141' || status === '0', 'the pipe may have held all of it')
 })
 
-test('a run of cases that nobody reads any more stops and takes away what it pushed', async (t) => {
+test('a run of cases whose output is no longer read stops and deletes the content that it pushed', async (t) => {
   const { url } = await startStowage(t)
   const { stderr, status } = await runInto('head -1', `conformance ${url} --concurrency 1`)
   assert.equal(stderr, '')

@@ -66,7 +66,7 @@ test(
   },
 )
 
-test('all faults of a file are told with their lines, in order', HANG, async (t) => {
+test('all faults of a file are reported with their lines, in order', HANG, async (t) => {
   const text = [
     'keep-deletd: 7d',
     'keep-deleted: 7x',
@@ -99,7 +99,7 @@ test('all faults of a file are told with their lines, in order', HANG, async (t)
   for (const [index, pattern] of wanted.entries()) assert.match(lines[index] ?? '', pattern)
 })
 
-test('each rule of a setting by repository that is wrong is told with its line', HANG, async (t) => {
+test('each wrong rule of a setting by repository is reported with its line', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const text = [
     'sparse-indexes:',
@@ -131,14 +131,14 @@ test('each rule of a setting by repository that is wrong is told with its line',
   assert.match(tooMany.lines[0] ?? '', /:1:17: sparse-indexes can have at most 100 patterns$/)
 })
 
-test('settings that do not fit together are told at the place of one of them', HANG, async (t) => {
+test('settings that conflict are reported at the position of one of them', HANG, async (t) => {
   const { code, lines } = await check(await openSandbox(t), 'data: d\nlisten: ":5000"\n')
   assert.equal(code, 1)
   assert.equal(lines.length, 1)
   assert.match(lines[0] ?? '', /^stowage\.yaml:2:9: listen is reachable from other machines/)
 })
 
-test('what is not YAML, or too much of it, is a fault', HANG, async (t) => {
+test('a file that is not YAML, or that is too large or nested too deeply, is a fault', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const aliases = Array.from({ length: 101 }, () => '*a').join(', ')
   for (const [text, problem] of [

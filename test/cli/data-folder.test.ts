@@ -33,7 +33,7 @@ async function assertServes(sandbox: Sandbox, data: string, image: TestManifest)
   await server.ended
 }
 
-test('a data folder that this user may not write is told in one line, and is not touched', async (t) => {
+test('a data folder that this user may not write to is reported in one line and not changed', async (t) => {
   const sandbox = await openSandbox(t)
   const { image, bytes } = await usedFolder(sandbox)
   const before = await bytes()
@@ -49,7 +49,7 @@ test('a data folder that this user may not write is told in one line, and is not
   await assertServes(sandbox, 'data', image)
 })
 
-test('a data folder that is a file, or lies below one, is told in one line, and the file stays', async (t) => {
+test('a data folder that is a file, or below one, is reported in one line, and the file is kept', async (t) => {
   const sandbox = await openSandbox(t)
   const file = join(sandbox.folder, 'file')
   await writeFile(file, 'precious')
@@ -58,7 +58,7 @@ test('a data folder that is a file, or lies below one, is told in one line, and 
   assert.equal(await readFile(file, 'utf8'), 'precious')
 })
 
-test('a data folder whose database is none is told in one line, and the file stays', async (t) => {
+test('a data folder with an invalid database is reported in one line, and the file is kept', async (t) => {
   const sandbox = await openSandbox(t)
   const file = join(sandbox.folder, 'data', 'metadata.sqlite')
   await mkdir(join(sandbox.folder, 'data'))
@@ -67,7 +67,7 @@ test('a data folder whose database is none is told in one line, and the file sta
   assert.equal(await readFile(file, 'utf8'), 'precious'.repeat(1000))
 })
 
-test('a data folder of a newer version is told in one line, and no byte of it changes', async (t) => {
+test('a data folder of a newer version is reported in one line, and no byte of it changes', async (t) => {
   const sandbox = await openSandbox(t)
   const { image, bytes } = await usedFolder(sandbox)
   for (const [mode, version] of [
@@ -86,7 +86,7 @@ test('a data folder of a newer version is told in one line, and no byte of it ch
   await assertServes(sandbox, 'data', image)
 })
 
-test('a second server on one data folder is refused in one line, and the first goes on', async (t) => {
+test('a second server on one data folder is refused in one line, and the first continues', async (t) => {
   const sandbox = await openSandbox(t)
   const first = await sandbox.serve('data')
   const image = await pushImage(first.url, 'app', 'v1')
@@ -111,7 +111,7 @@ test('a data folder is made with its parents', async (t) => {
   assert.ok((await stat(join(sandbox.folder, 'a/b/data/metadata.sqlite'))).isFile())
 })
 
-test('a folder that the system refuses to make is told in one line', async (t) => {
+test('a folder that the system refuses to create is reported in one line', async (t) => {
   const sandbox = await openSandbox(t)
   const refused = await sandbox.run(serving('/proc/stowage/data'))
   assertRefusedToStart(
@@ -120,7 +120,7 @@ test('a folder that the system refuses to make is told in one line', async (t) =
   )
 })
 
-test('an absent folder on a disk that is read-only is told in one line', {
+test('a missing folder on a read-only disk is reported in one line', {
   skip: OTHER_USER.uid === undefined ? 'only root may mount a disk' : false,
 }, async (t) => {
   const sandbox = await openSandbox(t)

@@ -54,7 +54,7 @@ test('the version is that of the package', async (t) => {
   }
 })
 
-test('a server logs its start and its stop with version, address, folder, and what is not as by default', async (t) => {
+test('a server logs its start and its stop with its version, address, folder, and changed settings', async (t) => {
   const sandbox = await openSandbox(t)
   const flags = ['--keep-deleted', '1d', '--workers', '1']
   const server = await sandbox.serve('data', flags, { env: { STOWAGE_LOG_LEVEL: 'info' } })
@@ -216,7 +216,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--port', '5001'], /no --port.*--listen 127\.0\.0\.1:5001/],
 ]
 
-test('each setting that is malformed is told in one line that names it', { timeout: 60_000 }, async (t) => {
+test('each malformed setting is reported in one line that names it', { timeout: 60_000 }, async (t) => {
   const sandbox = await openSandbox(t)
   const listen = ['--listen', '127.0.0.1:0', '--data', 'data']
   const exits = BAD_SETTINGS.map(([args, , env = {}]) => {
@@ -228,7 +228,7 @@ test('each setting that is malformed is told in one line that names it', { timeo
   }
 })
 
-test('a port that is taken is told in one line', async (t) => {
+test('a port that is in use is reported in one line', async (t) => {
   const sandbox = await openSandbox(t)
   const other = createServer()
   t.after(() => other.close())

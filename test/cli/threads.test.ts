@@ -56,7 +56,7 @@ for (const [death, expression, flags] of [
   ['has no memory left', EXHAUST, ['--max-old-space-size=200']],
 ] as const) {
   test(
-    `a worker that ${death} takes only its own connections with it, and another takes its place`,
+    `if a worker ${death}, only its own connections end, and another worker replaces it`,
     HANG,
     async (t) => {
       const { server, threads, endDebugging } = await serveWatched(t, [...flags])
@@ -95,7 +95,7 @@ test('an upload that a dead worker held can be continued at once', HANG, async (
 })
 
 test(
-  'if the writer dies, what it has not answered fails with 503, and the next writer goes on',
+  'if the writer dies, the requests that it has not answered fail with 503, and the next writer continues',
   HANG,
   async (t) => {
     const { server, threads } = await serveWatched(t)

@@ -88,7 +88,7 @@ async function untilServed(url: string, { fingerprint }: TestCertificate): Promi
   while ((await servedFingerprint(url)) !== fingerprint) await sleep(50)
 }
 
-test('a certificate or key that cannot be used is told in one line', HANG, async (t) => {
+test('a certificate or key that cannot be used is reported in one line', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const [first, second] = await Promise.all([
     makeCertificate(sandbox.folder, 'first'),

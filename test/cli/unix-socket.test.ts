@@ -77,7 +77,7 @@ test('the file of the Unix socket has the mode that was asked for, and goes at a
 })
 
 test(
-  'the socket of a dead server is replaced, that of a live one is refused and goes on',
+  'the socket of a dead server is replaced; the socket of a running server is refused, and that server continues',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)
@@ -96,7 +96,7 @@ test(
 )
 
 test(
-  'a socket on which another program listens, and a file that is not a socket, are left alone',
+  'a socket on which another program listens, and a file that is not a socket, are not changed',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)
@@ -177,7 +177,7 @@ test('what a proxy at a Unix socket says counts if it is trusted', HANG, async (
   }
 })
 
-test('connections over a Unix socket beyond the limit are told so', HANG, async (t) => {
+test('connections over a Unix socket beyond the limit get 503', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const path = socketOf(sandbox)
   await sandbox.serve('data', [...ON_SOCKET, '--workers', '2', '--max-connections', '3'])
@@ -198,7 +198,7 @@ test('connections over a Unix socket beyond the limit are told so', HANG, async 
   while ((await askSocket(path, '/v2/')).status !== 200);
 })
 
-test('a Unix socket can speak TLS, and tells those who do not', HANG, async (t) => {
+test('a Unix socket can use TLS, and tells clients that do not use it', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const { certFile, keyFile, cert } = await makeCertificate(sandbox.folder, 'tls')
   const path = socketOf(sandbox)

@@ -105,7 +105,7 @@ test('containerd pulls the layers of an image side by side and unpacks them', as
   assert.deepEqual(files, await folderDigests(join(expected, 'opt')))
 })
 
-test('containerd goes on with a layer that was fetched in part', async () => {
+test('containerd continues a layer that was partly fetched', async () => {
   const name = session.repository('resumed')
   const { layout, image, digests } = await pushedLayout(name, [2_000_000])
   const puller = containerd.store()

@@ -122,7 +122,7 @@ async function startRecorder(t: TestContext, target: string): Promise<{ url: str
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, lines }
 }
 
-test('nightly builds of two weeks ago are deleted by their label, with what they alone led to', async (t) => {
+test('nightly builds of two weeks ago are deleted by their label, with the content that only they named', async (t) => {
   const data = await temporaryFolder(t)
   const nightly = { build: 'nightly' }
   const old = await fillEarlier(data, Date.now() - 3 * WEEK, async (url) => {
@@ -199,7 +199,7 @@ test('a mirror is kept current, by one request for each repository that has not 
   assert.equal(await statusOf(mirror.url, signature.digest), 404)
 })
 
-test('what is deleted in a registry is removed from its mirror, whole repositories too', async (t) => {
+test('content that is deleted in a registry is removed from its mirror, including whole repositories', async (t) => {
   const [source, mirror] = [await startStowage(t), await startStowage(t)]
   const folder = await temporaryFolder(t)
   const round = () => runGuide(folder, 'keep-a-mirror.md', { REGISTRY: source.url, MIRROR: mirror.url })

@@ -158,7 +158,7 @@ test('oras backs up a repository with its referrers and restores it elsewhere', 
   assert.deepEqual(await servedReferrers(host, target, digest), referrers)
 })
 
-test('oras tags, resolves and lists what was pushed', async () => {
+test('oras tags, resolves and lists pushed content', async () => {
   const name = session.repository('tagged')
   const digest = await pushedArtifact(name)
   await oras(['tag', plain, `${host}/${name}:v1`, 'a', 'b', 'z'])

@@ -43,7 +43,7 @@ function skopeoCopy(image: string, target: string): string[] {
   return ['copy', ...insecure, '--multi-arch=index-only', `docker://${image}`, `docker://${target}`]
 }
 
-test('skopeo copies an index alone where sparse indexes are allowed', TIMEOUT, async (t) => {
+test('skopeo copies an index without its manifests if sparse indexes are allowed', TIMEOUT, async (t) => {
   const { client, host, image } = await openSource(t, 'allow')
   await client.run('skopeo', skopeoCopy(image, `${host}/mirror:v1`))
   const children = await childrenOf(host, 'mirror')
@@ -64,7 +64,7 @@ test('regctl copies some platforms of an index where sparse indexes are allowed'
   assert.equal(await servedStatus(host, `mirror/manifests/${present}`), 200)
 })
 
-test('skopeo is told which setting takes an index alone', TIMEOUT, async (t) => {
+test('skopeo shows which setting allows an index without its manifests', TIMEOUT, async (t) => {
   const { client, host, image } = await openSource(t, 'refuse')
   const { stderr } = await client.refuse('skopeo', skopeoCopy(image, `${host}/mirror:v1`))
   assert.match(stderr, /--sparse-indexes allow/)

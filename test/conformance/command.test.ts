@@ -87,7 +87,7 @@ test('a Stowage is found to conform, in plain lines and in each report', async (
   assert.match(await readFile(join(sandbox.folder, 'r.html'), 'utf8'), /^<!doctype html>/)
 })
 
-test('a registry that breaks a MUST ends it with 1, and what was wrong is told', async (t) => {
+test('a registry that breaks a MUST ends the run with 1, and the failure is shown', async (t) => {
   const [good, faulty] = await Promise.all([startFaulty(t), startFaulty(t, NO_BLOBS)])
   const sandbox = await openSandbox(t)
   const only = ['--only', 'blob-pull', '--only', 'blob-pull-empty']
@@ -102,7 +102,7 @@ test('a registry that breaks a MUST ends it with 1, and what was wrong is told',
   )
 })
 
-test('what was pushed is deleted afterwards', async (t) => {
+test('pushed content is deleted afterwards', async (t) => {
   const left = new Set<string>()
   const keepBook: Fault = (app) => async (request) => {
     const answer = await app(request)
@@ -144,7 +144,7 @@ test('a run that is interrupted deletes what it pushed, and ends', async (t) => 
   assert.deepEqual([...left], [])
 })
 
-test('only reading, nothing else is sent, and what is there is read', async (t) => {
+test('with --read-only, nothing is written, and existing content is read', async (t) => {
   const methods = new Set<string>()
   const keepBook: Fault = (app) => async (request) => {
     methods.add(request.method)
@@ -165,7 +165,7 @@ test('only reading, nothing else is sent, and what is there is read', async (t) 
   assert.match(without.stdout, /^unsupported read-blob: .*--read-blob/m)
 })
 
-test('a password comes by standard input and stands in no output', async (t) => {
+test('a password is read from standard input and appears in no output', async (t) => {
   const basic = `Basic ${Buffer.from('ann:correct horse').toString('base64')}`
   const server = createServer(({ headers }, response) => {
     if (headers.authorization === basic) response.writeHead(200).end(`you sent ${headers.authorization}`)

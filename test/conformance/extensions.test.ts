@@ -70,7 +70,7 @@ const TABLE: readonly KnownBad[] = [
 
 testCases('extensions', extensionCases, TABLE)
 
-test('a registry that tells of no endpoint of ours fails none of their cases: they are not supported', async (t) => {
+test('a registry that lists none of our endpoints fails none of their cases: they are not supported', async (t) => {
   const silent = json(
     (request) => request.path.endsWith('/_oci/ext/discover'),
     (body) => ({ extensions: (body.extensions as Described[]).filter(({ name }) => name === '_oci') }),

@@ -52,7 +52,7 @@ test('the page on conformance shows the verdicts that are recorded for other reg
   else assert.equal(TABLE.exec(page)?.[0], table)
 })
 
-test('every verdict that is recorded is one of a case that is there', async () => {
+test('every recorded verdict belongs to an existing case', async () => {
   for (const [name, verdicts] of await readPeers()) {
     for (const specification of SPECIFICATIONS) {
       const { asked } = selectCases({ specification })

@@ -147,7 +147,7 @@ test('verdicts are counted by group, and only the specification’s own decide a
   assert.equal(hostileOnly.conforms, true)
 })
 
-test('the JSON report says what was sent, what came and what repeats it, without credentials', () => {
+test('the JSON report has the request, the response and a command that repeats it, without credentials', () => {
   const text = formatJsonReport([oneOfEach()])
   const { format, registries } = JSON.parse(text)
   assert.equal(format, 2)
@@ -181,7 +181,7 @@ test('no report has characters that would do something to a terminal', async () 
   }
 })
 
-test('the JUnit report is XML that tells verdicts apart', () => {
+test('the JUnit report is XML that distinguishes the verdicts', () => {
   const text = formatJunitReport([oneOfEach()])
   const tags = parseTags(text)
   const suites = tags.filter(({ name }) => name === 'testsuite').map(({ attributes }) => attributes)
@@ -233,7 +233,7 @@ for (const count of [1, 3]) {
   })
 }
 
-test('the HTML report shows failures first, what was wanted beside what came, and warnings apart', async () => {
+test('the HTML report shows failures first, with expected and actual values, and warnings separately', async () => {
   const text = await formatHtmlReport([oneOfEach()])
   const places = [
     '<h2>Failures',
@@ -255,7 +255,7 @@ test('the HTML report shows failures first, what was wanted beside what came, an
   assert.doesNotMatch(failures, /#odd/)
 })
 
-test('extensions of which a registry offers none take one line, and stand in rows where another has them', async () => {
+test('extensions that a registry does not offer take one line, and rows if another registry offers them', async () => {
   const extensions = (registry: string, verdict: Verdict) =>
     makeReport({
       ...{ registry, specification: '1.1', started: new Date(), milliseconds: 1, secrets: [] },
@@ -271,7 +271,7 @@ test('extensions of which a registry offers none take one line, and stand in row
   assert.equal([...both.matchAll(/class="case"/g)].length, 3)
 })
 
-test('the terminal is told the case, the sentence, the exchange and the curl', () => {
+test('the terminal shows the case, the sentence, the exchange and the curl command', () => {
   const [, bad, , , , later] = oneOfEach().cases
   assert.ok(bad !== undefined && later !== undefined)
   const text = formatDetails(bad)

@@ -16,7 +16,7 @@ function caseThat(id: string, run: Case['run']): Case {
   return { id, ...texts, group: 'specification', level: 'MUST', version: '1.0', run }
 }
 
-test('of the responses to failed cases no more than 128 MiB are kept in all, and reports tell their whole length', async () => {
+test('at most 128 MiB of responses to failed cases are kept in total, and reports have their full lengths', async () => {
   const body = new Uint8Array(16 * MIB).fill(97)
   const cases = Array.from({ length: 20 }, (_, index) =>
     caseThat(`case-${index}`, async (probe) => {
@@ -36,7 +36,7 @@ test('of the responses to failed cases no more than 128 MiB are kept in all, and
     assert.match(exchange?.response?.body ?? '', /^a{2000} … \(16777216 bytes in all\)$/)
 })
 
-test('a case that has cleaned up for long enough leaves the rest behind, and tells of it', async () => {
+test('a case that has cleaned up for too long leaves the rest and says so', async () => {
   const sent: string[] = []
   const left: string[] = []
   const send: Send = async ({ method }) => {

@@ -202,7 +202,7 @@ test('nothing is sent to another host that is not listed, nor to this machine ev
   assert.deepEqual(other.seen, [])
 })
 
-test('a token endpoint of https elsewhere gets the credentials and is told of; no other does', async (t) => {
+test('a token endpoint with https on another host gets the credentials and is reported; no other host gets them', async (t) => {
   const tokens = await startServer(t, (_, response) => end(response, 200, {}, '{"token":"let-me-in"}'))
   const told: string[] = []
   for (const [realm, isAsked] of [
@@ -274,7 +274,7 @@ test('an answer without end in size, in time or in redirects is given up', async
   await assert.rejects(hasty({ method: 'GET', target: '/slow' }), /no complete response in time/)
 })
 
-test('what lets us in is told as a secret', async (t) => {
+test('credentials are reported as secrets', async (t) => {
   const { origin } = await startServer(t, tokenRegistry('token'))
   const secrets: string[] = []
   const send = openSession(origin, {
@@ -309,7 +309,7 @@ test('an address without a scheme is http on this machine and https elsewhere', 
     assert.throws(() => parseRegistryAddress(text), RegistryAddressError, text)
 })
 
-test('what is no registry, or lets nobody in, or is not there, is told in one line', async (t) => {
+test('an address that is not a registry, refuses the credentials, or does not answer is reported in one line', async (t) => {
   const tell = async (answer: Answer) => {
     const { origin } = await startServer(t, answer)
     return await assertRegistry(origin, openSession(origin)).then(
@@ -323,7 +323,7 @@ test('what is no registry, or lets nobody in, or is not there, is told in one li
   assert.match(await tell((_, response) => void response.destroy()), /^it cannot be tested: [^\n]+$/)
 })
 
-test('a registry that shows nobody its root may be read nevertheless', async (t) => {
+test('a registry that refuses requests for its root can still be read', async (t) => {
   for (const status of [200, 403]) {
     const { origin } = await startServer(t, ({ url }, response) => {
       if (url.pathname === '/token') return end(response, status, {}, '{"token":"x"}')
@@ -335,7 +335,7 @@ test('a registry that shows nobody its root may be read nevertheless', async (t)
   }
 })
 
-test('an address where nothing listens is told as that', async () => {
+test('an address on which nothing listens is reported as such', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const nobody = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -89,7 +89,7 @@ async function startRaw(t: TestContext, answer: (socket: Socket) => void): Promi
   return `http://127.0.0.1:${await startListening(t, server)}`
 }
 
-test('an answer on a connection of its own ends at 1 MiB', async (t) => {
+test('a response on its own connection ends at 1 MiB', async (t) => {
   const origin = await startRaw(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\n\r\n')
     const pour = () => {
@@ -102,7 +102,7 @@ test('an answer on a connection of its own ends at 1 MiB', async (t) => {
   assert.deepEqual([statuses, text.length, ended], [[200], 1024 * 1024, false])
 })
 
-test('an answer on a connection of its own that comes in drops ends after its time', async (t) => {
+test('a slow response on its own connection ends after its time limit', async (t) => {
   const origin = await startRaw(t, (socket) => {
     const drop = setInterval(() => socket.write('x'), 20)
     socket.on('close', () => clearInterval(drop))

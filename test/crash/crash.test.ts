@@ -33,7 +33,7 @@ interface Story {
 }
 
 test(
-  `what was answered survives ${ROUNDS} rounds of kill -9, and nothing is left half`,
+  `acknowledged content survives ${ROUNDS} rounds of kill -9, and nothing is partial`,
   PATIENCE,
   async (t) => {
     t.diagnostic(`STOWAGE_CRASH_SEED=${SEED}`)

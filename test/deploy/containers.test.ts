@@ -239,7 +239,7 @@ test('a container refuses to listen everywhere until it is told that anybody may
   assert.match(stderr, /Add --allow-anonymous if that is what you want/)
 })
 
-test('the user of the image can read what was compiled for it, and change nothing', { skip }, async () => {
+test('the user of the image can read the compiled code, and change nothing', { skip }, async () => {
   const count = `
     const { accessSync, constants, readdirSync, readFileSync } = require('node:fs')
     const [folder] = readdirSync('/stowage/.cache/code')

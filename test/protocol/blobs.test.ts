@@ -129,7 +129,7 @@ test('HEAD of a blob answers with the headers of GET: type, length, digest, ETag
   }
 })
 
-test('a blob is in its own repository alone, for HEAD as for GET', async () => {
+test('a blob exists only in its own repository, for HEAD as for GET', async () => {
   const digest = await pushBlob(url, 'own/app', 'mine')
   await pushBlob(url, 'own/other', 'something else')
   for (const [name, code] of [

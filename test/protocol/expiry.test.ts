@@ -183,7 +183,7 @@ test('a blob that no manifest names is collected after its time, and not before'
   assert.equal(await files(), 0)
 })
 
-test('whoever is told that a blob exists has time to use it: HEAD, GET, mount and push put collection off', async () => {
+test('a client that learns that a blob exists has time to use it: HEAD, GET, mount and push postpone its collection', async () => {
   await startAfresh()
   const bytes = randomBytes(LARGE)
   const digest = await push(bytes)

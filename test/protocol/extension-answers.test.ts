@@ -64,7 +64,7 @@ test('a list is answered in the media type that is accepted, and says that it de
   )
 })
 
-test('who has the state already is told so, and neither that nor HEAD reads the list', async (t) => {
+test('a client that has the state gets 304, and neither that nor HEAD reads the list', async (t) => {
   const { endpoint, list } = listEndpoint()
   const { url } = await serveEndpoints(t, [endpoint])
   const target = `${url}/v2/_test/test/list`
@@ -293,7 +293,7 @@ test('a stream without a port ends when its reader cancels it, also while it wai
   assert.ok((await last).done)
 })
 
-test('HEAD of a stream has its head alone', async (t) => {
+test('HEAD of a stream has only its headers', async (t) => {
   const { endpoint } = endlessEndpoint()
   const { url } = await serveEndpoints(t, [endpoint])
   const head = await fetch(`${url}/v2/_test/test/stream`, { method: 'HEAD' })

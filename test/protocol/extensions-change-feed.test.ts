@@ -29,7 +29,7 @@ async function remove(name: string, reference: string): Promise<void> {
   assert.equal(removed.status, 202, await removed.text())
 }
 
-test('all that happens to a repository is told, in its order', async () => {
+test('all changes of a repository are reported, in order', async () => {
   const since = await end()
   const one = await artifact('told/app', 'one', 'v1')
   const two = await artifact('told/app', 'two', 'v1')
@@ -57,7 +57,7 @@ test('all that happens to a repository is told, in its order', async () => {
   assert.deepEqual((await listChanges(url, '', `?since=${since}`)).changes, changes)
 })
 
-test('pages of any size tell the same as one page', async () => {
+test('pages of any size have the same changes as one page', async () => {
   for (const name of ['paged/a', 'paged/b']) await artifact(name, name, 'v1')
   for (const repository of ['', 'paged/b']) {
     const whole = await listChanges(url, repository, '?since=0')
@@ -75,7 +75,7 @@ test('pages of any size tell the same as one page', async () => {
   }
 })
 
-test('while many write, whoever follows is told of all of it once and in order', async () => {
+test('while many clients write, a follower gets every change once and in order', async () => {
   const since = await end()
   const names = ['busy/a', 'busy/b', 'busy/c']
   const isLast = ({ repository, subject }: ToldChange) => repository === 'busy/a' && subject === 'last'
@@ -108,7 +108,7 @@ test('while many write, whoever follows is told of all of it once and in order',
   }
 })
 
-test('who waits is answered when something happens to what is followed, and not by anything else', async () => {
+test('a waiting client gets a response when a followed repository changes, and only then', async () => {
   await artifact('waited/app', 'first')
   const since = await end()
   const waiting = listChanges(url, 'waited/app', `?since=${since}&wait=60`)
@@ -124,7 +124,7 @@ test('who waits is answered when something happens to what is followed, and not 
   assert.equal(next, last)
 })
 
-test('who waits for nothing is answered with nothing, and with where to go on', async () => {
+test('a client that waits without a change gets an empty page and the number to continue from', async () => {
   const since = await end()
   const { changes, next, last } = await listChanges(url, 'waited/app', `?since=${since}&wait=1`)
   assert.deepEqual([changes, next, last], [[], since, since])

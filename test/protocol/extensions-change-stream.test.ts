@@ -22,7 +22,7 @@ function toldOf(subject: string): (events: readonly ToldChange[]) => boolean {
   return (events) => events.some((event) => event.subject === subject)
 }
 
-test('a stream tells what was and goes on with what happens', async () => {
+test('a stream has earlier changes and continues with new ones', async () => {
   for (const note of ['1', '2']) await push('told/app', note)
   for (const repository of ['', 'told/app']) {
     const answer = await open(repository, '?since=0')
@@ -39,7 +39,7 @@ test('a stream tells what was and goes on with what happens', async () => {
   }
 })
 
-test('without a place to begin a stream tells only what happens next', async () => {
+test('without a start, a stream has only later changes', async () => {
   const answer = await open('', '')
   const reading = readEvents(answer, ({ length }) => length > 0)
   await push('next/app', 'x')
@@ -47,7 +47,7 @@ test('without a place to begin a stream tells only what happens next', async () 
   assert.deepEqual([first?.kind, first?.repository], ['repository-created', 'next/app'])
 })
 
-test('whoever comes back goes on behind the last event, wherever the stream began', async () => {
+test('a client that reconnects continues after the last event, wherever the stream began', async () => {
   const { changes } = await listChanges(url, '', '?since=0')
   const [, second, third] = changes
   const headers = { 'Last-Event-ID': String(second?.sequence) }
@@ -58,7 +58,7 @@ test('whoever comes back goes on behind the last event, wherever the stream bega
   assert.deepEqual(first, changes[0])
 })
 
-test('while many write, a reader whose connection breaks again and again is told all of it once', async () => {
+test('while many clients write, a reader whose connection breaks again and again gets every change once', async () => {
   const since = (await listChanges(url, '', '')).next
   const told: ToldChange[] = []
   const read = async () => {
@@ -122,7 +122,7 @@ test('no more than so many wait at a time, and each that goes makes room', async
   }
 })
 
-test('HEAD of a stream has its head alone, and keeps no place', async () => {
+test('HEAD of a stream has only its headers, and does not count as a follower', async () => {
   for (let asked = 0; asked <= MAX_FOLLOWERS_OF_CLIENT; asked++) {
     const head = await fetch(feedUrl(url, '', 'stream', ''), { method: 'HEAD' })
     assert.equal(head.status, 200)
@@ -156,7 +156,7 @@ test('what a reader has not taken yet stays in the log', async (t) => {
   assert.deepEqual(limits, [])
 })
 
-test('a stream that cannot go on says why and ends', async (t) => {
+test('a stream that cannot continue says why and ends', async (t) => {
   const { push: pushTo, ask, forget } = await openRegistry(t, (registry) => registry)
   const tags = Array.from({ length: 200 }, (_, index) => `t${index}`)
   await pushTo('late/app', 'x', tags)
@@ -176,7 +176,7 @@ test('a stream that cannot go on says why and ends', async (t) => {
   )
 })
 
-test('a stream of which little comes in many minutes goes on', async (t) => {
+test('a stream with few events in many minutes continues', async (t) => {
   let server: ListeningServer | undefined
   // Before the registry, which it reads until then.
   t.after(() => server?.close())
@@ -199,7 +199,7 @@ test('a stream of which little comes in many minutes goes on', async (t) => {
   assert.ok(minutes > 4)
 })
 
-test('the stream of a repository that is deleted ends, and one of the same name begins anew', async () => {
+test('the stream of a deleted repository ends, and a new repository with the same name has a new stream', async () => {
   await push('going/app', 'old')
   const since = (await listChanges(url, '', '')).next
   const answer = await open('going/app', '')
@@ -238,7 +238,7 @@ async function untilDeleted(name: string): Promise<void> {
   assert.fail(`${name} is being deleted for ever`)
 }
 
-test('what is wrong is refused before anything is told', async () => {
+test('a wrong request is refused before any event is sent', async () => {
   for (const [query, headers, status, message] of [
     ['?since=x', {}, 400, /"since\\" must be a sequence number/],
     ['?since=0', { 'Last-Event-ID': 'x' }, 400, /"Last-Event-ID\\" must be the sequence number of an event/],

@@ -133,7 +133,7 @@ test('names of any protocol are registered for an image and for its layers by an
   assert.deepEqual(urls(await locate('named/app', layer), 'referrer'), [])
 })
 
-test('what another repository registered is not told of below this one', async () => {
+test('names that another repository registered are not listed for this one', async () => {
   const layer = await pushBlob(url, 'apart/one', 'apart')
   await pushBlob(url, 'apart/two', 'apart')
   const image = await pushLayered('apart/one', 'apart')
@@ -164,7 +164,7 @@ test('asking where content is does not count as pulling the manifests that name 
   assert.deepEqual(await pullTimes(), ['string'])
 })
 
-test('however many places somebody registered, a hundred are told', async () => {
+test('at most a hundred locations are listed, however many are registered', async () => {
   const layer = await pushBlob(url, 'many/app', 'many')
   const image = await pushLayered('many/app', 'many')
   const places = Array.from({ length: 300 }, (_, index) => `https://mirror.example/${index}`)
@@ -177,7 +177,7 @@ test('however many places somebody registered, a hundred are told', async () => 
   )
 })
 
-test('who asks for plain JSON gets that', async () => {
+test('a client that asks for plain JSON gets it', async () => {
   const digest = await pushBlob(url, 'plain/app', 'plain')
   const headers = { Accept: 'application/json' }
   const answer = await fetch(`${url}/v2/_stowage/content/locations?digest=${digest}`, { headers })
@@ -185,7 +185,7 @@ test('who asks for plain JSON gets that', async () => {
   assert.equal(answer.headers.get('vary'), 'Accept')
 })
 
-test('what nothing is known of is 404, and a digest that is none is refused', async () => {
+test('unknown content is 404, and an invalid digest is refused', async () => {
   const unknown = digestOf('nobody pushed this')
   for (const [level, code] of [
     ['', 'BLOB_UNKNOWN'],

@@ -21,7 +21,7 @@ function dataUrl(digest: string): string {
   return `${url}/v2/_stowage/content/data?digest=${digest}`
 }
 
-test('a blob is had by its digest alone, whatever its algorithm', async () => {
+test('a blob can be pulled by its digest, without a repository, whatever its algorithm', async () => {
   for (const algorithm of ['sha256', 'sha512', 'blake3']) {
     const bytes = Buffer.from(`a blob in ${algorithm}`)
     const digest = await pushBlob(url, 'blobs/app', bytes, await digestIn(algorithm, bytes))
@@ -83,7 +83,7 @@ test('content is there as long as one repository has it', async () => {
   assert.deepEqual(await errorCodes(gone), ['BLOB_UNKNOWN'])
 })
 
-test('what was deleted with its manifest is not there any more, though it can be brought back', async () => {
+test('content that was deleted with its manifest is not found, although it can be restored', async () => {
   const image = await pushImage(url, 'deleted/app')
   assert.equal((await fetch(dataUrl(image.digest))).status, 200)
   await fetch(`${url}/v2/deleted/app/manifests/${image.digest}`, { method: 'DELETE' })

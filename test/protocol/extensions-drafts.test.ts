@@ -27,7 +27,7 @@ async function endpointsOf(server: string, level: string): Promise<string[]> {
   return oci?.endpoints ?? []
 }
 
-test('where nobody asked for drafts they are unknown, and discovery does not name them', async () => {
+test('without --draft-extensions, drafts are unknown, and discovery does not list them', async () => {
   await pushImage(plain, 'team/app', 'v1')
   for (const path of PATHS) await refusedBy(fetch(`${plain}/v2/${path}`), 404, 'EXTENSION_UNKNOWN')
   for (const level of ['', 'team/app/']) {

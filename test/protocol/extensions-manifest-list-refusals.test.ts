@@ -24,7 +24,7 @@ test('a cursor of another order is refused', async () => {
   )
 })
 
-test('a parameter that is wrong is refused with its name and what is wrong', async () => {
+test('a wrong parameter is refused with its name and the reason', async () => {
   await pushImage(url, 'list/bad', 'v1')
   for (const [query, message] of [
     ['n=0', '"n" must be a whole number, at least 1'],
@@ -58,7 +58,7 @@ test('a parameter that is wrong is refused with its name and what is wrong', asy
   }
 })
 
-test('the list of a repository that is not there is refused', async () => {
+test('the list of an unknown repository is refused', async () => {
   for (const query of ['', '?sort=pulled']) {
     for (const method of ['GET', 'HEAD']) {
       const refused = await fetch(listUrl('list/nobody', query), { method })

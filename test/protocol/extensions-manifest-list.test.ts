@@ -218,7 +218,7 @@ test('nothing that a tag reaches is untagged, through indexes and as referrers o
   assert.deepEqual(await digests(name, '?untagged=true'), [orphan.digest, ofOrphan.digest])
 })
 
-test('the ETag is the same until the repository changes, and HEAD tells it', async () => {
+test('the ETag is the same until the repository changes, and HEAD returns it', async () => {
   const name = 'list/state'
   const image = await pushImage(url, name, 'v1')
   const tagOf = async (query = '') => {
@@ -242,7 +242,7 @@ test('the ETag is the same until the repository changes, and HEAD tells it', asy
   assert.notEqual(await tagOf('?tag=v1'), second)
 })
 
-test('what tells of pulls has no ETag', async () => {
+test('a list that shows pulls has no ETag', async () => {
   const name = 'list/pulls'
   await pushImage(url, name, 'v1')
   for (const query of [
@@ -305,7 +305,7 @@ test('as an OCI index the list has each tag as a reference name', async () => {
   })
 })
 
-test('the path that was proposed gives the list for our media type alone, and else the tag of that name', async () => {
+test('the proposed path is the list only for our media type, and otherwise the tag of that name', async () => {
   const name = 'list/alias'
   const target = `${url}/v2/${name}/manifests/list`
   const image = await pushImage(url, name)

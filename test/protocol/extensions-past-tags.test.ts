@@ -96,7 +96,7 @@ test('the tags at each revision, and at the time of each, are what the change fe
   assert.deepEqual(await tags(name), states.at(-1))
 })
 
-test('what is not there any more is told as such', async () => {
+test('manifests that no longer exist are marked as such', async () => {
   const name = 'past/available'
   const [first] = await pushLively(name)
   const at = '?at=3'
@@ -131,7 +131,7 @@ test('all pages of a list of the past are of one revision, also if something is 
   assert.equal(((await later.json()) as Tags).tags.length, 5)
 })
 
-test('pages of the present skip and repeat nothing that is there all the time', async () => {
+test('pages of the current tags neither skip nor repeat a tag that exists all the time', async () => {
   const name = 'past/present'
   const image = await pushImage(url, name, 'b')
   for (const tag of ['d', 'f']) await pushManifest(url, name, image, tag)
@@ -158,7 +158,7 @@ test('the ETag is the same until the repository changes, and another for each qu
   }
 })
 
-test('a point that was forgotten is refused as such, and what is younger is whole', async (t) => {
+test('a revision that was pruned is refused as such, and newer ones are complete', async (t) => {
   const registry = await clockedRegistry(t)
   const push = (tag: string) => pushTag(registry, tag)
   const list = (query: string, method = 'GET') =>
@@ -187,7 +187,7 @@ test('a point that was forgotten is refused as such, and what is younger is whol
   }
 })
 
-test('a point to come, a repository that is not there and a bad parameter are refused', async () => {
+test('a time in the future, an unknown repository and a bad parameter are refused', async () => {
   const name = 'past/refused'
   await pushImage(url, name, 'v1')
   for (const [target, status, message] of [

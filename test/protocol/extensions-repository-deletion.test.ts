@@ -28,7 +28,7 @@ async function untilDeleted(answer: Response): Promise<Record<string, unknown>> 
   assert.fail('the repository is never gone')
 }
 
-test('a deleted repository is known to no answer, and its status tells until nothing is left', async () => {
+test('no response shows a deleted repository, and its status is reported until nothing is left', async () => {
   const name = 'deletion/app'
   const image = await pushImage(url, name, 'v1')
   const shared = await pushBlob(url, name, 'shared')
@@ -91,7 +91,7 @@ test('a name that is pushed to again is a new repository', async () => {
   assert.equal((await answered(fetch(deletionUrl(name)))).state, 'deleted')
 })
 
-test('what is not there can not be deleted, and of what never was no deletion is told', async () => {
+test('an unknown repository cannot be deleted, and has no status of a deletion', async () => {
   const name = 'deletion/unknown'
   await refusedBy(deleteRepository(name), 404, 'NAME_UNKNOWN')
   const [never] = await refusedBy(fetch(deletionUrl(name)), 404, 'NAME_UNKNOWN')
@@ -133,7 +133,7 @@ async function pushes(registry: ClockedRegistry, upload: string): Promise<Respon
   ]
 }
 
-test('while a repository is being deleted pushes to it are refused, and when that is done they are not', async (t) => {
+test('while a repository is being deleted, pushes to it are refused; afterwards they are accepted', async (t) => {
   const registry = await clockedRegistry(t)
   const digest = digestOf(LAYER)
   for (const name of ['app', 'other']) {
@@ -159,7 +159,7 @@ test('while a repository is being deleted pushes to it are refused, and when tha
   assert.equal((await pushIndex(registry, 'app')).status, 201)
 })
 
-test('deleting again what is being deleted is no error', async (t) => {
+test('deleting a repository that is being deleted is not an error', async (t) => {
   const registry = await clockedRegistry(t)
   assert.equal((await pushIndex(registry, 'app')).status, 201)
   await registry.beginDeletion('app')
@@ -168,7 +168,7 @@ test('deleting again what is being deleted is no error', async (t) => {
   assert.equal(((await again.json()) as { state: string }).state, 'deleting')
 })
 
-test('the bytes of a deleted repository go, but for those that another one holds', async (t) => {
+test('the bytes of a deleted repository are removed, except those that another repository has', async (t) => {
   const registry = await clockedRegistry(t, { deletedManifests: 1_000_000 })
   const own = Buffer.alloc(100_000, 'y')
   for (const [name, bytes] of [

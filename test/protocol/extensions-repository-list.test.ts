@@ -62,7 +62,7 @@ test('all repositories below a path are listed, as they are seen from there', as
   }
 })
 
-test('details tell what is a repository, and when it changed', async () => {
+test('details say which entries are repositories, and when they changed', async () => {
   const answer = await fetch(listUrl('', '?detail=true'))
   assert.equal(answer.headers.get('content-type'), OWN)
   assert.equal(answer.headers.get('etag'), null)
@@ -97,7 +97,7 @@ test('the ETag is the same until the registry changes', async () => {
   assert.deepEqual(((await changed.json()) as Page).repositories, ['new'])
 })
 
-test('who asks for plain JSON gets the same as that', async () => {
+test('a client that asks for plain JSON gets the same list', async () => {
   const answer = await fetch(listUrl('library'), { headers: { Accept: 'application/json' } })
   assert.equal(answer.headers.get('content-type'), 'application/json')
   assert.deepEqual(await answer.json(), { name: 'library', repositories: ['alpine'] })
@@ -118,7 +118,7 @@ test('counts of a repository come after it changed', async () => {
   assert.fail('the repository is never counted')
 })
 
-test('a parameter that is wrong is refused with its name and what is wrong', async () => {
+test('a wrong parameter is refused with its name and the reason', async () => {
   for (const level of ['', 'team']) {
     for (const [query, message] of [
       ['n=none', /^"n" must be a whole number, at least 1/],

@@ -96,7 +96,7 @@ test('a rollback to a deleted manifest is refused with how to bring it back, and
   }
 })
 
-test('a rollback to what is not kept any more is refused and names it', async () => {
+test('a rollback to a manifest that is no longer kept is refused, and the error names it', async () => {
   const name = 'rollback/purged'
   const [first] = await pushTwo(name)
   const purged = await fetch(`${url}/v2/${name}/_stowage/manifests/purge?digest=${first}`, {
@@ -109,13 +109,13 @@ test('a rollback to what is not kept any more is refused and names it', async ()
   await refusedBy(rollBack('rollback/unknown', { tag: 'v1', to: 3 }), 404, 'NAME_UNKNOWN')
 })
 
-test('a manifest of another repository is none to roll back to', async () => {
+test('a rollback to a manifest of another repository is refused', async () => {
   const [first] = await pushTwo('rollback/here')
   await pushTwo('rollback/elsewhere')
   await refusedBy(rollBack('rollback/elsewhere', { tag: 'v1', to: first }), 404, 'MANIFEST_UNKNOWN')
 })
 
-test('a body that is wrong is refused with what is wrong, and nothing is done', async () => {
+test('a wrong body is refused with the reason, and nothing is done', async () => {
   const name = 'rollback/bad'
   const [first, second] = await pushTwo(name)
   for (const [body, message] of [

@@ -45,7 +45,7 @@ async function pushHistory(name: string): Promise<[TestManifest, TestManifest]> 
   return [first, second]
 }
 
-test('each time that a tag was set or removed is told, newest first', async () => {
+test('every set and removal of a tag is listed, newest first', async () => {
   const name = 'history/told'
   const [first, second] = await pushHistory(name)
   const answer = await fetch(historyUrl(name, 'tag=v1'))
@@ -77,7 +77,7 @@ test('a tag that went with its manifest was removed', async () => {
   assert.deepEqual([before?.digest, before?.available], [image.digest, false])
 })
 
-test('pages lead through the whole history, also while the tag goes on to change', async () => {
+test('pages contain the whole history, even while the tag changes', async () => {
   const name = 'history/pages'
   await pushHistory(name)
   const whole = await history(name, 'tag=v1')
@@ -105,7 +105,7 @@ test('the ETag of a history is the same until its repository changes', async () 
   assert.equal(((await changed.json()) as History).history.length, 2)
 })
 
-test('what was forgotten is not told but for what the tag was then, and the ETag is another', async (t) => {
+test('pruned history is not listed, except the value of the tag at that time, and the ETag changes', async (t) => {
   const registry = await clockedRegistry(t)
   const push = async (note: string) => {
     const pushed = await registry.request(
@@ -130,7 +130,7 @@ test('what was forgotten is not told but for what the tag was then, and the ETag
   assert.notEqual(after.headers.get('etag'), before.headers.get('etag'))
 })
 
-test('a tag that never was, a repository that is not there and a bad parameter are refused', async () => {
+test('a tag that never existed, an unknown repository and a bad parameter are refused', async () => {
   const name = 'history/refused'
   await pushImage(url, name, 'v1')
   for (const [target, status, code, message] of [

@@ -84,7 +84,7 @@ test('a referrer that comes back is listed as one, without tags if none are aske
   )
 })
 
-test('what is gone is named, and once it is there again the manifest comes back', async () => {
+test('missing content is named, and once it is pushed again the manifest can be restored', async () => {
   const name = 'undelete/gone'
   const layers = ['one', 'two'].map((text) => ({ mediaType: 'x/y', digest: digestOf(text), size: 3 }))
   for (const text of ['one', 'two']) await pushBlob(url, name, text)
@@ -101,7 +101,7 @@ test('what is gone is named, and once it is there again the manifest comes back'
   assert.equal(await statusOf(name, `manifests/${image.digest}`), 200)
 })
 
-test('what is not deleted, was never there or is in another repository is not brought back', async () => {
+test('a manifest that is not deleted, never existed or is in another repository cannot be restored', async () => {
   const name = 'undelete/refused'
   const image = await pushImage(url, name, 'v1')
   await refusedBy(undelete(name, { digest: image.digest }), 409, 'DENIED')
@@ -112,7 +112,7 @@ test('what is not deleted, was never there or is in another repository is not br
   await refusedBy(undelete('undelete/elsewhere', { digest: image.digest }), 404, 'MANIFEST_UNKNOWN')
 })
 
-test('a body that is wrong is refused with what is wrong', async () => {
+test('a wrong body is refused with the reason', async () => {
   const name = 'undelete/bad'
   const { digest } = await pushImage(url, name, 'v1')
   for (const [body, message] of [
@@ -225,7 +225,7 @@ test('where no time is set a deleted manifest is not kept', async (t) => {
   await refusedBy(answer, 404, 'MANIFEST_UNKNOWN')
 })
 
-test('the bytes of what was purged are gone from the disk a minute later', async (t) => {
+test("the bytes of a purged manifest's content are gone from the disk a minute later", async (t) => {
   const registry = await clockedRegistry(t, { deletedManifests: 1_000_000 })
   const digest = await pushLarge(registry)
   assert.equal(await registry.files(), 1)

@@ -56,7 +56,7 @@ test('content that only repositories have from which a client may not pull is as
   assert.equal((await ask('GET', `/v2/_stowage/content/data?digest=${digest}`)).status, 200)
 })
 
-test('content is found behind repositories from which a client may not pull', async (t) => {
+test('content is found after repositories from which a client may not pull', async (t) => {
   const { ask, push } = await secretive(t)
   for (let index = 0; index < 50; index++) await push(`secret/app${index}`, 'x')
   const digest = await push('open/app', 'x')
@@ -70,7 +70,7 @@ test('content is found behind repositories from which a client may not pull', as
   )
 })
 
-test('the feed leaves out what a client may not know of, and goes on behind it', async (t) => {
+test('the feed leaves out changes that a client may not see, and continues after them', async (t) => {
   const { ask, push } = await secretive(t)
   await push('open/app', 'one', ['v1'])
   for (let index = 0; index < 5; index++) await push('secret/app', `hidden ${index}`, ['v1'])
@@ -104,7 +104,7 @@ test('others are answered while what a client may not know of is passed over', a
   assert.ok(next < last, 'it has read all before others were answered')
 })
 
-test('what is deleted while it is being answered is as unknown as any other', async (t) => {
+test('content that is deleted during the request is unknown', async (t) => {
   const { ask, push } = await openRegistry(t, (registry) => ({
     ...registry,
     manifests: {

@@ -236,7 +236,7 @@ test('query parameters that the registry does not know are ignored everywhere', 
   assert.equal((await fetch(`${upload}&digest=${digestOf('x')}`, { method: 'PUT' })).status, 201)
 })
 
-test('credentials that nobody asked for are ignored, whatever their scheme', async () => {
+test('unrequested credentials are ignored, whatever their scheme', async () => {
   for (const Authorization of [
     'Basic Og==',
     'Basic bm90OnZhbGlk',

@@ -78,7 +78,7 @@ function numberedHeaders(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `A${index}: b`)
 }
 
-test('what is not HTTP is refused with an error body, and nothing is stored', async (t) => {
+test('a request that is not HTTP is refused with an error body, and nothing is stored', async (t) => {
   const server = await startStowage(t)
   for (const [what, bytes, refusal = NOT_HTTP] of NOT_REQUESTS) {
     assertRefused(await sendRaw(t, server.url, bytes), refusal, what)
@@ -99,7 +99,7 @@ test('a request without a Host, or with two, is refused with an error body', asy
   assert.equal((await toHead.ended()).rest.toString(), '')
 })
 
-test('an expectation that nobody can meet is refused with an error body', async (t) => {
+test('an unknown expectation is refused with an error body', async (t) => {
   const server = await startStowage(t)
   const request = framed(MANIFEST, 'Expect: a-miracle', 'Content-Length: 13')
   assertRefused(await sendRaw(t, server.url, request), [417, 'UNSUPPORTED'], 'Expect')
@@ -127,7 +127,7 @@ test('a client of HTTP/1.0 is answered whole, with a length, and its connection 
   assert.deepEqual(await connection.ended(), { by: 'end', rest: Buffer.alloc(0) })
 })
 
-test('pipelined requests are answered in their order, also behind one that is refused', async (t) => {
+test('pipelined requests are answered in order, even after one that is refused', async (t) => {
   const { url } = await startStowage(t)
   const image = await pushImage(url, 'app', 'v1')
   const connection = await connect(t, url)
@@ -194,7 +194,7 @@ test(
   },
 )
 
-test('noise behind a whole request does not take the place of its answer', async (t) => {
+test('noise after a complete request does not replace its response', async (t) => {
   const { url } = await startStowage(t)
   for (const [request, status] of [
     [head('GET /v2/'), 200],
@@ -226,7 +226,7 @@ test('500 half-sent heads keep no other client waiting', HANG, async (t) => {
 })
 
 test(
-  'a body that breaks off is not stored, unless it belongs to an upload that can go on',
+  'a body that breaks off is not stored, unless it belongs to an upload that can continue',
   HANG,
   async (t) => {
     const server = await startStowage(t)
@@ -294,7 +294,7 @@ const EARLY: [line: string, refusal: Refusal][] = [
   ['POST /v2/app/blobs/uploads/?digest=sha256:short', [400, 'DIGEST_INVALID']],
 ]
 
-test('an error that is answered early reaches a client that goes on sending 64 MiB', async (t) => {
+test('an early error reaches a client that continues to send 64 MiB', async (t) => {
   const server = await startStowage(t)
   for (const [line, refusal] of EARLY) {
     for (const framing of [CHUNKED, `Content-Length: ${STILL_SENT}`]) {
@@ -324,7 +324,7 @@ test('an early error reaches a client that is still sending before it has sent a
   assert.equal((await connection.ended()).by, 'end')
 })
 
-test('a client that waits to be told to go on is refused without sending its body', async (t) => {
+test('a client that waits for "100 Continue" is refused without sending its body', async (t) => {
   const server = await startStowage(t)
   const expecting = async (line: string, length: number): Promise<RawConnection> => {
     const connection = await connect(t, server.url)

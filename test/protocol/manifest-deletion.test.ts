@@ -81,7 +81,7 @@ test('deleting a manifest takes its tags with it, and nothing else', async () =>
   assert.deepEqual(await tagsOf('digest'), ['other'])
 })
 
-test('a deleted manifest is no referrer any more, and its own referrers stay', async () => {
+test('a deleted manifest is no longer a referrer, and its own referrers stay', async () => {
   const image = await pushImage(url, 'referrer', 'v1')
   const subject = manifestDescriptor(image)
   const [first, second] = [
@@ -157,7 +157,7 @@ test('blobs that the index of a build cache names cannot be deleted', async () =
   await assertNeeded(await remove('cache', 'blobs', digest), digest, cache)
 })
 
-test('what is needed in one repository can be deleted in another', async () => {
+test('content that is needed in one repository can be deleted in another', async () => {
   const layer = randomBytes(100_000)
   const digest = await pushBlob(url, 'one', layer)
   await pushImage(url, 'one', 'v1', { layers: [descriptorOf(layer)] })
@@ -166,7 +166,7 @@ test('what is needed in one repository can be deleted in another', async () => {
   assert.deepEqual(await bytesOf(await fetch(`${url}/v2/one/blobs/${digest}`)), layer)
 })
 
-test('what is not there cannot be deleted: 404, and of which repository', async () => {
+test('a manifest that does not exist cannot be deleted: 404, with the repository', async () => {
   await pushImage(url, 'present', 'v1')
   const digest = `sha256:${'0'.repeat(64)}`
   for (const [kind, reference, code] of [

@@ -88,7 +88,7 @@ test('a manifest is served with the media type that it was pushed with, Docker t
   }
 })
 
-test('a manifest without a mediaType of its own takes that of its Content-Type', async () => {
+test('a manifest without a mediaType has the one of its Content-Type', async () => {
   const bytes = '{"schemaVersion":2,"manifests":[]}'
   const manifest = manifestOfText(bytes, DOCKER_LIST)
   await assertPushed(await pushManifest(url, 'header', manifest, 'v1'), 'header', manifest)
@@ -246,7 +246,7 @@ test('a push by a digest that the bytes do not have is DIGEST_INVALID, and sets 
   await assertPulls('mismatch', manifest.digest, manifest)
 })
 
-test('a manifest is in its own repository alone, for HEAD as for GET', async () => {
+test('a manifest exists only in its own repository, for HEAD as for GET', async () => {
   const { digest } = await pushImage(url, 'own/app', 'v1')
   await pushImage(url, 'own/other')
   for (const [name, code] of [
@@ -261,7 +261,7 @@ test('a manifest is in its own repository alone, for HEAD as for GET', async () 
   }
 })
 
-test('a tag that is set anew leaves what it pointed to under its digest', async () => {
+test('after a tag is moved, its earlier manifest can be pulled by its digest', async () => {
   const [first, second] = [await pushImage(url, 'moved', 'v1'), await pushImage(url, 'moved', 'v1')]
   await assertPulls('moved', 'v1', second)
   await assertPulls('moved', first.digest, first)

@@ -64,7 +64,7 @@ test('below the path of a public URL every path leads back through a proxy that 
   await followEveryPath(`${proxy}/hub/registry`, '/hub/registry')
 })
 
-test('a trusted proxy tells the path below which it publishes the registry', async (t) => {
+test('a trusted proxy sends the path below which it publishes the registry', async (t) => {
   const server = await startStowage(t, { trustedProxies: '127.0.0.0/8' })
   const headers = { 'X-Forwarded-Prefix': '/registry' }
   const removing = await startProxy(t, server.url, { strips: '/registry', headers })
@@ -75,7 +75,7 @@ test('a trusted proxy tells the path below which it publishes the registry', asy
   assert.equal((await fetch(`${server.url}/registry/v2/`)).status, 404)
 })
 
-test('a trusted proxy that keeps the path which it tells is understood too', async (t) => {
+test('a trusted proxy may also keep the path that it sends', async (t) => {
   const server = await startStowage(t, { trustedProxies: '127.0.0.1' })
   const proxy = await startProxy(t, server.url, { headers: { 'X-Forwarded-Prefix': '/registry' } })
   await followEveryPath(`${proxy}/registry`, '/registry')
@@ -128,7 +128,7 @@ test('a page of the public URL may write, and one of another site may not', asyn
   }
 })
 
-test('whoever is at the other end of a Unix socket is trusted if that was said', async (t) => {
+test('the peer of a Unix socket is trusted if the setting says so', async (t) => {
   const folder = await temporaryFolder(t)
   const { app } = await openRegistry(t, (registry) => registry)
   const log = { debug() {}, error() {} }

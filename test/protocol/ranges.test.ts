@@ -85,7 +85,7 @@ test('a range that counts from the end is answered with the last bytes, or with 
   }
 })
 
-test('a range that ends behind the content is cut there, however far behind', async () => {
+test('a range that ends after the content is cut there, however far after', async () => {
   for (const readable of READABLES) {
     const { length } = readable.bytes
     for (const end of [length, length + 1000, Number.MAX_SAFE_INTEGER, '9223372036854775807']) {
@@ -248,7 +248,7 @@ test('up to 1,024 ranges are answered with a part each', async () => {
   }
 })
 
-test('ranges of which only one lies in the content are answered with that one alone', async () => {
+test('if only one of several ranges is inside the content, the response has only that one', async () => {
   for (const readable of READABLES) await assertPart(readable, 'bytes=999999990-,3-7,-0', [3, 7])
 })
 

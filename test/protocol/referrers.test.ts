@@ -188,7 +188,7 @@ test('a referrer is listed once, however many tags it has and however often it i
   assert.deepEqual(await digestsOf('once', subject.digest), [artifact.digest])
 })
 
-test('the tag that clients use where there are no referrers is a tag like any other', async () => {
+test('the tag that clients use if there are no referrers is a tag like any other', async () => {
   const subject = absentSubject()
   const artifact = await pushArtifact(url, 'fallback', { subject })
   const fallback = manifestOf(

@@ -42,7 +42,7 @@ async function pushArtifact(repository: RepositoryClient, fields: object, refere
   }
 }
 
-test('a client finds a registry, and is told what refuses it', async (t) => {
+test('a client finds a registry, or gets the reason of the refusal', async (t) => {
   const { url } = await startStowage(t)
   const client = openRegistryClient(url)
   await client.ping()
@@ -89,7 +89,7 @@ test('content that does not have the digest it is pushed by is not pushed', asyn
   await assert.rejects(repository.putManifest(digest, { mediaType: OCI_EMPTY, bytes }), DigestError)
 })
 
-test('a blob of another repository is mounted, and one that is not there is not', async (t) => {
+test('a blob of another repository can be mounted, and a missing one cannot', async (t) => {
   const { url } = await startStowage(t)
   const client = openRegistryClient(url)
   const { digest } = await client.repository('one').pushBlob(randomBytes(10))
@@ -99,7 +99,7 @@ test('a blob of another repository is mounted, and one that is not there is not'
   assert.equal(await two.mountBlob(digestOf('absent'), { from: 'one' }), false)
 })
 
-test('an upload goes on where the registry has got to, wherever the connection breaks', async (t) => {
+test('an upload continues where the registry has it, wherever the connection breaks', async (t) => {
   let calls = 0
   const sent: string[] = []
   // Every other request of an upload breaks: some before they are sent, and some before they are answered.
@@ -190,7 +190,7 @@ test('referrers are listed, and only those of a type if one is given', async (t)
   assert.deepEqual([only?.digest, others.length], [pushes[0]?.manifest.digest, 0])
 })
 
-test('where a registry has no list of referrers, the tag that stands in for it is read', async () => {
+test('if a registry has no list of referrers, its fallback tag is read', async () => {
   const digest = digestOf('subject')
   const index = manifestOf({ manifests: [EMPTY_CONFIG] })
   const repository = answering(({ pathname }) =>

@@ -18,7 +18,7 @@ async function exchange(url: string, bytes: string): Promise<string> {
   return await text(socket)
 }
 
-test('each answer has an id of its own, also those of probes and those without a body', async (t) => {
+test('each response has its own id, including responses to probes and those without a body', async (t) => {
   const { url } = await startStowage(t)
   const ids = new Set<string>()
   const targets = ['/', '/livez', '/readyz', '/v2/', '/v2/', '/v2/_catalog', '/v2/none/tags/list', '/nothing']

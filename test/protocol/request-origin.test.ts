@@ -22,7 +22,7 @@ function forwardedFor(value: string): Record<string, string> {
   return { 'x-forwarded-for': value }
 }
 
-test('without a trusted proxy the connection alone tells where a request comes from', () => {
+test('without a trusted proxy, only the connection determines where a request comes from', () => {
   const headers: Record<string, string> = {
     host: 'registry.test:5000',
     forwarded: 'for=1.2.3.4;proto=https;host=evil.test',
@@ -50,7 +50,7 @@ test('without a trusted proxy the connection alone tells where a request comes f
   assert.equal(strict.scheme, 'https')
 })
 
-test('a trusted proxy tells the client, the scheme, the host, the prefix and the id of a request', () => {
+test('a trusted proxy sends the client, the scheme, the host, the prefix and the id of a request', () => {
   const headers = {
     host: '127.0.0.1:5000',
     'x-forwarded-for': '203.0.113.7',
@@ -168,7 +168,7 @@ test('what a client sent before the nearest proxy added its own never counts', (
   assert.match(origin.requestId, /^[0-9a-f]{12}-[0-9a-z]+$/)
 })
 
-test('a scheme, host, prefix or id that has not its form is as if it were not there', () => {
+test('a malformed scheme, host, prefix or id is ignored', () => {
   for (const [name, values] of Object.entries({
     'x-forwarded-proto': ['ftp', 'https:', 'javascript'],
     'x-forwarded-host': ['a b', 'a/b', 'user@host', 'host:port', '[::1', 'a\\b', 'x'.repeat(300), 'ä.test'],

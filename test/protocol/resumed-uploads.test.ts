@@ -67,7 +67,7 @@ async function cut(
   connection.destroy()
 }
 
-test('a large chunk whose connection is cut is kept up to there, and the upload goes on', async (t) => {
+test('a large chunk whose connection is cut is kept up to that point, and the upload can continue', async (t) => {
   const bytes = randomBytes(3 * MIB)
   const sent = bytes.subarray(0, 2.5 * MIB)
   const upload = await beginUpload(url, 'app')
@@ -79,7 +79,7 @@ test('a large chunk whose connection is cut is kept up to there, and the upload 
   await assertCloses(upload, bytes)
 })
 
-test('a small chunk whose connection is cut is kept up to there, and the upload goes on', async (t) => {
+test('a small chunk whose connection is cut is kept up to that point, and the upload can continue', async (t) => {
   const bytes = randomBytes(60_000)
   const sent = bytes.subarray(0, 30_000)
   // How soon the server has read what was sent is not ours to know: the cut comes later each time.
@@ -97,7 +97,7 @@ test('a small chunk whose connection is cut is kept up to there, and the upload 
   }
 })
 
-test('a closing PUT whose connection is cut leaves an upload that goes on', async (t) => {
+test('a closing PUT whose connection is cut leaves an upload that can continue', async (t) => {
   const bytes = randomBytes(3 * MIB)
   const first = bytes.subarray(0, 100_000)
   const upload = await beginUpload(url, 'app')
@@ -129,7 +129,7 @@ function movedTo(server: { url: string }, upload: URL): URL {
   return new URL(upload.pathname, server.url)
 }
 
-test('an upload goes on after a restart, and closes after another', async (t) => {
+test('an upload continues after a restart, and closes after another', async (t) => {
   const folder = await temporaryFolder(t)
   const first = await startStowage(t, { data: folder })
   const uploads = await Promise.all(

@@ -60,7 +60,7 @@ test('a closing PUT that was cut succeeds when it is sent again whole', async (t
   }
 })
 
-test('a PATCH without Content-Range that was cut is appended where the client was told that the upload ends', async (t) => {
+test('a PATCH without Content-Range, repeated after a cut, is appended to the acknowledged end of the upload', async (t) => {
   for (const size of SIZES) {
     for (const told of [0, size / 3]) {
       const bytes = randomBytes(size)
@@ -80,7 +80,7 @@ test('a PATCH without Content-Range that was cut is appended where the client wa
   }
 })
 
-test('a PATCH with Content-Range goes on where the upload really ends, and is told where that is', async (t) => {
+test('a PATCH with Content-Range continues where the upload really ends, and a 416 has that position', async (t) => {
   for (const size of SIZES) {
     for (const isAsked of [true, false]) {
       const bytes = randomBytes(size)
@@ -132,7 +132,7 @@ test('a closing PUT with Content-Range brings only what its range says', async (
   }
 })
 
-test('a closing PUT that fits neither alone nor after what was told leaves the upload as it was', async () => {
+test('a closing PUT whose digest matches neither its body nor the whole upload leaves the upload unchanged', async () => {
   for (const size of SIZES) {
     for (const before of [0, 1_000, 200_000]) {
       const bytes = randomBytes(before + size)
@@ -150,7 +150,7 @@ test('a closing PUT that fits neither alone nor after what was told leaves the u
   }
 })
 
-test('a body that ends short of its Content-Range, or goes on after it, is refused, and nothing of it is kept', async (t) => {
+test('a body that is shorter or longer than its Content-Range is refused, and nothing of it is kept', async (t) => {
   for (const size of SIZES) {
     for (const told of [0, 1_000]) {
       for (const length of [size - 1, Math.floor(size / 2), size + 1]) {
@@ -243,7 +243,7 @@ test('a cancelled upload is not closed by a PUT, also where the blob is there', 
   assert.equal((await closeUpload(cancelled, digestOf(bytes))).status, 404)
 })
 
-test('a status tells what a running request has brought, and the request goes on', async (t) => {
+test('a status includes the bytes of a running request, and the request continues', async (t) => {
   for (const size of SIZES) {
     const bytes = randomBytes(size)
     const upload = await beginUpload(url, 'app')

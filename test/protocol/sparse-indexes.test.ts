@@ -54,7 +54,7 @@ async function statusOf({ url }: TestServer, { digest }: TestManifest, method = 
   return (await fetch(`${url}/v2/app/manifests/${digest}`, { method })).status
 }
 
-test('an index whose manifests are not all there is refused, and the refusal names the setting', async (t) => {
+test('an index with missing manifests is refused, and the refusal names the setting', async (t) => {
   const { url } = await startStowage(t)
   const { index, late } = await sparseIndex(url)
   const refused = await pushManifest(url, 'app', index, 'v1')
@@ -71,7 +71,7 @@ test('an index whose manifests are not all there is refused, and the refusal nam
   assert.doesNotMatch(ofImage[0]?.message ?? '', /sparse/)
 })
 
-test('where sparse indexes are allowed, what is missing is said, is 404, and completes the index when it comes', async (t) => {
+test('if sparse indexes are allowed, missing manifests are listed, are 404, and complete the index once they are pushed', async (t) => {
   const server = await startAllowing(t)
   const { url } = server
   const { index, here, late } = await sparseIndex(url)
@@ -96,7 +96,7 @@ test('what an image names must be there even where sparse indexes are allowed', 
   assert.equal((await pushManifest(url, 'app', late, 'v1')).status, 400)
 })
 
-test('what comes late to a sparse index cannot be deleted while the index names it, and goes with it after that', async (t) => {
+test('a manifest that was pushed after its sparse index cannot be deleted while the index names it', async (t) => {
   const server = await startAllowing(t)
   const { url } = server
   const { index, here, late } = await sparseIndex(url)
@@ -110,7 +110,7 @@ test('what comes late to a sparse index cannot be deleted while the index names 
   assert.equal(await statusOf(server, here, 'DELETE'), 202)
 })
 
-test('a deleted sparse index comes back as it was, with what is missing of it', async (t) => {
+test('a deleted sparse index is restored as it was, with the same manifests missing', async (t) => {
   const server = await startAllowing(t)
   const { url } = server
   const { index, here, late } = await sparseIndex(url)
@@ -130,7 +130,7 @@ test('a deleted sparse index comes back as it was, with what is missing of it', 
   assert.deepEqual((await entryOf(server, index)).missing, [late.digest])
 })
 
-test('a sparse index stays where sparse indexes are no longer allowed, and is completed as before', async (t) => {
+test('a sparse index stays when sparse indexes are no longer allowed, and is completed as before', async (t) => {
   const data = await temporaryFolder(t)
   const allowing = await startStowage(t, { data, sparseIndexes: 'allow' })
   const { index, late } = await sparseIndex(allowing.url)

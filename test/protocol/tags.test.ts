@@ -87,7 +87,7 @@ test('pages of any size, followed by the last tag of each, make up the whole lis
   }
 })
 
-test('the list goes on behind "last", with and without "n"', async () => {
+test('the list continues after "last", with and without "n"', async () => {
   for (const [index, last] of SORTED.entries()) {
     assert.deepEqual((await list(`last=${last}`)).tags, SORTED.slice(index + 1))
     assert.deepEqual((await list(`last=${last}&n=3`)).tags, SORTED.slice(index + 1, index + 4))
@@ -114,13 +114,13 @@ test('"n" of zero gives an empty list without a Link', async () => {
   assert.deepEqual(await list('n=0&last=a'), { tags: [], next: undefined })
 })
 
-test('"n" above any limit is taken for that limit, not refused', async () => {
+test('"n" above the limit counts as the limit, and is not refused', async () => {
   for (const n of ['1001', '10000', '1000000000', '9007199254740993', '9'.repeat(40)]) {
     assert.deepEqual((await list(`n=${n}`)).tags, SORTED, n)
   }
 })
 
-test('a list of more tags than the limit goes on in pages, whatever "n" says', async () => {
+test('a list of more tags than the limit continues in pages, whatever "n" is', async () => {
   const many = Array.from({ length: 10_050 }, (_, index) => `t${String(index).padStart(5, '0')}`)
   const manifest = manifestOf({ manifests: [] }, OCI_INDEX)
   const pushes = Array.from({ length: 17 }, (_, part) => {
@@ -146,7 +146,7 @@ test('an empty "n" is as if it were absent', async () => {
   }
 })
 
-test('"n" that is no whole number is refused with 400', async () => {
+test('"n" that is not a whole number is refused with 400', async () => {
   for (const n of ['-1', 'abc', '1e9', '1.5', '%201', '0x10', '+5']) {
     const refused = await fetch(`${url}/v2/app/tags/list?n=${n}`)
     assert.equal(refused.status, 400, n)

@@ -103,7 +103,7 @@ test('the status of an upload is 204 with Location and Range, for GET and HEAD, 
   }
 })
 
-test('a chunk out of order is answered 416 with where the upload ends, and the upload goes on from there', async () => {
+test('a chunk out of order gets 416 with the end of the upload, and the upload continues from there', async () => {
   for (const size of SIZES) {
     const bytes = randomBytes(3 * size)
     const digest = digestOf(bytes)
@@ -247,7 +247,7 @@ test('of two clients that send the same chunk of an upload at once, at most one 
   }
 })
 
-test('a client that waits for "100 Continue" is asked to go on, and its chunk is taken', async (t) => {
+test('a client that waits for "100 Continue" gets it, and its chunk is accepted', async (t) => {
   for (const size of [1000, 200_000]) {
     const bytes = randomBytes(size)
     const upload = await beginUpload(url, 'app')
@@ -285,7 +285,7 @@ test('a client that waits for "100 Continue" is refused before it sends anything
   assert.equal(await statusRange(upload), '0-0')
 })
 
-test('a client that goes on sending gets the answer to a chunk that is refused', async (t) => {
+test('a client that continues to send gets the response to a refused chunk', async (t) => {
   const upload = await beginUpload(url, 'app')
   const size = 8 * 1024 * 1024
   const connection = await connect(t, url)
@@ -301,7 +301,7 @@ test('a client that goes on sending gets the answer to a chunk that is refused',
   assert.equal(await statusRange(upload), '0-0')
 })
 
-test('a client that goes on sending is told that a newer request has taken its upload over', async (t) => {
+test('a client that continues to send learns that a newer request has taken over its upload', async (t) => {
   const upload = await beginUpload(url, 'app')
   const size = 64 * 1024 * 1024
   const [older, newer] = await Promise.all([connect(t, url), connect(t, url)])

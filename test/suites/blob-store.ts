@@ -42,7 +42,7 @@ function testAppend(makeStore: MakeBlobStore): void {
     await assertBlob(store, key, Buffer.concat(pieces))
   })
 
-  test('an append drops what a crash left behind its offset', async (t) => {
+  test('an append drops bytes that a crash left after its offset', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
     const [first, lost, second] = [randomBytes(50), randomBytes(50), randomBytes(20)]
@@ -120,7 +120,7 @@ function testInterruption(makeStore: MakeBlobStore): void {
 }
 
 function testDamage(makeStore: MakeBlobStore): void {
-  test('an append behind more than is there is refused as damage', async (t) => {
+  test('an append after the end of the file is refused as damage', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
     const { offset, state } = await store.append(key, '', 0, bodyOf(randomBytes(100)))
@@ -184,7 +184,7 @@ function testPublish(makeStore: MakeBlobStore): void {
     assert.equal(await store.open(newKey(), { start: 0, end: 0 }, { state }), undefined)
   })
 
-  test('publishing twice is no error', async (t) => {
+  test('publishing twice is not an error', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
     const bytes = randomBytes(50)
@@ -245,7 +245,7 @@ function testOpen(makeStore: MakeBlobStore): void {
     assert.equal(await store.open(newKey(), { start: 0, end: 0 }), undefined)
   })
 
-  test('what was opened before a delete stays readable to its end', async (t) => {
+  test('a blob that was opened before its deletion stays readable to its end', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
     const bytes = randomBytes(100_000)
@@ -282,7 +282,7 @@ function testSize(makeStore: MakeBlobStore): void {
 }
 
 function testDelete(makeStore: MakeBlobStore): void {
-  test('a deleted blob is gone, and deleting it again is no error', async (t) => {
+  test('a deleted blob is gone, and deleting it again is not an error', async (t) => {
     const store = await makeStore(t)
     const key = newKey()
     const { state } = await store.append(key, '', 0, bodyOf(randomBytes(10)))

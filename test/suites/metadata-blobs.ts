@@ -116,7 +116,7 @@ function testSharing(getStore: GetStore): void {
     assert.equal(await store.blobs.find(repository, newDigest()), undefined)
   })
 
-  test('a manifest is no blob', async () => {
+  test('a manifest is not a blob', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository)
@@ -140,7 +140,7 @@ function testMount(getStore: GetStore): void {
     }
   })
 
-  test('a mount of what is not there is refused, and creates no repository', async () => {
+  test('a mount of an unknown blob is refused, and creates no repository', async () => {
     const store = getStore()
     const [source, empty] = [newRepository(), newRepository()]
     const digest = await putBlob(store, source)

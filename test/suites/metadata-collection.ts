@@ -83,7 +83,7 @@ function testKeepInVain(getStore: GetStore): void {
     assert.equal((await store.blobs.find(repository, digest))?.unusedSince, undefined)
   })
 
-  test('what is not there cannot be kept', async () => {
+  test('an unknown blob cannot be kept', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putBlob(store, repository)
@@ -171,7 +171,7 @@ function testSpared(getStore: GetStore): void {
     assert.equal(await isGarbage(store, key), false)
   })
 
-  test('what was pushed, mounted or kept again in time is not collected', async () => {
+  test('a blob that is pushed, mounted or kept again in time is not collected', async () => {
     const store = getStore()
     const repository = newRepository()
     const puts = Array.from({ length: 3 }, () => blobCommand(repository))

@@ -47,7 +47,7 @@ function testSequence(getStore: GetStore): void {
     assert.deepEqual(await getStore().commit([]), [])
   })
 
-  test('what was answered is seen by every read that begins then', async () => {
+  test('every read that begins after a commit sees it', async () => {
     const store = getStore()
     const repository = newRepository()
     for (let index = 0; index < 50; index++) {

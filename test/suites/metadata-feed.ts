@@ -47,7 +47,7 @@ function testPages(getStore: GetStore): void {
     assert.deepEqual((await store.log.bounds()).last, all?.last)
   })
 
-  test('nothing is behind the last change, and an unknown repository has no changes', async () => {
+  test('there is nothing after the last change, and an unknown repository has no changes', async () => {
     const store = getStore()
     const repository = newRepository()
     await putBlob(store, repository)
@@ -59,7 +59,7 @@ function testPages(getStore: GetStore): void {
 }
 
 function testWaiting(getStore: GetStore): void {
-  test('who waits for a change is told of one that comes, and at once of one that was there', async () => {
+  test('a waiting reader gets a new change, and an existing one at once', async () => {
     const store = getStore()
     const { last } = await store.log.bounds()
     const { signal } = new AbortController()
@@ -70,7 +70,7 @@ function testWaiting(getStore: GetStore): void {
     assert.ok((await store.log.bounds()).last > last)
   })
 
-  test('who waits for a change that is still to come is not told of the one before', async () => {
+  test('a reader that waits for a later change does not get the one before', async () => {
     const store = getStore()
     const waiting = new AbortController()
     let isTold = false

@@ -75,7 +75,7 @@ async function listedTags(store: MetadataStore, repository: RepositoryName, dige
 
 /** Tags of a manifest that was deleted with more of them than one step removes. */
 export function testHiddenTags(getStore: GetStore): void {
-  test('a manifest with many tags is gone at once with all of them, and the log tells of each in its time', async () => {
+  test('a manifest with many tags is gone at once with all of them, and the log gets each change later', async () => {
     const [store, repository] = [getStore(), newRepository()]
     await deleteTagged(store, repository)
     const [first, last] = [manyTags()[0], manyTags().at(-1)]
@@ -109,7 +109,7 @@ export function testHiddenTags(getStore: GetStore): void {
     assert.deepEqual((await removals(store, repository)).sort(), manyTags())
   })
 
-  test('one of its tags may be set to another manifest in between, and is told of as removed before', async () => {
+  test('one of its tags may be set to another manifest in between, and the log has its removal before that', async () => {
     const [store, repository] = [getStore(), newRepository()]
     const { digest } = await deleteTagged(store, repository)
     const other = await putManifest(store, repository, { tags: tags('t1199') })
@@ -157,7 +157,7 @@ export function testHiddenTags(getStore: GetStore): void {
     assert.deepEqual(await tagNames(store, repository), ['new'])
   })
 
-  test('a manifest keeps its media type, unless that is none of a manifest', async () => {
+  test('a manifest keeps its media type, unless it is not a type of a manifest', async () => {
     const [store, repository] = [getStore(), newRepository()]
     const command = { ...manifestCommand(repository), mediaType: 'application/vnd.a+json' }
     await commitOne(store, command)

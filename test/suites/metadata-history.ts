@@ -75,7 +75,7 @@ async function prune(store: MetadataStore, before: number): Promise<number> {
 }
 
 function testTagHistory(getStore: GetStore): void {
-  test('the history of a tag is told newest first, with removals, and whether each manifest is still there', async () => {
+  test('the history of a tag is listed newest first, with removals, and whether each manifest still exists', async () => {
     const store = getStore()
     const repository = newRepository()
     const first = await putManifest(store, repository, { tags: tags('v', 'other') })
@@ -158,7 +158,7 @@ function testTagsAt(getStore: GetStore): void {
     assert.deepEqual(await tagsAt(store, repository, { revision: 0 }), [])
   })
 
-  test('of a manifest that is gone the tag of then is told, as not available', async () => {
+  test('the earlier tag of a deleted manifest is listed as not available', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository, { tags: tags('v') })
@@ -197,7 +197,7 @@ function testPastPages(getStore: GetStore): void {
 }
 
 function testSetTag(getStore: GetStore): void {
-  test('a tag is set to a manifest that is there, under the same conditions as by a push', async () => {
+  test('a tag can be set to an existing manifest, under the same conditions as by a push', async () => {
     const store = getStore()
     const repository = newRepository()
     const old = await putManifest(store, repository, { tags: tags('v') })
@@ -223,7 +223,7 @@ function testSetTag(getStore: GetStore): void {
     assert.equal((await changesOf(store, repository)).at(-1)?.revision, last?.revision)
   })
 
-  test('a tag is not set to what is deleted, unknown, or elsewhere', async () => {
+  test('a tag cannot be set to a manifest that is deleted, unknown, or in another repository', async () => {
     const store = getStore()
     const repository = newRepository()
     const [digest, elsewhere] = [
@@ -278,7 +278,7 @@ function testPruning(getStore: GetStore): void {
 }
 
 function testPrunedStates(getStore: GetStore): void {
-  test('pruning all leaves one row for each tag that is there, and none for any other', async () => {
+  test('pruning everything leaves one row for each existing tag, and no others', async () => {
     const store = getStore()
     const repository = await livelyRepository(store)
     const now = await tagsAt(store, repository, { revision: 1e9 })

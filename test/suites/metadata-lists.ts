@@ -66,7 +66,7 @@ function testRepositories(getStore: GetStore): void {
     assert.deepEqual((await store.repositories.list(`${base}/x/a/ba`, 1)).items, [names[7]])
   })
 
-  test('a list behind the last name, and a page of nothing, are empty', async () => {
+  test('a list after the last name, and a page of size zero, are empty', async () => {
     const store = getStore()
     await putBlob(store, newRepository())
     assert.deepEqual(await store.repositories.list('zzzz', 10), { items: [], more: false })

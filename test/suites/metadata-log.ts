@@ -44,7 +44,7 @@ function assertGapless(changes: Change[]): void {
 }
 
 function testRows(getStore: GetStore): void {
-  test('each change that a reader could see is one row, in the order of what was done', async () => {
+  test('each visible change is one row, in the order of the commands', async () => {
     const store = getStore()
     const repository = newRepository()
     const blob = await putBlob(store, repository)
@@ -121,7 +121,7 @@ function testCreation(getStore: GetStore): void {
 }
 
 function testNoRows(getStore: GetStore): void {
-  test('what changes nothing for a reader, and what is refused, leaves no row', async () => {
+  test('commands that change nothing visible, or that are refused, leave no row', async () => {
     const store = getStore()
     const repository = newRepository()
     const [blob, other] = [await putBlob(store, repository), await putBlob(store, newRepository())]

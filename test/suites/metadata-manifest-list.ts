@@ -45,7 +45,7 @@ function pull(
 }
 
 function testEntries(getStore: GetStore): void {
-  test('of each manifest all is told that was pushed with it, what names it, and its tags', async () => {
+  test('each manifest is listed with its fields, its parents and its tags', async () => {
     const store = getStore()
     const repository = newRepository()
     const subject = newDigest()
@@ -129,7 +129,7 @@ function testTotalSize(getStore: GetStore): void {
     assert.deepEqual(sizes, [ofOne + 11, ofTwo + 110, ofInner + ofOne + 11, total])
   })
 
-  test('sizes that nobody has cannot break a total', async () => {
+  test('impossible sizes cannot break a total', async () => {
     const store = getStore()
     const repository = newRepository()
     const edges = [1, 2, 3].map(() => ({
@@ -314,7 +314,7 @@ function testPulls(getStore: GetStore): void {
     assert.deepEqual(await readAll(store, queryOf(repository, { sort: 'pulled' })), [])
   })
 
-  test('what was never pulled counts as pulled when it was pushed', async () => {
+  test('a manifest that was never pulled counts as pulled when it was pushed', async () => {
     const store = getStore()
     const repository = newRepository()
     const [never, pulled] = [manifestCommand(repository), manifestCommand(repository)]

@@ -57,7 +57,7 @@ function testMissing(getStore: () => PushStore): void {
     assert.deepEqual(await changesOf(store, repository), [])
   })
 
-  test('a manifest of which only one blob is missing leaves the repository as it was', async () => {
+  test('a manifest with one missing blob leaves the repository unchanged', async () => {
     const store = getStore()
     const repository = newRepository()
     const [present, absent] = [await putBlob(store, repository), newDigest()]

@@ -155,7 +155,7 @@ function testFilters(getStore: GetStore): void {
 }
 
 function testBound(getStore: GetStore): void {
-  test('a page looks at a bounded number of referrers, and leads on to those behind', async () => {
+  test('a page looks at a bounded number of referrers, and links to the next ones', async () => {
     const store = getStore()
     const [repository, subject] = [newRepository(), newDigest()]
     const others = Array.from({ length: 10_500 }, () =>
@@ -205,7 +205,7 @@ function testBytes(getStore: GetStore): void {
     await assertBounded(getStore, { maxBytes: 5_000, count: 10, annotations: { text: 'x'.repeat(1_500) } })
   })
 
-  test('a descriptor that is larger than a page comes alone', async () => {
+  test('a descriptor that is larger than a page is on its own page', async () => {
     await assertBounded(getStore, { maxBytes: 500, count: 4, annotations: { text: 'x'.repeat(5_000) } })
     await assertBounded(getStore, { maxBytes: 0, count: 4 })
   })
@@ -214,7 +214,7 @@ function testBytes(getStore: GetStore): void {
     await assertBounded(getStore, { maxBytes: 10_000, count: 20, annotations: { text: '日'.repeat(2_000) } })
   })
 
-  test('artifact types count too, since whoever pushes chooses their length', async () => {
+  test('artifact types count too, since the client chooses their length', async () => {
     await assertBounded(getStore, { maxBytes: 10_000, count: 20, artifactType: `a/${'t'.repeat(5_000)}` })
   })
 

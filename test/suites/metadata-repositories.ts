@@ -166,7 +166,7 @@ async function entryOf(
 }
 
 function testCounts(getStore: GetStore): void {
-  test('a repository that has changed is counted, and told of with when that was', async () => {
+  test('a changed repository is counted, and listed with the time of the count', async () => {
     const store = getStore()
     const repository = newRepository()
     const start = tick()
@@ -206,7 +206,7 @@ function testCounts(getStore: GetStore): void {
     assert.equal((await entryOf(store, repository))?.count?.manifests, 2)
   })
 
-  test('counting what is not there, or when nobody wants it any more, gives nothing', async () => {
+  test('counting an unknown repository, or after an abort, gives nothing', async () => {
     const store = getStore()
     const repository = newRepository()
     await putManifest(store, repository)
@@ -344,7 +344,7 @@ function testWhileDeleting(getStore: GetStore): void {
 }
 
 function testAfterDeletion(getStore: GetStore): void {
-  test('the change log tells of a deleted repository by its name, until that is pruned', async () => {
+  test('the change log has the name of a deleted repository until that entry is pruned', async () => {
     const store = getStore()
     const repository = newRepository()
     await putManifest(store, repository, { tags: tags('v1') })

@@ -107,7 +107,7 @@ function testRestore(getStore: GetStore): void {
     assert.deepEqual(Buffer.from(bytes), Buffer.from(command.bytes))
   })
 
-  test('what comes back is told in the change log, and stands behind what was pushed since', async () => {
+  test('a restored manifest is in the change log, and is listed after manifests that were pushed since', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository)
@@ -155,7 +155,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
     assert.deepEqual(await commitOne(store, removal), { result: 'needed', by: inner })
   })
 
-  test('what was never here need not be here for it to come back', async () => {
+  test('a manifest can be restored without content that the repository never had', async () => {
     const store = getStore()
     const repository = newRepository()
     const elsewhere = { ...edge('layer', newDigest()), required: false }
@@ -166,7 +166,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
 }
 
 function testRefusals(getStore: GetStore): void {
-  test('what is not deleted, was not kept, or never was, cannot be brought back', async () => {
+  test('a manifest that is not deleted, was not kept, or never existed cannot be restored', async () => {
     const store = getStore()
     const repository = newRepository()
     const [live, gone] = [await putManifest(store, repository), await putManifest(store, repository)]
@@ -238,7 +238,7 @@ function testHeldContent(getStore: GetStore): void {
 }
 
 function testExpiry(getStore: GetStore): void {
-  test('what was deleted before a time is let go of, and what it named is unused from then on', async () => {
+  test('manifests that were deleted before a time expire, and their content is unused from then on', async () => {
     const store = getStore()
     const repository = newRepository()
     await expire(store, tick())
@@ -317,7 +317,7 @@ function testPurgeRefusals(getStore: GetStore): void {
     assert.deepEqual(await undelete(store, repository, index), { result: 'missing', digests: [child] })
   })
 
-  test('what is not there cannot be purged, and content of other repositories stays', async () => {
+  test('an unknown manifest cannot be purged, and content of other repositories stays', async () => {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
     const layer = await putBlob(store, repository)

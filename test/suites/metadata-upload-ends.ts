@@ -72,7 +72,7 @@ async function expireAll(store: MetadataStore, before: number): Promise<void> {
 }
 
 function testExpiry(getStore: GetStore): void {
-  test('uploads that nobody wrote to for long end, the oldest first and no more than the limit', async () => {
+  test('uploads that were idle for long end, the oldest first and no more than the limit', async () => {
     const store = getStore()
     await expireAll(store, tick())
     const uploads = [await keyedUpload(store), await keyedUpload(store), await keyedUpload(store)]

@@ -48,7 +48,7 @@ function small(text: string, acknowledged: boolean) {
 }
 
 function testAcknowledging(getStore: GetStore): void {
-  test('what is saved is told of only if the save says so, or it is acknowledged later', async () => {
+  test('saved bytes are acknowledged only if the save says so, or later', async () => {
     const store = getStore()
     const upload = newUpload()
     const acknowledge = { type: 'acknowledgeUpload', ...upload } as const
@@ -86,7 +86,7 @@ async function halfToldUpload(store: MetadataStore): Promise<{ upload: TestUploa
 }
 
 function testReverting(getStore: GetStore): void {
-  test('an upload that is reverted, or opened from there, is as it was told', async () => {
+  test('an upload that is reverted, or opened again, has its acknowledged bytes', async () => {
     const store = getStore()
     for (const how of ['revert', 'open'] as const) {
       const { upload } = await halfToldUpload(store)
@@ -120,7 +120,7 @@ function seizeCommand(upload: TestUpload): SeizeUpload {
 }
 
 function testSeizing(getStore: GetStore): void {
-  test('an upload is seized from whoever holds it, and keeps only what was told', async () => {
+  test('an upload is seized from its holder, and keeps only the acknowledged bytes', async () => {
     const store = getStore()
     const { upload, key } = await halfToldUpload(store)
     const open = openCommand(upload, { claim: { version: 3 } })
@@ -157,7 +157,7 @@ function testSeizing(getStore: GetStore): void {
 }
 
 function testMoving(getStore: GetStore): void {
-  test('what was told is moved to a reserved key, and only then is the old key garbage', async () => {
+  test('the acknowledged bytes are moved to a reserved key, and only then is the old key garbage', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
     const { id } = upload

@@ -129,7 +129,7 @@ function testLeases(getStore: GetStore): void {
 }
 
 function testLettingGo(getStore: GetStore): void {
-  test('a save may go on holding, or let go', async () => {
+  test('a save may keep the lease or release it', async () => {
     const store = getStore()
     const upload = newUpload()
     const open = openCommand(upload)
@@ -180,7 +180,7 @@ function testClaims(getStore: GetStore): void {
     assert.equal(await store.uploads.find(fresh.id), undefined)
   })
 
-  test('a save with a claim that nobody has changes nothing', async () => {
+  test('a save with an unknown claim changes nothing', async () => {
     const store = getStore()
     const { upload } = await keyedUpload(store)
     const before = await store.uploads.find(upload.id)

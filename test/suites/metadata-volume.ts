@@ -67,7 +67,7 @@ function testPages(getStore: GetStore): void {
 }
 
 function testReach(getStore: GetStore): void {
-  test('a manifest of which it would take too long to know is not called untagged', async () => {
+  test('a manifest is not called untagged if it would take too long to find out', async () => {
     const store = getStore()
     const repository = newRepository()
     const chain = [manifestCommand(repository)]

@@ -16,7 +16,7 @@ test('absolute URLs of any protocol are locations', () => {
   }
 })
 
-test('what a client could not follow, or should not be led to, is no location', () => {
+test('a URL that a client cannot or should not follow is not a location', () => {
   for (const text of [
     undefined,
     7,

@@ -89,7 +89,7 @@ for (const kind of ['WAL', 'DELETE', 'WAL after a crash']) {
   })
 }
 
-test('a file that is no database is refused and not touched', async (t) => {
+test('a file that is not a database is refused and not changed', async (t) => {
   const path = join(await temporaryFolder(t), 'metadata.sqlite')
   const bytes = Buffer.from('this is no database, but somebody may need it. '.repeat(100))
   await writeFile(path, bytes)

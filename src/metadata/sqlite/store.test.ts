@@ -36,7 +36,7 @@ async function ownStore(t: TestContext): Promise<{ store: MetadataStore; path: s
   return { store: await openStore(t, path), path }
 }
 
-test('a store that is opened again has everything, and goes on from there', async (t) => {
+test('a store that is opened again has everything and continues from there', async (t) => {
   const { store, path } = await ownStore(t)
   const repository = newRepository()
   const key = newToken()
@@ -58,7 +58,7 @@ test('a store that is opened again has everything, and goes on from there', asyn
   assert.equal((await changesOf(again, repository)).at(-1)?.revision, changes.length + 1)
 })
 
-test('of content that nobody has any more, no bytes are left', async (t) => {
+test('no bytes are left of content that no repository has any more', async (t) => {
   const { store, path } = await ownStore(t)
   const repository = newRepository()
   const blobs = [blobCommand(repository), blobCommand(repository)]
@@ -77,7 +77,7 @@ test('of content that nobody has any more, no bytes are left', async (t) => {
   }
 })
 
-test('nobody holds an upload after a start, since whoever did is gone', async (t) => {
+test('no upload is held after a start, since its writer is gone', async (t) => {
   const { store, path } = await ownStore(t)
   const upload = { id: newToken(), repository: newRepository() }
   const open = openCommand(upload, { lease: { token: newToken(), until: Number.MAX_SAFE_INTEGER } })
@@ -95,7 +95,7 @@ test('nobody holds an upload after a start, since whoever did is gone', async (t
   assert.equal(opened.key, open.key)
 })
 
-test('what was answered is there after the process was killed', async (t) => {
+test('acknowledged content exists after the process was killed', async (t) => {
   const path = join(await temporaryFolder(t), 'metadata.sqlite')
   const program = await startProgram(
     t,
