@@ -59,6 +59,6 @@ async function collect(options: CollectOptions): Promise<void> {
 function describe({ uploads, manifests, blobs, keys, freed, pages }: Collected): string {
   return (
     `freed ${formatBytes(freed)} in ${keys} files and ${pages} pages of the database; ` +
-    `let go of ${manifests} deleted manifests, ${blobs} unused blobs and ${uploads} old uploads`
+    `removed ${manifests} deleted manifests, ${blobs} unused blobs and ${uploads} old uploads`
   )
 }

@@ -116,7 +116,7 @@ function stepsOf(
     keys: () =>
       repeat(signal, () => {
         const before = Math.min(expired(retention.garbage), pinnedSince() ?? Number.POSITIVE_INFINITY)
-        return emptyKeys(parts, before, onFreed)
+        return deleteGarbage(parts, before, onFreed)
       }),
     pages: () => each({ type: 'shrinkStore', limit: PAGES }),
   }
@@ -140,7 +140,7 @@ async function repeat(signal: AbortSignal, step: () => Promise<Step>): Promise<n
   return total
 }
 
-async function emptyKeys(
+async function deleteGarbage(
   parts: RegistryParts,
   before: number,
   onFreed: (bytes: number) => void,
