@@ -4,7 +4,7 @@ import { type Endpoint, type EndpointDefinition, type EndpointRequest, endpoint 
 import type { Parameters, ParameterValues } from './parameter.ts'
 import type { JsonSchema } from './schema.ts'
 
-/** A module that can be any tag. No other endpoint may have the same component. */
+/** A module that can be any tag. Modules of the same component that have a name come first. */
 export const TAG_MODULE = '<tag>'
 
 /** The levels at which extensions have endpoints: the registry, and a repository. */

@@ -2,7 +2,7 @@ import type { Exchange, ProbeAnswer, ProbeRequest } from './exchange.ts'
 import { Failure } from './outcome.ts'
 import type { SendRaw } from './transport.ts'
 
-/** Sends requests. The one of the runner authenticates and only uses the registry's host. */
+/** Sends requests. Those of a run go through a session, which answers challenges, follows redirects, and decides which hosts are asked. */
 export type Send = (request: ProbeRequest) => Promise<ProbeAnswer>
 
 /** Known content of a registry, for cases that only read. */
@@ -17,7 +17,7 @@ export interface Existing {
 
 /** The access of a case to the registry. It sends requests, keeps all exchanges, and remembers what to clean up afterwards. */
 export interface Probe {
-  /** A repository that only this case uses. */
+  /** A repository that only this case uses; the existing one if nothing may be pushed. */
   readonly repository: string
   /** Another one, to mount from. */
   readonly otherRepository: string
@@ -25,13 +25,13 @@ export interface Probe {
   readonly existing?: Existing
   /** Where the registry is: scheme, host and port. */
   readonly origin: string
-  /** All exchanges so far. The one that a failure concerns is the last. */
+  /** All exchanges of this case so far. A failure usually concerns the last one. */
   readonly exchanges: readonly Exchange[]
-  /** Sends one request and reads the whole answer, up to 32 MiB. */
+  /** Sends one request and reads the whole answer, up to 32 MiB. Throws Undecided if there is none, or the case has taken too long. */
   send(request: ProbeRequest): Promise<ProbeAnswer>
   /** Sends bytes on a separate connection. Throws NotSupported if such connections are not available. */
   readonly sendRaw: SendRaw
-  /** Registers a request to be sent when all cases that need this one have finished. */
+  /** Registers a request to be sent when this case has ended, the last one first. A request that is registered already is ignored. */
   cleanUp(request: ProbeRequest): void
 }
 

@@ -114,10 +114,10 @@ test('acknowledged content exists after the process was killed', async (t) => {
   assert.equal(items.filter((name) => name !== 'r100').length, 20)
 })
 
-test('a writer that dies rejects what waits for it, and the next commit starts another', async (t) => {
+test('a writer that dies rejects what waits for it, and another one takes later commits', async (t) => {
   const { store, path } = await ownStore(t)
   const lost = Array.from({ length: 5 }, () => manifestCommand(newRepository(), { tags: tags('v1') }))
-  // The writer starts with the first commit, and finds a folder where its file should be.
+  // The thread of the writer has just been started. When it opens its file, it finds a folder there.
   await rename(path, `${path}.away`)
   await mkdir(path)
   const results = await Promise.allSettled(lost.map((command) => commitOne(store, command)))
