@@ -255,7 +255,7 @@ test('each complete event of a stream is compared with the schema of its data', 
   assert.match(misfits(`${good}event: change\n\n`), /has the event event: change/)
 })
 
-test('a watched server that sends what is not described fails its test', async (t) => {
+test('a watched server that sends an undescribed response fails its test', async (t) => {
   const server = createServer((request, response) => {
     response.writeHead(200, { ...COMMON, 'Content-Type': 'application/json', 'Content-Length': '2' })
     response.write(Buffer.from(request.url === '/v2/' ? '{' : '['))

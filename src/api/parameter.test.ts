@@ -46,7 +46,7 @@ test('a limit above the maximum is the maximum, and what is absent is undefined 
   assert.deepEqual(artifactType, [])
 })
 
-test('a parameter that is wrong is named, with what is wrong and where', () => {
+test('a wrong parameter is named, with the reason and the position', () => {
   for (const [text, name, problem] of [
     ['tag=v1&n=0', 'n', /^"n" must be a whole number, at least 1, at character 1$/],
     ['tag=v1&n=-1', 'n', /^"n" must be a whole number/],

@@ -240,7 +240,7 @@ test('a job without a pause runs when it says that there is work', async (t) => 
   assert.equal(runs.length, 1)
 })
 
-test('a run is told to stop at its time limit, and what it has done until then is recorded', async (t) => {
+test('a run is stopped at its time limit, and its work until then is recorded', async (t) => {
   const { job: work, runOf } = heldJob({ limit: 5_000 })
   const { clock, runs } = startRunner(t, [work])
   await clock.pass(5_999)

@@ -44,7 +44,7 @@ test('an error says what the table says, unless it knows better', () => {
   assert.equal(full.cause, cause)
 })
 
-test('each entry of an error body says which row of the table it is and of which request, besides what else is known', () => {
+test('each entry of an error body has the row of the table and the id of the request, in addition to its other details', () => {
   assert.deepEqual(errorEntries(new RegistryError('ROUTE_UNKNOWN'), 'r-1'), [
     {
       code: 'UNSUPPORTED',

@@ -34,7 +34,7 @@ async function openRegistry(t: TestContext): Promise<PlacedRegistry> {
 
 const NOTHING = { platform: undefined, isLabelled: false }
 
-test('labels and platform of an image come from its config, of either format, small or large', async (t) => {
+test('the labels and platform of an image are read from its config, in either format, small or large', async (t) => {
   const registry = await openRegistry(t)
   const config = { os: 'linux', architecture: 'arm', variant: 'v7', config: { Labels: { build: 'nightly' } } }
   const found = { platform: 'linux/arm/v7', isLabelled: true }

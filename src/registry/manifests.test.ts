@@ -27,7 +27,7 @@ async function pulledAt(registry: PlacedRegistry, digest: Digest): Promise<numbe
   return manifests.find((manifest) => manifest.digest === digest)?.pulled
 }
 
-test('a deleted manifest can be brought back until its time is over', async (t) => {
+test('a deleted manifest can be restored until it expires', async (t) => {
   const registry = await placeRegistry(t, { retention: { deletedManifests: 1000, unusedBlobs: 10 } })
   const digest = await pushImage(registry, repository, { tags: ['v1'] })
   await registry.manifests.delete(repository, digest)
@@ -43,7 +43,7 @@ test('a deleted manifest can be brought back until its time is over', async (t) 
   assert.equal((await registry.sweepNow()).blobs, 2)
 })
 
-test('where deleted manifests are not kept, they cannot be brought back', async (t) => {
+test('if deleted manifests are not kept, they cannot be restored', async (t) => {
   const registry = await placeRegistry(t, { retention: { deletedManifests: 0 } })
   const digest = await pushImage(registry, repository)
   await registry.manifests.delete(repository, digest)

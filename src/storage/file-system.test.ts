@@ -93,7 +93,7 @@ test('an open blob keeps one descriptor until it is closed', async () => {
   assert.equal(await openDescriptors(), before)
 })
 
-test('a body is written while it comes, so that memory does not grow with it', async () => {
+test('a body is written as it arrives, so that memory does not grow with it', async () => {
   const key = newKey()
   const path = join(sharedRoot, key.slice(0, 2), key)
   const chunk = randomBytes(256 * 1024)
@@ -154,7 +154,7 @@ test('an append to a full disk rejects with ENOSPC, and the same succeeds once t
   assert.deepEqual(await readBlob(store, key, { start: 0, end: 349_999 }), Buffer.concat([first, second]))
 })
 
-test('a body that meets a full disk is not asked for more, and may let go of what it holds', async (t) => {
+test('a body is not read further when the disk is full, and may release its resources', async (t) => {
   const disk = await smallDisk(t)
   const store = await fileSystemBlobStore({ root: join(disk, 'blobs') })
   let sent = 0

@@ -160,7 +160,7 @@ test('a file that is not YAML, or that is too large or nested too deeply, is a f
 })
 
 test(
-  'a valid file is said to be valid, and its settings can be printed as a file that gives the same',
+  'a valid file is reported as valid, and its settings can be printed as an equivalent file',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)

@@ -125,7 +125,7 @@ test('what fails is shown with its error', HANG, async (t) => {
   assert.match(stdout, /^certificate +2 s .* failed +the new TLS certificate or key cannot be used/m)
 })
 
-test('a job that does not exist and a server that does not run are told in one line', HANG, async (t) => {
+test('a job that does not exist and a server that does not run are reported in one line', HANG, async (t) => {
   const sandbox = await openSandbox(t)
   const without = await sandbox.run(['jobs', '--data', join(sandbox.folder, 'data')])
   assert.equal(without.code, 1)

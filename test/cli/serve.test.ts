@@ -109,7 +109,7 @@ test('a server greets with its address, its data folder and a push line, and its
   assert.equal(stderr, '')
 })
 
-test('settings come from the environment, and a flag beats its variable', async (t) => {
+test('settings are read from the environment, and a flag overrides its variable', async (t) => {
   const sandbox = await openSandbox(t)
   const env = {
     STOWAGE_LISTEN: '0.0.0.0:0',

@@ -46,27 +46,31 @@ function passing(...sockets: string[]): { launcher: string[] } {
 }
 
 for (const kind of ['a path', 'an abstract name']) {
-  test(`a service manager at ${kind} is told when the server answers, reloads and stops`, HANG, async (t) => {
-    const sandbox = await openSandbox(t)
-    const address = kind === 'a path' ? join(sandbox.folder, 'notify') : `@stowage-test-${process.pid}`
-    const socket = await openNotifySocket(t, address)
-    const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: '200000' }
-    const server = sandbox.start(['serve', '--listen', '127.0.0.1:0', '--data', 'data'], { env })
-    const ready = await socket.until(/^READY=1\nSTATUS=Listens on http/)
-    assert.equal(ready, 0)
-    const [, url] = /(http\S+)/.exec(socket.datagrams[ready] ?? '') ?? []
-    assert.equal((await fetch(`${url}/readyz`)).status, 200)
-    const fed = await socket.until(/^WATCHDOG=1$/)
-    await socket.until(/^WATCHDOG=1$/, fed + 1)
-    server.signal('SIGHUP')
-    const reloading = await socket.until(/^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$/)
-    await socket.until(/^READY=1$/, reloading)
-    server.signal('SIGTERM')
-    const stopping = await socket.until(/^STOPPING=1\n/)
-    const { code, stderr } = await server.ended
-    assert.equal(code, 0, stderr)
-    assert.equal(socket.datagrams.length, stopping + 1)
-  })
+  test(
+    `a service manager at ${kind} is notified when the server is ready, reloads and stops`,
+    HANG,
+    async (t) => {
+      const sandbox = await openSandbox(t)
+      const address = kind === 'a path' ? join(sandbox.folder, 'notify') : `@stowage-test-${process.pid}`
+      const socket = await openNotifySocket(t, address)
+      const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: '200000' }
+      const server = sandbox.start(['serve', '--listen', '127.0.0.1:0', '--data', 'data'], { env })
+      const ready = await socket.until(/^READY=1\nSTATUS=Listens on http/)
+      assert.equal(ready, 0)
+      const [, url] = /(http\S+)/.exec(socket.datagrams[ready] ?? '') ?? []
+      assert.equal((await fetch(`${url}/readyz`)).status, 200)
+      const fed = await socket.until(/^WATCHDOG=1$/)
+      await socket.until(/^WATCHDOG=1$/, fed + 1)
+      server.signal('SIGHUP')
+      const reloading = await socket.until(/^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$/)
+      await socket.until(/^READY=1$/, reloading)
+      server.signal('SIGTERM')
+      const stopping = await socket.until(/^STOPPING=1\n/)
+      const { code, stderr } = await server.ended
+      assert.equal(code, 0, stderr)
+      assert.equal(socket.datagrams.length, stopping + 1)
+    },
+  )
 }
 
 test('a server whose start fails never says that it is ready', HANG, async (t) => {
@@ -100,7 +104,7 @@ test(
 )
 
 test(
-  'a socket that was passed to the server is refused if other machines reach it, unless that was said',
+  'a socket that was passed to the server is refused if other machines can reach it, unless --allow-anonymous is given',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)

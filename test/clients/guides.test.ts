@@ -219,7 +219,7 @@ test('content that is deleted in a registry is removed from its mirror, includin
   assert.deepEqual(await round(), [])
 })
 
-test('a tag is rolled back to what it was, and a deleted release brought back', async (t) => {
+test('a tag is rolled back, and a deleted release is restored', async (t) => {
   const { url } = await startStowage(t)
   const release = await pushImage(url, NAME, 'v1.0')
   await remove(url, release.digest)

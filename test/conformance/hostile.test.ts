@@ -237,7 +237,7 @@ test('there is a known-bad server for every case of framing', () => {
 })
 
 for (const wrong of new Set(Object.values(CARELESS))) {
-  test(`a server that answers whatever comes with ${wrong} fails the cases of framing that look for it`, async (t) => {
+  test(`a server that answers everything with ${wrong} fails the cases of framing that detect it`, async (t) => {
     const failed = await failuresOf(await startCareless(t, wrong))
     for (const [id, looked] of Object.entries(CARELESS))
       if (looked === wrong) assert.ok(failed.includes(id), `${id} is not among ${failed}`)

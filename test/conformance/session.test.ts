@@ -359,7 +359,7 @@ test('an answer without an end is read until the text that is waited for, wherev
   assert.equal(Buffer.from(answer.body).toString(), 'id: 1\n\nid: 2\n\n')
 })
 
-test('an answer that comes byte by byte takes no more memory than its bytes', async (t) => {
+test('a response that arrives byte by byte takes no more memory than its bytes', async (t) => {
   const size = 600_000
   let sent = 0
   let most = 0

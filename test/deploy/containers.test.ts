@@ -232,7 +232,7 @@ test('a command is run in a container by its name', { skip }, async () => {
   assert.equal(await stop(container), 0)
 })
 
-test('a container refuses to listen everywhere until it is told that anybody may push', {
+test('a container refuses to listen on all addresses without --allow-anonymous', {
   skip,
 }, async () => {
   const { stderr } = await podmanRefuses('run', '--rm', ...CONFINED, IMAGE)

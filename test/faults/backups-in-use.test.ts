@@ -161,7 +161,7 @@ test(
 )
 
 test(
-  'fault 62: a backup goes on while its server is stopped and started, and keeps what is deleted then',
+  'fault 62: a backup continues while its server is stopped and started, and keeps content that is deleted then',
   PATIENCE,
   async (t) => {
     const story = await begin(t)
@@ -190,7 +190,7 @@ test('fault 62: no server starts on a stopped folder while it is backed up', PAT
   await stop(await serve(sandbox))
 })
 
-test('fault 62: a backup that fills its disk is told in one line, and leaves nothing there', {
+test('fault 62: a backup that fills its disk is reported in one line, and leaves nothing there', {
   ...PATIENCE,
   skip: ROOT_ONLY,
 }, async (t) => {

@@ -218,7 +218,7 @@ test('fault 64: orphans are counted, and deleted on request, and nothing else is
 })
 
 test(
-  'fault 64: nothing is taken for an orphan while it is being born, also if the clock says that it is old',
+  'fault 64: a file that is being created is not an orphan, even if the clock says that it is old',
   PATIENCE,
   async (t) => {
     const { sandbox, server } = await begin(t)

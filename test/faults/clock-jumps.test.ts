@@ -78,7 +78,7 @@ for (const [name, jumps] of JUMPS) {
 }
 
 for (const [name, jumps] of JUMPS) {
-  test(`fault 10: after a clock jumped ${name}, what nobody uses goes in its time`, async (t) => {
+  test(`fault 10: after the clock jumped ${name}, unused content expires on time`, async (t) => {
     const registry = await clockedRegistry(t)
     await begin(registry)
     for (const jump of jumps) {
@@ -119,7 +119,7 @@ async function jumpingServer(t: TestContext) {
 }
 
 test(
-  'fault 10: a server whose clock jumps by two days sweeps, and leaves what is fresh',
+  'fault 10: a server whose clock jumps by two days sweeps, and keeps fresh content',
   PATIENCE,
   async (t) => {
     const { server, jump } = await jumpingServer(t)

@@ -14,7 +14,7 @@ const BEYOND = 200
 const MAX_MORE = LIMIT + 2 * 32 + 10
 
 test(
-  'fault 59: connections beyond the limit get 503 and end, the liveness probe is answered, and those within go on',
+  'fault 59: connections beyond the limit get 503 and end, the liveness probe is answered, and the others continue',
   PATIENCE,
   async (t) => {
     const server = await startServer(t, { workers: 2, args: ['--max-connections', String(LIMIT)] })

@@ -81,7 +81,7 @@ async function logSize({ data }: Story): Promise<number> {
 }
 
 test(
-  'fault 3: a full disk refuses pushes and keeps what was there; pushes go on once it has space',
+  'fault 3: a full disk refuses pushes and keeps its content; pushes continue once it has space',
   PATIENCE,
   async (t) => {
     const disk = await smallDisk(t)
@@ -100,7 +100,7 @@ test(
 )
 
 test(
-  'fault 4: while syncs fail no push is answered with success; afterwards the store goes on, and nothing is lost',
+  'fault 4: while syncs fail, no push succeeds; afterwards the store continues, and nothing is lost',
   PATIENCE,
   async (t) => {
     const disk = await thinDisk(t)
@@ -149,7 +149,7 @@ test(
 )
 
 test(
-  'fault 4: a server whose folder vanished makes no new database in its place, and goes on when it is back',
+  'fault 4: a server whose folder vanished makes no new database in its place, and continues when it is back',
   PATIENCE,
   async (t) => {
     const story = await begin(t)

@@ -141,7 +141,7 @@ test(
 )
 
 test(
-  'fault 5: a database of which a page is lost is refused or says so; no name or row is wrong in silence',
+  'fault 5: a database with a lost page is refused or reports an error; no name or row is silently wrong',
   PATIENCE,
   async (t) => {
     const images = imagesOf(30)

@@ -21,7 +21,7 @@ async function addressesOn(port: number): Promise<string[]> {
   return sockets.filter(([, hex = '']) => Number.parseInt(hex, 16) === port).map(([address = '']) => address)
 }
 
-test('fault 37: a server that is told nothing listens on loopback', PATIENCE, async (t) => {
+test('fault 37: a server without settings listens on loopback', PATIENCE, async (t) => {
   const sandbox = await openSandbox(t)
   const started = sandbox.start(['serve'])
   // Another program may have the port; then it says so, with the address that it wanted.
@@ -54,23 +54,19 @@ test('fault 37: any other address needs --allow-anonymous', PATIENCE, async (t) 
   await allowed.wrote('stdout', /listens on http:\/\/0\.0\.0\.0:\d+\n/)
 })
 
-test(
-  'fault 37: each data folder has a secret of its own, which nobody else may read',
-  PATIENCE,
-  async (t) => {
-    const [one, other] = await Promise.all([startServer(t), startServer(t)])
-    const upload = await beginUpload(one.url, 'app')
-    assert.equal((await fetch(upload)).status, 204)
-    assert.equal((await fetch(new URL(upload.pathname, other.url))).status, 404)
-    await Promise.all([one.close(), other.close()])
-    const secrets = [one, other].map(({ data }) => secretOf(data))
-    assert.ok(!secrets[0]?.equals(secrets[1] ?? Buffer.alloc(0)))
-    for (const { data } of [one, other]) assert.equal((await stat(data)).mode & 0o077, 0)
-    const again = await one.restart()
-    assert.equal((await fetch(new URL(upload.pathname, again.url))).status, 204, 'the secret was kept')
-    await again.close()
-  },
-)
+test('fault 37: each data folder has its own secret, which no other user may read', PATIENCE, async (t) => {
+  const [one, other] = await Promise.all([startServer(t), startServer(t)])
+  const upload = await beginUpload(one.url, 'app')
+  assert.equal((await fetch(upload)).status, 204)
+  assert.equal((await fetch(new URL(upload.pathname, other.url))).status, 404)
+  await Promise.all([one.close(), other.close()])
+  const secrets = [one, other].map(({ data }) => secretOf(data))
+  assert.ok(!secrets[0]?.equals(secrets[1] ?? Buffer.alloc(0)))
+  for (const { data } of [one, other]) assert.equal((await stat(data)).mode & 0o077, 0)
+  const again = await one.restart()
+  assert.equal((await fetch(new URL(upload.pathname, again.url))).status, 204, 'the secret was kept')
+  await again.close()
+})
 
 /** The key that authenticates uploads. */
 function secretOf(data: string): Buffer {

@@ -84,7 +84,7 @@ test(
 )
 
 test(
-  'fault 23: several ranges, overlapping ones too, come as one part each; ranges that ask for more than the whole are ignored',
+  'fault 23: several ranges, also overlapping ones, are sent as one part each; ranges for more than the whole content are ignored',
   PATIENCE,
   async (t) => {
     const server = await startServer(t)

@@ -76,7 +76,7 @@ test('fault 68: what a slow client has sent is known although it is little, and 
   while ((await range()) !== '0-2') await new Promise((resolve) => setImmediate(resolve))
 })
 
-test('fault 68: an upload in memory is closed by a digest in an algorithm that nobody named before', async (t) => {
+test('fault 68: an upload in memory can be closed by a digest in an algorithm that was not named before', async (t) => {
   const { request } = openRegistry(t)
   const bytes = randomBytes(LARGE)
   const { headers } = await request('POST', '/v2/app/blobs/uploads/')

@@ -81,7 +81,7 @@ function countOf(log: string, message: string): number {
 }
 
 test(
-  'fault 67: while the file system is frozen, reads and /livez go on, writes get 503 after ten seconds and at once from then on, and readiness fails; then all goes on',
+  'fault 67: while the file system is frozen, reads and /livez work, writes get 503 after ten seconds and at once from then on, and readiness fails; then everything continues',
   FROZEN,
   async (t) => {
     const { disk, server } = await begin(t)
@@ -141,7 +141,7 @@ test(
 )
 
 test(
-  'fault 67: a body that is cut in the middle by a frozen file system counts as broken off, and its upload goes on after that',
+  'fault 67: a body that a frozen file system cuts in the middle counts as broken off, and its upload continues after that',
   FROZEN,
   async (t) => {
     const { disk, server } = await begin(t)
@@ -175,7 +175,7 @@ test(
 )
 
 test(
-  'fault 67: SIGTERM ends a server whose file system is frozen in bounded time, and what was answered is there at the next start',
+  'fault 67: SIGTERM ends a server whose file system is frozen in bounded time, and acknowledged content exists at the next start',
   FROZEN,
   async (t) => {
     const { sandbox, disk, data, server } = await begin(t, '--drain-timeout', '2s')

@@ -133,7 +133,7 @@ for (const end of ['SIGTERM', 'SIGKILL'] as const) {
 }
 
 test(
-  'fault 57: a collection leaves what is younger than an hour, and what an open upload has',
+  'fault 57: a collection keeps content that is younger than an hour, and the bytes of open uploads',
   PATIENCE,
   async (t) => {
     const story = await begin(t)
@@ -155,7 +155,7 @@ test(
 )
 
 test(
-  'fault 57: on a full disk deleted images are purged, tags go, and an upload that met its end leaves nothing behind what was answered',
+  'fault 57: on a full disk deleted images can be purged and tags deleted, and a failed upload leaves only its acknowledged bytes',
   PATIENCE,
   async (t) => {
     const story = await begin(t)

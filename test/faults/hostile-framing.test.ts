@@ -96,7 +96,7 @@ test(
 )
 
 test(
-  'fault 43: a client that breaks off after an Upgrade, or asks for a tunnel, harms nobody',
+  'fault 43: a client that breaks off after an Upgrade, or requests a tunnel, affects no other client',
   HANG,
   async (t) => {
     const server = await startWithImage(t)

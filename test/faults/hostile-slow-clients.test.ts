@@ -137,7 +137,7 @@ suite('slow clients, all at once, since they take a minute of waiting', { concur
   )
 
   test(
-    'fault 27: an upload and a download that are slow but go on are finished, however long they take',
+    'fault 27: an upload and a download that are slow but make progress complete, however long they take',
     PATIENCE,
     async (t) => {
       const { server, assertQuiet } = await startQuiet(t)

@@ -110,7 +110,7 @@ async function queriesIn(log: string): Promise<string[]> {
 }
 
 test(
-  'fault 33: content of another repository is answered like content that nobody has, with the same queries',
+  'fault 33: the response to content of another repository is the same as to unknown content, with the same queries',
   PATIENCE,
   async (t) => {
     const server = await startServer(t, {

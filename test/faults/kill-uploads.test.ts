@@ -59,7 +59,7 @@ async function killDuring(
 }
 
 test(
-  'fault 6: an upload of three large chunks goes on behind the last that was answered, after kill -9 between them',
+  'fault 6: an upload of three large chunks continues after the last acknowledged one, after kill -9 between them',
   PATIENCE,
   async (t) => {
     const place = await openPlace(t)

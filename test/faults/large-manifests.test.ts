@@ -156,7 +156,7 @@ test(
 )
 
 test(
-  'fault 55: an index with 1,000 deleted manifests below it comes back in small commits',
+  'fault 55: an index with 1,000 deleted manifests below it is restored in small commits',
   PATIENCE,
   async (t) => {
     const { server, most } = await startWatched(t)

@@ -95,7 +95,7 @@ test(
 )
 
 test(
-  'fault 54: all tags of a manifest are told, however many they are, in either form',
+  'fault 54: all tags of a manifest are listed, however many they are, in either form',
   PATIENCE,
   async (t) => {
     const server = await startServer(t, { workers: 1, watched: false })
@@ -119,28 +119,36 @@ test(
   },
 )
 
-test('fault 54: what a filter leaves out is counted by what was read of it', PATIENCE, async (t) => {
-  const server = await startServer(t, { workers: 1, watched: false })
-  const subject = manifestDescriptor(annotated({ subject: 'yes' }))
-  for (let index = 0; index < 20; index++) {
-    const extra = { subject, artifactType: 'application/vnd.large' }
-    const pushed = await pushManifest(server.url, 'app', annotated({ text: `${index} `.repeat(MIB) }, extra))
-    assert.equal(pushed.status, 201, await pushed.text())
-  }
-  const referrers = `/v2/app/referrers/${subject.digest}?artifactType=application/vnd.none`
-  for (const path of [referrers, `${LIST}?artifactType=application/vnd.none`]) {
-    let pages = 0
-    for await (const { entries } of readPages(server, path, '*/*')) {
-      assert.deepEqual(entries, [])
-      pages++
+test(
+  'fault 54: entries that a filter leaves out count with the bytes that were read',
+  PATIENCE,
+  async (t) => {
+    const server = await startServer(t, { workers: 1, watched: false })
+    const subject = manifestDescriptor(annotated({ subject: 'yes' }))
+    for (let index = 0; index < 20; index++) {
+      const extra = { subject, artifactType: 'application/vnd.large' }
+      const pushed = await pushManifest(
+        server.url,
+        'app',
+        annotated({ text: `${index} `.repeat(MIB) }, extra),
+      )
+      assert.equal(pushed.status, 201, await pushed.text())
     }
-    assert.ok(pages >= 3, `${pages} pages of ${path}`)
-  }
-  await server.close()
-})
+    const referrers = `/v2/app/referrers/${subject.digest}?artifactType=application/vnd.none`
+    for (const path of [referrers, `${LIST}?artifactType=application/vnd.none`]) {
+      let pages = 0
+      for await (const { entries } of readPages(server, path, '*/*')) {
+        assert.deepEqual(entries, [])
+        pages++
+      }
+      assert.ok(pages >= 3, `${pages} pages of ${path}`)
+    }
+    await server.close()
+  },
+)
 
 test(
-  'fault 54: terms, types and annotations that no list could bear are refused with what is allowed',
+  'fault 54: too many or too long terms, types and annotations are refused, and the error has the limit',
   PATIENCE,
   async (t) => {
     const server = await startServer(t, { workers: 1 })

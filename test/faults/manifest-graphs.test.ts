@@ -100,7 +100,7 @@ test(
 )
 
 test(
-  'fault 24: a manifest cannot be pushed under a digest that it names itself, and subjects in a chain are followed by nobody',
+  'fault 24: a manifest cannot be pushed under a digest that it names itself, and chains of subjects are not followed',
   PATIENCE,
   async (t) => {
     const server = await startServer(t)

@@ -172,7 +172,7 @@ async function assertUntouched(server: FaultServer, layout: readonly string[]): 
 }
 
 test(
-  'fault 36: a name that is no name gets 400 or 404 wherever one stands, and leaves no file and no row',
+  'fault 36: an invalid name gets 400 or 404 in every place, and leaves no file and no row',
   PATIENCE,
   async (t) => {
     const { server, assertHarmless } = await setUp(t)
@@ -185,7 +185,7 @@ test(
 )
 
 test(
-  'fault 36: a digest, a tag or an upload that is none gets 400 or 404, and leaves no file and no row',
+  'fault 36: an invalid digest, tag or upload gets 400 or 404, and leaves no file and no row',
   PATIENCE,
   async (t) => {
     const { server, assertHarmless } = await setUp(t)

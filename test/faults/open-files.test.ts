@@ -77,7 +77,7 @@ async function push(client: Client, tag: string): Promise<void> {
 
 for (const files of [128, 256]) {
   test(
-    `fault 59: with ulimit -n ${files} a flood of connections gets 503, nothing gets 500, and clients that were there go on`,
+    `fault 59: with ulimit -n ${files} a flood of connections gets 503, nothing gets 500, and earlier clients continue`,
     PATIENCE,
     async (t) => {
       const sandbox = await openSandbox(t)

@@ -20,7 +20,7 @@ async function serveFed(t: TestContext): Promise<Watched & { socket: NotifySocke
 }
 
 test(
-  'fault 66: a watchdog hears nothing while any one thread hangs, and hears again once it goes on',
+  'fault 66: a watchdog gets no signal while any one thread hangs, and gets one again once the thread continues',
   HANG,
   async (t) => {
     const { server, threads, socket, endDebugging } = await serveFed(t)

@@ -135,7 +135,7 @@ suite('readers that are slow, and that do not read, all at once', { concurrency:
   }
 
   for (const how of ['zero copy', 'TLS'] as const) {
-    test(`fault 27: answers in memory that nobody reads are cut off, with ${how}`, PATIENCE, async (t) => {
+    test(`fault 27: responses in memory that are not read are cut off, with ${how}`, PATIENCE, async (t) => {
       const registry = await startRegistry(t, how)
       await pushTags(registry)
       const { pid } = registry.server

@@ -135,7 +135,7 @@ test(
 )
 
 test(
-  'fault 63: while the folder of blobs is not there, neither reads nor writes are ready',
+  'fault 63: while the folder of blobs is missing, neither reads nor writes are ready',
   HANG,
   async (t) => {
     const sandbox = await openSandbox(t)

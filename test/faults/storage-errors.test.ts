@@ -169,7 +169,7 @@ function isReached(hit: string, goal: 'closed' | 'continued'): boolean {
 
 for (const hit of ['open', 'stat', 'truncate', 'sync of a file', 'close'] as const) {
   for (const goal of ['closed', 'continued'] as const) {
-    test(`faults 3 and 4: an upload with bytes of a failed write behind its end can be ${goal}, also when "${hit}" fails then`, async (t) => {
+    test(`faults 3 and 4: an upload with bytes of a failed write after its end can be ${goal}, even if "${hit}" fails then`, async (t) => {
       const served = await serve(t)
       const { disk, registry, files } = served
       const client = clientOf(served)
@@ -185,7 +185,7 @@ for (const hit of ['open', 'stat', 'truncate', 'sync of a file', 'close'] as con
   }
 }
 
-test('fault 3: an upload that met a full disk keeps what was answered, and goes on from there once there is space', async (t) => {
+test('fault 3: an upload that failed on a full disk keeps its acknowledged bytes, and continues from there once there is space', async (t) => {
   const served = await serve(t)
   const client = clientOf(served)
   const bytes = randomBytes(2 * LARGE)

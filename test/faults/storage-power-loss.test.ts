@@ -125,7 +125,7 @@ test('faults 2, 7 and 8: after a power loss at any moment all that was answered 
 })
 
 for (const code of ['EIO', 'ENOSPC']) {
-  test(`fault 4: ${code} from fsync is never followed by 201 for what was written before it`, async (t) => {
+  test(`fault 4: ${code} from fsync is never followed by 201 for bytes that were written before it`, async (t) => {
     let reached = true
     for (let n = 1; reached; n++) {
       const recording = await record(t, async (stage) => {

@@ -37,7 +37,7 @@ function countOf(data: string, table: 'uploads' | 'ended_uploads'): number {
 }
 
 test(
-  'fault 26: 10,000 open uploads of one byte cost a row each, go on after a restart, and expire when they are idle',
+  'fault 26: 10,000 open uploads of one byte cost a row each, continue after a restart, and expire when they are idle',
   PATIENCE,
   async (t) => {
     const server = await startServer(t, { workers: 2, watched: false })
@@ -79,7 +79,7 @@ test(
   },
 )
 
-test('fault 26: uploads that were begun without a byte cost nothing', PATIENCE, async (t) => {
+test('fault 26: uploads without a byte cost nothing', PATIENCE, async (t) => {
   const server = await startServer(t, { watched: false })
   const clients = await converseOften(t, server.url, LANES)
   await eachBelow(UPLOADS, LANES, async (_, lane) => {

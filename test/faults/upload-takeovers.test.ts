@@ -85,7 +85,7 @@ const TAKEOVERS: Record<string, (upload: URL, bytes: Buffer, told: number) => Pr
 }
 
 test(
-  'fault 52: a request that stalls is overtaken at once by a newer one, whichever worker has it, and what was told stays',
+  'fault 52: a stalled request is overtaken at once by a newer one, whichever worker has it, and acknowledged bytes stay',
   PATIENCE,
   async (t) => {
     const sandbox = await openSandbox(t)
@@ -172,7 +172,7 @@ async function workerOf(workers: Thread[], ask: () => Promise<unknown>): Promise
 for (const size of SIZES) {
   for (const told of [0, size / 4]) {
     test(
-      `fault 53: a worker that stands still while a newer request publishes ${size} bytes, ${told} of them told before, changes nothing when it wakes up`,
+      `fault 53: a worker that is stopped while a newer request publishes ${size} bytes, ${told} of them acknowledged before, changes nothing when it continues`,
       PATIENCE,
       async (t) => {
         const { server, threads, endDebugging } = await serveWatched(t)

@@ -72,7 +72,7 @@ async function assertDescribed({ url, described, sbom }: Move): Promise<void> {
   assert.deepEqual(await referrersOf(url, sbom), ['application/vnd.example.signature'])
 }
 
-test('everything that Distribution has is moved, with what refers to it, and the comparison tells what is missing', async (t) => {
+test('everything that Distribution has is moved, with its referrers, and the comparison shows what is missing', async (t) => {
   const move = await beginMove(t, distribution)
   const { folder, env } = move
   await runScript(folder, SET_PLAIN + LIST, env)

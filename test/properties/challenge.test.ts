@@ -81,7 +81,7 @@ test('of any challenges, the one that can be met is found with its own parameter
   })
 })
 
-test('whatever the header, there is a challenge whose values stand in it, or none', () => {
+test('any header gives a challenge whose values are in it, or none', () => {
   const headers = challenges.map((challenge) => format(challenge, () => ''))
   holds(near(headers, 'Bearerbasic =",\\/:'), (header) => {
     const challenge = parseChallenge(header)

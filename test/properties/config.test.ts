@@ -133,7 +133,7 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-test('nobody but this machine is let in unless that was said', () => {
+test('only this machine can connect, unless the settings allow others', () => {
   holds(near(addresses, '0123456789:[]abf.lo'), (text) => {
     const found = read({ listen: text })
     if (typeof found === 'string') return

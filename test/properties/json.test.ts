@@ -120,7 +120,7 @@ test('JSON is read as JSON.parse does, unless a key is twice in one object, half
   })
 })
 
-test('what is read of any text, JSON.parse reads alike, and what it refuses is refused', () => {
+test('any text is read as JSON.parse reads it, and refused if it refuses it', () => {
   const texts = fc
     .tuple(written, choices)
     .map(([value, stream]) => write(value, () => [...stream.take(1)][0] ?? 0))

@@ -61,7 +61,7 @@ test('one digest may be given, as often as a client likes', () => {
   })
 })
 
-test('tags may be given, each counts once, and one that is none refuses all', () => {
+test('several tags may be given, each counts once, and an invalid one refuses all', () => {
   holds(fc.array(fc.oneof(tags, near(tags, 'a_.-:')), { maxLength: 4 }), (list) => {
     const sent = list.map((value) => value.toWellFormed())
     const found = outcome(() => read(pushedTagsParameter(''), sent), ['TAG_INVALID'])

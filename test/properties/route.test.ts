@@ -94,7 +94,7 @@ function decodeOnce(segment: string): string | undefined {
   }
 }
 
-test('what was formatted is parsed to the same', () => {
+test('a formatted value is parsed to the same value', () => {
   holds(routes, (route) => {
     assert.deepEqual(parseRoute(formatRoute(route.id, route.params as never)), route)
   })

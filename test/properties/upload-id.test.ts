@@ -43,7 +43,7 @@ test('an id is worth nothing in another repository or another registry', () => {
   })
 })
 
-test('an id of which anything was changed is none', () => {
+test('an id is invalid if anything in it was changed', () => {
   holds(
     fc.tuple(uploads, fc.nat(), fc.nat({ max: 15 })),
     ([{ secret, name, claims: made, id }, place, digit]) => {

@@ -93,7 +93,7 @@ test('a blob is pushed with a sha512 or blake3 digest, wherever the client first
   })
 })
 
-test('a blob that does not match its sha512 or blake3 digest is refused, and is not there', async () => {
+test('a blob that does not match its sha512 or blake3 digest is refused, and does not exist', async () => {
   await everyWay(async ({ algorithm, size, way, push }) => {
     const digest = await digestIn(algorithm, randomBytes(10))
     const refused = await push('bad/app', { algorithm, bytes: randomBytes(size), digest })
@@ -118,7 +118,7 @@ test('the same content under two algorithms is two blobs', async () => {
   assert.ok(bytes.equals(await bytesOf(await fetch(`${url}/v2/two/app/blobs/${second}`))))
 })
 
-test('a manifest that is pushed by a sha512 or blake3 digest keeps it, also behind a tag', async () => {
+test('a manifest that is pushed by a sha512 or blake3 digest keeps it, also when pulled by a tag', async () => {
   for (const algorithm of ALGORITHMS) {
     const manifest = manifestOf({ manifests: [] }, 'application/vnd.oci.image.index.v1+json')
     const digest = await digestIn(algorithm, manifest.bytes)

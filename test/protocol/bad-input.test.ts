@@ -109,7 +109,7 @@ const BAD_TAGS: [tag: string, refusal?: Refusal][] = [
   ['a\0', NOT_HTTP],
 ]
 
-test('a tag out of grammar is NAME_INVALID for each write and not there for a read, and nothing is stored', async (t) => {
+test('a malformed tag is NAME_INVALID for each write and not found for a read, and nothing is stored', async (t) => {
   const server = await startStowage(t)
   const { bytes } = manifestOf({ layers: [] })
   const headers = [`Content-Type: ${OCI_MANIFEST}`]
@@ -222,7 +222,7 @@ const BAD_RANGES: [headers: string[], body: string | Uint8Array, refusal: Refusa
   [['Content-Range: 0-9', 'Transfer-Encoding: chunked'], chunkedBody('bytes'), SIZE_INVALID],
 ]
 
-test('a chunk with a wrong length or range is refused with its code, and the upload goes on from where it was', async (t) => {
+test('a chunk with a wrong length or range is refused with its code, and the upload continues from where it was', async (t) => {
   const server = await startStowage(t)
   for (const [headers, body, refusal] of BAD_RANGES) {
     for (const closing of [false, true]) {
@@ -250,7 +250,7 @@ test('a chunk with a wrong length or range is refused with its code, and the upl
   assert.equal(closed.status, 201)
 })
 
-test('a blob that was refused for its digest or length leaves no file behind that nothing knows', async (t) => {
+test('a blob that was refused for its digest or length leaves no unknown file', async (t) => {
   const server = await startStowage(t)
   const large = randomBytes(100_000)
   const line = `POST /v2/app/blobs/uploads/?digest=${digestOf('something else')}`
@@ -349,7 +349,7 @@ test('nothing of a request becomes a header of its own in an answer', async (t) 
   assert.match(link.headers.get('link') ?? '', /artifactType=x%0D%0AX-Injected/)
 })
 
-test('a manifest is served with its media type alone, whatever stood behind that in the push', async (t) => {
+test('a manifest is served with only its media type, whatever parameters the push had', async (t) => {
   const { url } = await startStowage(t)
   const body = '{"layers":[]}'
   const headers = ['Content-Type: application/xhtml+json; charset=utf-7; x="<script>"']

@@ -162,7 +162,7 @@ test('a blob that is deleted is gone at once, and can be pushed again', async ()
   }
 })
 
-test('clients that push the same blob at once are all told that it is there', async () => {
+test('clients that push the same blob at once all get 201', async () => {
   for (const size of SIZES) {
     const bytes = randomBytes(size)
     const pushes = Object.values(FORMS).map((push) => push('crowd/app', bytes))
@@ -225,7 +225,7 @@ test('a mounted blob stays when it is deleted where it came from', async () => {
   assert.deepEqual(await bytesOf(await fetch(`${url}/v2/stays/app/blobs/${digest}`)), bytes)
 })
 
-test('whatever stands in the way of a mount, the answer is an upload that works', async () => {
+test('if anything prevents a mount, the response is an upload that works', async () => {
   const present = await pushBlob(url, 'way/source', 'present')
   await pushBlob(url, 'way/other', 'something else')
   const nowhere = digestOf('nowhere')

@@ -84,7 +84,7 @@ test('If-None-Match with what the client has is answered 304 without a body, els
   }
 })
 
-test('If-None-Match comes before Range: what the client has is not sent in part either', async () => {
+test('If-None-Match is checked before Range: content that the client has is not sent in part either', async () => {
   const digest = await pushBlob(url, 'read', randomBytes(1000))
   const unchanged = await fetch(`${url}/v2/read/blobs/${digest}`, {
     headers: { 'If-None-Match': `"${digest}"`, Range: 'bytes=0-9' },
@@ -120,7 +120,7 @@ test('If-Match lets a tag be set only while it points to what the client says', 
   assert.equal(await tagged('match', 'v1'), third.digest)
 })
 
-test('If-None-Match: * lets a tag be set only while there is none of its name', async () => {
+test('If-None-Match: * sets a tag only if it does not exist', async () => {
   const [first, second] = [emptyIndex(), emptyIndex()]
   const headers = { 'If-None-Match': '*' }
   assert.equal((await setTag('none', 'v1', first, headers)).status, 201)
@@ -193,7 +193,7 @@ test('many clients that swap a list by If-Match until they succeed lose nothing'
   assert.deepEqual(Object.keys(list.annotations).sort(), entries)
 })
 
-test('a condition on what is refused anyway changes nothing of the refusal', async () => {
+test('a condition does not change the refusal of a request that is refused anyway', async () => {
   const unknown = manifestOf({ layers: [{ mediaType: 'x/y', digest: OTHER, size: 1 }] })
   const refused = await setTag('refused', 'v1', unknown, { 'If-Match': `"${OTHER}"` })
   assert.equal(refused.status, 400)
@@ -201,7 +201,7 @@ test('a condition on what is refused anyway changes nothing of the refusal', asy
   assert.equal((await pushManifest(url, 'refused', emptyIndex(), 'v1')).status, 201)
 })
 
-test('If-Match is held against what is named by its digest too', async () => {
+test('If-Match is also compared with a manifest that is named by its digest', async () => {
   const manifest = emptyIndex()
   await setTag('digests', 'v1', manifest)
   const blob = await pushBlob(url, 'digests', randomBytes(1000))

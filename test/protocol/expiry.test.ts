@@ -64,7 +64,7 @@ async function assertExpired(upload: string): Promise<void> {
   }
 }
 
-test('an upload that nobody writes to expires, however much it holds, and its bytes go from disk', async () => {
+test('an idle upload expires, however much it holds, and its bytes are removed from the disk', async () => {
   const files = await startAfresh()
   const uploads = [await begin(), await begin(), await begin()]
   await patch(uploads[1] ?? '', SMALL)
@@ -129,7 +129,7 @@ test('the bytes of a deleted blob stay for those who are about to read them, and
   assert.equal(await files(), 0)
 })
 
-test('a download that has begun comes to its end, though its blob is deleted and its bytes are swept', async () => {
+test('a running download completes, even if its blob is deleted and its bytes are swept', async () => {
   const files = await startAfresh()
   const bytes = randomBytes(3 * 1024 * 1024)
   const path = `/v2/app/blobs/${await push(bytes)}`

@@ -254,7 +254,7 @@ async function readUntil(answer: Response, wanted: string): Promise<string> {
   return text
 }
 
-test('a stream is sent as it comes, and ends when the client has gone', async (t) => {
+test('a stream is sent as it is produced, and ends when the client has disconnected', async (t) => {
   const { endpoint, ended } = endlessEndpoint()
   const { url, failures } = await serveEndpoints(t, [endpoint])
   const answer = await fetch(`${url}/v2/_test/test/stream`)

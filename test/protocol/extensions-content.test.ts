@@ -38,7 +38,7 @@ test('a blob can be pulled by its digest, without a repository, whatever its alg
   }
 })
 
-test('a large blob comes from its file, whole, in ranges and on conditions', async () => {
+test('a large blob is sent from its file, whole, in ranges and with conditions', async () => {
   const bytes = Buffer.alloc(3_000_000, 'stowage')
   const digest = await pushBlob(url, 'blobs/large', bytes)
   assert.deepEqual(await bytesOf(await fetch(dataUrl(digest))), bytes)

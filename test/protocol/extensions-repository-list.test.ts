@@ -103,7 +103,7 @@ test('a client that asks for plain JSON gets the same list', async () => {
   assert.deepEqual(await answer.json(), { name: 'library', repositories: ['alpine'] })
 })
 
-test('counts of a repository come after it changed', async () => {
+test('a repository is counted after it has changed', async () => {
   const wanted = { tags: 1, manifests: 1, blobs: 2 }
   for (let tries = 0; tries < 200; tries++) {
     const { details = [] } = (await (await fetch(listUrl('library', '?detail=true'))).json()) as Page

@@ -51,7 +51,7 @@ async function pushIndex(name: string): Promise<{ index: TestManifest; image: Te
   return { index, image }
 }
 
-test('a deleted index comes back with all that it names, and with the tags that are asked for', async () => {
+test('a deleted index is restored with everything that it names, and with the requested tags', async () => {
   const name = 'undelete/index'
   const { index, image } = await pushIndex(name)
   for (const { digest } of [index, image]) await remove(name, `manifests/${digest}`)
@@ -68,7 +68,7 @@ test('a deleted index comes back with all that it names, and with the tags that 
   for (const blob of blobsOf(image)) assert.equal(await statusOf(name, `blobs/${blob}`), 200)
 })
 
-test('a referrer that comes back is listed as one, without tags if none are asked for', async () => {
+test('a restored referrer is listed again, without tags if none are requested', async () => {
   const name = 'undelete/referrer'
   const subject = await pushImage(url, name, 'v1')
   const referrer = await pushArtifact(url, name, { subject: manifestDescriptor(subject) }, 'signature')
@@ -128,7 +128,7 @@ test('a wrong body is refused with the reason', async () => {
   }
 })
 
-test('a purged manifest is gone with its tags and the content that only it names, and does not come back', async () => {
+test('a purged manifest is gone with its tags and the content that only it names, and cannot be restored', async () => {
   const name = 'purge/live'
   await pushBlob(url, name, 'shared')
   const shared = { mediaType: 'x/y', digest: digestOf('shared'), size: 6 }

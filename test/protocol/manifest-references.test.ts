@@ -174,7 +174,7 @@ test('a manifest without a subject is answered without OCI-Subject', async () =>
   assert.equal(pushed.headers.get('oci-subject'), null)
 })
 
-test('an attestation that names an image which comes later is pushed before it', async () => {
+test('an attestation can be pushed before the image that it names', async () => {
   const config = Buffer.from('{"os":"linux"}')
   const image = manifestOf({ config: descriptorOf(config, OCI_CONFIG), layers: [] })
   await pushBlob(url, 'before', '{}')

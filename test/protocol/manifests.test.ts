@@ -95,7 +95,7 @@ test('a manifest without a mediaType has the one of its Content-Type', async () 
   await assertPulls('header', 'v1', manifest)
 })
 
-test('a manifest that comes without a Content-Type is known by its mediaType, or by its fields', async () => {
+test('a manifest without a Content-Type is recognized by its mediaType, or by its fields', async () => {
   await pushBlob(url, 'untyped', '{}')
   const image = { config: EMPTY_CONFIG, layers: [] }
   const manifests = [

@@ -174,7 +174,7 @@ test('a filter leaves the referrers of one artifactType, also of several, and sa
   assert.equal(((await unfiltered.json()) as Index).manifests.length, types.length)
 })
 
-test('the filter knows the artifactType that comes from the config', async () => {
+test('the filter also uses the artifactType that the config provides', async () => {
   const subject = absentSubject()
   const artifact = await pushArtifact(url, 'config', { subject })
   const query = `?artifactType=${EMPTY_CONFIG.mediaType}`
@@ -287,7 +287,7 @@ async function assertReadable(name: string, subject: TestDescriptor, pushed: Tes
   assert.deepEqual(found.sort(), sortedDigests(pushed))
 }
 
-test('referrers with large annotations come in pages of 4 MiB at most', async () => {
+test('referrers with large annotations are listed in pages of 4 MiB at most', async () => {
   const subject = absentSubject()
   const bodies = ['a', 'b', 'c', 'd'].map((letter) => ({
     subject,
@@ -296,7 +296,7 @@ test('referrers with large annotations come in pages of 4 MiB at most', async ()
   await assertReadable('large', subject, await pushReferrers('large', bodies))
 })
 
-test('referrers with large annotations beyond ASCII come in pages of 4 MiB at most', async () => {
+test('referrers with large non-ASCII annotations are listed in pages of 4 MiB at most', async () => {
   const subject = absentSubject()
   const bodies = ['字', '語', '数'].map((letter) => ({
     subject,

@@ -61,7 +61,7 @@ async function pushLate(url: string, bytes: Uint8Array): Promise<number> {
   return (await fetch(target, { method: 'PUT' })).status
 }
 
-test('bytes that the store streams come whole, in a range, and in several, and each stream is closed', async (t) => {
+test('bytes that the store streams are sent whole, in one range, and in several, and each stream is closed', async (t) => {
   const blobs = streamingBlobStore()
   const { url } = await serve(t, blobs)
   const bytes = randomBytes(SIZE)

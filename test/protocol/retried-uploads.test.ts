@@ -262,7 +262,7 @@ test('a status includes the bytes of a running request, and the request continue
   }
 })
 
-test('a blob that comes in pieces is closed by the answer to a repeated PUT where the first is still being answered', async () => {
+test('if a closing PUT is repeated while it runs, one of them closes the upload', async () => {
   const bytes = randomBytes(3_000_000)
   const upload = await beginUpload(url, 'app')
   const target = new URL(`?digest=${digestOf(bytes)}`, upload)

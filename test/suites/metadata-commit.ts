@@ -123,7 +123,7 @@ function testMany(getStore: GetStore): void {
     assert.equal((await changesOf(store, repository)).at(-1)?.revision, 1001)
   })
 
-  test('commits that were begun later do not overtake earlier ones', async () => {
+  test('commits that began later do not overtake earlier ones', async () => {
     const store = getStore()
     const repository = newRepository()
     const pushes = Array.from({ length: 100 }, () => manifestCommand(repository, { tags: tags('latest') }))
@@ -133,7 +133,7 @@ function testMany(getStore: GetStore): void {
 }
 
 function testBytes(getStore: GetStore): void {
-  test('bytes may be written over as soon as a commit has begun, and stay usable', async () => {
+  test('the caller may overwrite bytes as soon as a commit has begun, and they stay usable', async () => {
     const store = getStore()
     const repository = newRepository()
     const bytes = randomBytes(1000)

@@ -58,7 +58,7 @@ function testHolders(getStore: GetStore): void {
     assert.deepEqual(await readHolders(store, newDigest(), 10), [])
   })
 
-  test('a repository from which it was deleted does not hold it, even if it can come back', async () => {
+  test('a repository from which it was deleted does not have it, even if it can be restored', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository)
@@ -103,7 +103,7 @@ function testDescriptions(getStore: GetStore): void {
     )
   })
 
-  test('what is pushed now waits for no description', async () => {
+  test('a manifest that is pushed now needs no later description', async () => {
     const store = getStore()
     const repository = newRepository()
     const config = await putBlob(store, repository)

@@ -99,7 +99,7 @@ function testRows(getStore: GetStore): void {
 }
 
 function testCreation(getStore: GetStore): void {
-  test('a repository is created once, by whatever comes first', async () => {
+  test('a repository is created once, by the first command', async () => {
     const store = getStore()
     const source = newRepository()
     const digest = await putBlob(store, source)

@@ -201,7 +201,7 @@ function testPurge(getStore: GetStore): void {
 }
 
 function testGraphs(getStore: GetStore): void {
-  test('an index with many deleted manifests below it names those that must come back first', async () => {
+  test('an index with many deleted manifests below it names those that must be restored first', async () => {
     const [store, repository] = [getStore(), newRepository()]
     const commands = Array.from({ length: 150 }, () => manifestCommand(repository))
     await store.commit(commands)

@@ -299,7 +299,7 @@ function testFilters(getStore: GetStore): void {
 }
 
 function testPulls(getStore: GetStore): void {
-  test('the last pull counts, whatever comes later of earlier ones, and none of what is not there', async () => {
+  test('the last pull counts, even if earlier ones are recorded later, and pulls of unknown manifests do not', async () => {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository)

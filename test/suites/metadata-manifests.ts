@@ -334,7 +334,7 @@ function testDeletion(getStore: () => PushStore): void {
 }
 
 function testWhatStays(getStore: () => PushStore): void {
-  test('what is not there cannot be deleted, also where the repository or only a blob of the digest is', async () => {
+  test('an unknown manifest cannot be deleted, even if the repository or a blob with the digest exists', async () => {
     const store = getStore()
     const repository = newRepository()
     const blob = await putBlob(store, repository)

@@ -66,7 +66,7 @@ function isLive(store: MetadataStore, repository: RepositoryName, digest: Digest
 }
 
 function testRestore(getStore: GetStore): void {
-  test('a manifest that was deleted is unknown, and is what it was once it is brought back', async () => {
+  test('a deleted manifest is unknown, and is the same once it is restored', async () => {
     const store = getStore()
     const repository = newRepository()
     const layer = await putBlob(store, repository)
@@ -136,7 +136,7 @@ function testRestore(getStore: GetStore): void {
 }
 
 function testRestoreWithChildren(getStore: GetStore): void {
-  test('an index comes back with those below it that were deleted too, and with no other', async () => {
+  test('an index is restored with the deleted manifests below it, and with no others', async () => {
     const store = getStore()
     const repository = newRepository()
     const [one, two, other] = [
@@ -207,7 +207,7 @@ function testRefusals(getStore: GetStore): void {
 }
 
 function testHeldContent(getStore: GetStore): void {
-  test('what a deleted manifest names is not collected while it can come back', async () => {
+  test('the content of a deleted manifest is not collected while it can be restored', async () => {
     const store = getStore()
     const repository = newRepository()
     const key = newToken()

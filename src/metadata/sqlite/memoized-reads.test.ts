@@ -96,7 +96,7 @@ test('since when a blob is unused is read again after its manifest has expired',
   assert.equal((await store.blobs.find(repository, layer))?.unusedSince, at)
 })
 
-test('a blob is read again after a step has let go of the many edges of a purged manifest', async (t) => {
+test('a blob is read again after a step has removed many edges of a purged manifest', async (t) => {
   const { store } = await storeWithThief(t)
   const repository = newRepository()
   const layers = Array.from({ length: 501 }, () => blobCommand(repository))

@@ -83,7 +83,7 @@ test('the image configs of an old store are there to be read, each once', async 
   assert.equal((await store.manifests.list({ ...list, filters: { labels } }))?.manifests.length, 2)
 })
 
-test('manifests of an old store are deleted and come back, and its repositories are counted', async (t) => {
+test('manifests of an old store can be deleted and restored, and its repositories are counted', async (t) => {
   const store = await oldStore(t)
   const remove = { type: 'deleteManifest', repository, digest: index, keep: true, at: 2e12 } as const
   assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
