@@ -2,7 +2,7 @@ import { isLoopback } from './loopback.ts'
 import { openFilesLimit } from './open-files.ts'
 import { automaticConnections, maxConnectionsFor } from './settings/capacity.ts'
 import { type Form, InvalidValue } from './settings/form.ts'
-import { adminSocketIn } from './settings/place.ts'
+import { adminSocketIn } from './settings/location.ts'
 import { flagOf, SETTING_NAMES, type SETTINGS, type SettingName, settingOf } from './settings/table.ts'
 
 /** A setting is missing or malformed. The message names the setting and says what a valid value is. */

@@ -1,7 +1,7 @@
 import { type Config, checkSettings, DEFAULTS, type Settings } from '../config.ts'
 import type { Position } from '../settings/config-file.ts'
 import { type Form, InvalidValue } from '../settings/form.ts'
-import { adminSocketIn } from '../settings/place.ts'
+import { adminSocketIn } from '../settings/location.ts'
 import {
   flagOf,
   keyOf,

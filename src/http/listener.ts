@@ -5,7 +5,7 @@ import { createServer, isIP, type Server, type Socket } from 'node:net'
 export type AcceptedConnection = Socket
 
 /** Where to listen: an IP address of this machine or a name that resolves to some, and a port; 0 takes any free port. */
-export interface NetworkPlace {
+export interface NetworkAddress {
   host: string
   port: number
 }
@@ -13,7 +13,7 @@ export interface NetworkPlace {
 /** Accepts connections, and does nothing else with them. */
 export interface Listener {
   /** The IP addresses that are listened on, with their ports. */
-  readonly addresses: readonly NetworkPlace[]
+  readonly addresses: readonly NetworkAddress[]
   /** The paths of the Unix sockets that are listened on. */
   readonly socketFiles: readonly string[]
   /** Sets the receiver of all connections. Connections that were accepted before are delivered at once. */
@@ -42,7 +42,7 @@ const LOCALHOST = ['127.0.0.1', '::1']
  *
  * @throws ListenError of the system, such as EADDRINUSE, or of the look-up of a name
  */
-export async function openListener({ host, port }: NetworkPlace): Promise<Listener> {
+export async function openListener({ host, port }: NetworkAddress): Promise<Listener> {
   const addresses = await addressesOf(host)
   const delivery = new Delivery()
   for (let left = TRIES; ; left--) {
@@ -88,7 +88,7 @@ async function listenOnAll(
   return servers
 }
 
-async function listenOn(place: NetworkPlace, delivery: Delivery): Promise<Server> {
+async function listenOn(place: NetworkAddress, delivery: Delivery): Promise<Server> {
   try {
     return await startListening(place, delivery)
   } catch (error) {
@@ -107,7 +107,7 @@ function isAbsent(error: unknown): boolean {
  * @throws the error of the system
  */
 export function startListening(
-  place: NetworkPlace | { path: string } | { fd: number },
+  place: NetworkAddress | { path: string } | { fd: number },
   delivery: Delivery,
 ): Promise<Server> {
   // The options that an HTTP server uses. Nothing may be read from a connection before it is delivered, otherwise it can't be passed to
@@ -124,11 +124,11 @@ export function startListening(
 }
 
 function portOf(server: Server): number {
-  return placeOf(server)?.port ?? 0
+  return addressOf(server)?.port ?? 0
 }
 
 /** The address that a server listens on; undefined if that is a Unix socket. */
-function placeOf(server: Server): NetworkPlace | undefined {
+function addressOf(server: Server): NetworkAddress | undefined {
   const bound = server.address()
   return typeof bound === 'object' && bound !== null ? { host: bound.address, port: bound.port } : undefined
 }
@@ -140,7 +140,7 @@ export function listenerOf(
   socketFiles: readonly string[] = [],
 ): Listener {
   return {
-    addresses: servers.map(placeOf).filter((place) => place !== undefined),
+    addresses: servers.map(addressOf).filter((place) => place !== undefined),
     socketFiles,
     deliverTo: (take) => delivery.begin(take),
     close() {

@@ -16,7 +16,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type Answering, type Bodies, Exchange, handle } from './exchange.ts'
-import { type AcceptedConnection, type NetworkPlace, openListener } from './listener.ts'
+import { type AcceptedConnection, type NetworkAddress, openListener } from './listener.ts'
 import { type HttpApp, PeerGoneError } from './message.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
@@ -67,7 +67,7 @@ export interface NodeServer {
 
 /** A server that has its own listener. */
 export interface ListeningServer extends NodeServer {
-  readonly address: NetworkPlace
+  readonly address: NetworkAddress
 }
 
 const BODY_WINDOW_MS = 60_000
@@ -97,7 +97,7 @@ const OPTIONS: ServerOptions = {
  */
 export async function listen(
   app: HttpApp,
-  options: NodeServerOptions & NetworkPlace,
+  options: NodeServerOptions & NetworkAddress,
 ): Promise<ListeningServer> {
   const listener = await openListener(options)
   const server = await nodeServer(app, options)

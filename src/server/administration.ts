@@ -11,7 +11,7 @@ import {
 import type { JobRunner } from '../jobs/runner.ts'
 import { type JobState, RUNS_KEPT } from '../jobs/slot.ts'
 import { MIN_UNUSED_MS, type Sweeper } from '../registry/sweeper.ts'
-import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/place.ts'
+import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/location.ts'
 import type { Stores } from '../stores/stores.ts'
 
 const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\`, \`stowage jobs\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`

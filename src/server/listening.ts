@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type Config, ConfigError, OPEN_TO_ANYBODY } from '../config.ts'
 import { FileLockedError, lockFile } from '../file-lock.ts'
 import { InheritedSocketError, openInheritedListener } from '../http/inherited-listener.ts'
-import { type Listener, type NetworkPlace, openListener } from '../http/listener.ts'
+import { type Listener, type NetworkAddress, openListener } from '../http/listener.ts'
 import { openUnixListener, SocketFileError } from '../http/unix-listener.ts'
 import { isLoopback } from '../loopback.ts'
 
@@ -59,14 +59,14 @@ async function openPlace(
   wanted: Config['listen'],
   { socketMode: mode }: Pick<Config, 'socketMode'>,
   log: Logger,
-): Promise<{ listener: Listener; place: string | NetworkPlace }> {
+): Promise<{ listener: Listener; place: string | NetworkAddress }> {
   if ('path' in wanted) {
     const { path } = wanted
     return { listener: await openUnixListener({ path, mode, claim: () => claimSocket(path) }), place: path }
   }
   const listener = await openListener(wanted)
   tellOfFallback(wanted, listener, log)
-  return { listener, place: askedPlace(wanted, listener) }
+  return { listener, place: requestedAddress(wanted, listener) }
 }
 
 async function openInherited(config: Config, descriptors: readonly number[]): Promise<Listening> {
@@ -94,7 +94,7 @@ function claimSocket(path: string): { release(): void } {
   }
 }
 
-function tellOfFallback({ host }: NetworkPlace, { addresses }: Listener, log: Logger): void {
+function tellOfFallback({ host }: NetworkAddress, { addresses }: Listener, log: Logger): void {
   const hosts = addresses.map((place) => place.host)
   if (hosts.includes(host) || host !== '::') return
   log.warn({ addresses: hosts }, 'this system has no IPv6; only IPv4 connections are accepted')
@@ -104,12 +104,12 @@ function tellOfFallback({ host }: NetworkPlace, { addresses }: Listener, log: Lo
  * The requested host, which may be a name, with the port that was assigned. A server that listens on all addresses may have fallen back to
  * IPv4 only.
  */
-function askedPlace({ host }: NetworkPlace, { addresses }: Listener): NetworkPlace {
+function requestedAddress({ host }: NetworkAddress, { addresses }: Listener): NetworkAddress {
   const [first] = addresses
   return { host: host === '::' ? (first?.host ?? host) : host, port: first?.port ?? 0 }
 }
 
-function urlOf({ tlsCert }: Config, place: NetworkPlace): string {
+function urlOf({ tlsCert }: Config, place: NetworkAddress): string {
   return `${tlsCert === undefined ? 'http' : 'https'}://${authorityOf(place)}`
 }
 
@@ -117,6 +117,6 @@ function unixUrl(path: string): string {
   return `unix:${path}`
 }
 
-function authorityOf({ host, port }: NetworkPlace): string {
+function authorityOf({ host, port }: NetworkAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -2,7 +2,7 @@ import { byRepository } from './by-repository.ts'
 import { CONNECTION_COUNT, SIZE, WORKER_COUNT } from './capacity.ts'
 import { HOST_NAMES, PUBLIC_URL, TRUSTED_PROXIES } from './client-facing.ts'
 import { type Form, oneOf, PEM_FILE, SWITCH } from './form.ts'
-import { FILE_MODE, FOLDER, PLACE, SOCKET_PATH } from './place.ts'
+import { FILE_MODE, FOLDER, LISTEN_ADDRESS, SOCKET_PATH } from './location.ts'
 import { DELAY, EXPIRY, TIME_KEPT, TIMEOUT } from './time.ts'
 
 /** The parts of the page on settings. */
@@ -36,8 +36,8 @@ export interface Setting {
 export const SETTINGS = {
   listen: {
     group: 'Reaching it',
-    placeholder: '<place>',
-    form: PLACE,
+    placeholder: '<address>',
+    form: LISTEN_ADDRESS,
     default: '127.0.0.1:5000',
     help: 'address to listen on: <host>:<port> or unix:<path>',
     advice:
@@ -221,8 +221,8 @@ export const SETTINGS = {
   },
   metricsListen: {
     group: 'Operating it',
-    placeholder: '<place>',
-    form: PLACE,
+    placeholder: '<address>',
+    form: LISTEN_ADDRESS,
     withoutDefault: 'none',
     help: 'address on which to serve /metrics for Prometheus: <host>:<port> or unix:<path>',
     advice:

@@ -12,7 +12,7 @@ export function adminSocketIn(data: string): string {
 const UNIX = 'unix:'
 
 /** Where a server listens: on an address, or on a Unix socket. */
-export const PLACE: Form<{ host: string; port: number } | { path: string }> = {
+export const LISTEN_ADDRESS: Form<{ host: string; port: number } | { path: string }> = {
   unit: '`<host>:<port>` or `unix:<path>`',
   schema: { type: 'string' },
   parse(text) {
