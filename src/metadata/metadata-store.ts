@@ -35,3 +35,13 @@ export interface MetadataStore {
   /** Waits for pending commits, then releases everything. */
   close(): Promise<void>
 }
+
+/** How commits were gathered into batches, each of which is one transaction. */
+export interface CommitBatches {
+  /** Upper bounds of the sizes that are counted together, in commits. */
+  readonly bounds: readonly number[]
+  /** Batches by size, with one more number for larger ones. They do not include each other. */
+  readonly batches: readonly number[]
+  /** How many commits all batches had. */
+  readonly commits: number
+}

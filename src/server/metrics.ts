@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { CommitBatches } from '../stores/stores.ts'
 import { EXTENSIONS } from './request-server.ts'
 import { DURATION_BOUNDS, type OperationCounts, ThreadCounters } from './thread-counters.ts'
 
@@ -30,6 +31,8 @@ export class Metrics {
   readonly #runs = new Map<string, JobCounts>()
   /** How many connections there are now. */
   connectionCount: () => number = () => 0
+  /** How the metadata store gathered commits; undefined if it does not. */
+  commitBatches: () => CommitBatches | undefined = () => undefined
 
   private constructor(prometheus: typeof import('prom-client'), droppedLines: () => number) {
     this.#prometheus = prometheus
@@ -86,6 +89,12 @@ export class Metrics {
       metric('counter', 'stowage_log_lines_dropped_total', 'Log lines that could not be written.', [
         { labels: {}, value: this.#droppedLines() },
       ]),
+      metric(
+        'histogram',
+        'stowage_metadata_batch_commits',
+        'Commits that shared a transaction of the metadata store, and its sync.',
+        batchSamples(this.commitBatches()),
+      ),
       metric('counter', 'stowage_job_runs_total', 'Runs of jobs of the server.', this.#jobSamples('runs')),
       metric('counter', 'stowage_job_seconds_total', 'Time that runs took.', this.#jobSamples('seconds')),
     ]
@@ -151,19 +160,45 @@ function requestSamples(counts: OperationCounts): Sample[] {
     .map(([status, value]) => ({ labels: { ...labelsOf(counts), status }, value }))
 }
 
-/** The numbers of a histogram, of which each bucket includes those of shorter durations. */
 function durationSamples(counts: OperationCounts): Sample[] {
-  const name = 'stowage_http_request_duration_seconds'
-  const labels = labelsOf(counts)
+  return histogramSamples('stowage_http_request_duration_seconds', {
+    labels: labelsOf(counts),
+    bounds: DURATION_BOUNDS,
+    counts: counts.durations,
+    sum: counts.seconds,
+  })
+}
+
+function batchSamples(found: CommitBatches | undefined): Sample[] {
+  if (found === undefined) return []
+  const { bounds, batches, commits } = found
+  return histogramSamples('stowage_metadata_batch_commits', {
+    labels: {},
+    bounds,
+    counts: batches,
+    sum: commits,
+  })
+}
+
+/** The numbers of a histogram, of which each bucket includes all smaller ones. */
+function histogramSamples(
+  name: string,
+  {
+    labels,
+    bounds,
+    counts,
+    sum,
+  }: { labels: Sample['labels']; bounds: readonly number[]; counts: readonly number[]; sum: number },
+): Sample[] {
   let total = 0
-  const buckets = counts.durations.map((count, index) => {
+  const buckets = counts.map((count, index) => {
     total += count
-    const le = String(DURATION_BOUNDS[index] ?? '+Inf')
+    const le = String(bounds[index] ?? '+Inf')
     return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: total }
   })
   return [
     ...buckets,
-    { metricName: `${name}_sum`, labels, value: counts.seconds },
+    { metricName: `${name}_sum`, labels, value: sum },
     { metricName: `${name}_count`, labels, value: total },
   ]
 }

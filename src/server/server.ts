@@ -237,7 +237,10 @@ async function openOver(
     await stores.close()
     throw error
   })
-  if (metrics !== undefined) metrics.connectionCount = () => threads.connectionCount()
+  if (metrics !== undefined) {
+    metrics.connectionCount = () => threads.connectionCount()
+    metrics.commitBatches = () => stores.commitBatches?.()
+  }
   const administration = await openAdministration(config, { ...housekeeping, stores, log }).catch(
     async (error: unknown) => {
       await threads.close()

@@ -179,6 +179,7 @@ async function openLocked(path: string, log: StoresLog, release: () => void): Pr
       return { handle, transfer: [shared.writers] }
     },
     answers: () => writerAnswers(metadata),
+    commitBatches: () => metadata.commitBatches(),
     async releaseLeases(holder) {
       await stores.metadata.commit([{ type: 'releaseLeases', holder }])
     },

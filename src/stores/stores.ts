@@ -1,6 +1,8 @@
 import type { Transferable } from 'node:worker_threads'
-import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { CommitBatches, MetadataStore } from '../metadata/metadata-store.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
+
+export type { CommitBatches }
 
 /** Stores count as stalled if operations are pending and none has finished for this long, in milliseconds. */
 export const STALL_MS = 10_000
@@ -61,6 +63,8 @@ export interface Stores extends ThreadStores {
   answers(): Promise<void>
   /** Releases the leases of a thread that died, so that its uploads can be continued at once. @param holder the prefix of their tokens */
   releaseLeases(holder: string): Promise<void>
+  /** How commits were gathered since the stores were opened; absent if they are not. */
+  commitBatches?(): CommitBatches
   /** A text that other stores do not have, however they are reached. For stores in a folder, a program on this machine can compute it. */
   identity(): Promise<string>
   /** How many more bytes the blob store can take; undefined if it has no limit that is known. */

@@ -73,6 +73,8 @@ test(
     assert.ok(found.value('stowage_http_request_duration_seconds_sum', listed) > 0)
     assert.equal(found.value('stowage_storage_errors_total', { failure: 'full' }), 0)
     assert.equal(found.value('stowage_log_lines_dropped_total', {}), 0)
+    const transactions = found.value('stowage_metadata_batch_commits_count', {})
+    assert.ok(transactions > 0 && found.value('stowage_metadata_batch_commits_sum', {}) >= transactions)
     assert.ok(found.value('stowage_http_connections', {}) >= 0)
     assert.ok(found.value('process_resident_memory_bytes', {}) > 1_000_000)
     assert.ok(!found.text.includes('secret'), 'no label names a repository')

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { MessagePort } from 'node:worker_threads'
 import type { Command, Outcome } from '../command.ts'
-import type { MetadataStore } from '../metadata-store.ts'
+import type { CommitBatches, MetadataStore } from '../metadata-store.ts'
 import { memoizedReads } from './memoized-reads.ts'
 import { openForWriting, openWithReserve, WITHOUT_TEMPORARY_FILES } from './opening.ts'
 import { sqliteReads } from './reader.ts'
@@ -24,6 +24,8 @@ export interface SharedMetadata {
 export interface SqliteMetadata extends MetadataStore {
   /** Gives access to one other thread, which must close its store before this one is closed. */
   share(): SharedMetadata
+  /** How its writer gathered commits into batches since it was opened. Each batch is one transaction. */
+  commitBatches(): CommitBatches
   /** How far it was checked before it was opened. */
   readonly soundness: Soundness
 }
@@ -59,6 +61,7 @@ export async function sqliteMetadata({
     return {
       ...store,
       share,
+      commitBatches: () => host.batches.read(),
       soundness,
       async close() {
         await store.close()

@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { BatchCounts } from './batch-counts.ts'
 import type { Versions } from './versions.ts'
 import type { WriterOrder, WriterThreadData } from './writer-thread.ts'
 
@@ -16,6 +17,8 @@ const GOOD_AGE_MS = 60_000
  * that were made are durable, and all others are rolled back.
  */
 export class WriterHost {
+  /** What all writers did. */
+  readonly batches = new BatchCounts()
   readonly #data: WriterThreadData
   readonly #onDeath: (error: unknown) => void
   readonly #controls = new Set<MessagePort>()
@@ -28,7 +31,7 @@ export class WriterHost {
 
   /** @param onDeath called with the reason when a writer died; another one is about to start */
   constructor(path: string, versions: Versions, onDeath: (error: unknown) => void) {
-    this.#data = { path, versions: versions.memory }
+    this.#data = { path, versions: versions.memory, batches: this.batches.memory }
     this.#onDeath = onDeath
     ;({ worker: this.#worker, ended: this.#ended } = this.#start())
   }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { Command } from '../command.ts'
+import { BatchCounts } from './batch-counts.ts'
 import { openWithReserve } from './opening.ts'
 import { Versions } from './versions.ts'
 import { type CommitResult, sqliteWriter } from './writer.ts'
@@ -9,6 +10,8 @@ import { type CommitResult, sqliteWriter } from './writer.ts'
 export interface WriterThreadData {
   path: string
   versions: SharedArrayBuffer
+  /** The memory of {@link BatchCounts}. */
+  batches: SharedArrayBuffer
 }
 
 /** A message to the thread: a port that will deliver commits, or the request to end. */
@@ -30,10 +33,11 @@ const MAX_COMMITS_OF_A_BATCH = 1000
 /** Manifests that together name more than this wait for the next batch, so that one transaction stays short. */
 const MAX_EDGES_OF_A_BATCH = 10_000
 
-const { path, versions: memory } = workerData as WriterThreadData
+const { path, versions: memory, batches } = workerData as WriterThreadData
 // A database that disappeared must not be replaced by an empty one.
 if (!existsSync(path)) throw new Error(`${path} is gone`)
 const versions = new Versions(memory)
+const batchCounts = new BatchCounts(batches)
 const { database, reserve } = openWithReserve(path)
 const RESERVE_PAUSE_MS = 60_000
 reserve.make()
@@ -91,6 +95,7 @@ function apply(commits: readonly Commit[]): void {
     if (known === undefined) answers.set(port, [answer])
     else known.push(answer)
   }
+  batchCounts.add(commits.length)
   for (const [port, answer] of answers) port.postMessage({ results: answer } satisfies WriterAnswer)
   writer.rest()
 }
