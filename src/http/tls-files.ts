@@ -25,10 +25,7 @@ class UnusableTlsFiles extends Error {
   override readonly name = 'UnusableTlsFiles'
 
   constructor(cause: unknown) {
-    super(
-      `the new TLS certificate or key cannot be used; the previous ones stay in use: ${(cause as Error).message}`,
-      { cause },
-    )
+    super('the new TLS certificate or key cannot be used; the previous ones stay in use', { cause })
   }
 }
 

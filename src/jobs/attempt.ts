@@ -102,7 +102,9 @@ function judge(
   return { outcome: 'done', result }
 }
 
+/** The cause is what the store or the system said. */
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error).slice(0, MAX_ERROR_LENGTH)
+  const text = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
   return text.slice(0, MAX_ERROR_LENGTH)
 }

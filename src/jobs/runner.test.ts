@@ -153,7 +153,7 @@ test('the pauses of two processes differ by up to a tenth in both directions', a
 test('a job that fails is logged and recorded, and runs again, less often each time', async (t) => {
   const { clock, store, runs, failures } = startRunner(t, [
     job(() => {
-      throw new Error('broken')
+      throw new Error('broken', { cause: new Error('the disk is full') })
     }),
   ])
   await clock.pass(200_000)
@@ -161,7 +161,7 @@ test('a job that fails is logged and recorded, and runs again, less often each t
   assert.deepEqual(starts, [1, 3, 7, 15, 31, 63, 123, 183])
   assert.equal(failures.length, starts.length)
   const [run] = await store.jobs.runs('work', 1)
-  assert.deepEqual([run?.outcome, run?.error, run?.result], ['failed', 'broken', {}])
+  assert.deepEqual([run?.outcome, run?.error, run?.result], ['failed', 'broken: the disk is full', {}])
 })
 
 test('a job that works again runs as often as before it failed', async (t) => {
