@@ -78,7 +78,7 @@ test('a collection is a run of the sweep, and is still there after another start
   assert.equal(empty.stdout, 'no run that did something or failed is recorded\n')
   assert.match(
     (await sandbox.run(['jobs', '--data', 'data'])).stdout,
-    /^sweep .*Z +\d+ ms +nothing to do +- /m,
+    /^sweep .*Z +[\d.]+ m?s +nothing to do +- /m,
   )
 
   const before = Date.now()
@@ -99,7 +99,7 @@ test('a collection is a run of the sweep, and is still there after another start
   const sweep = (await ask<Job[]>(sandbox)).find(({ name }) => name === 'sweep')
   assert.deepEqual(sweep?.last, run)
   const { stdout } = await sandbox.run(['jobs', 'sweep', '--data', 'data'])
-  assert.match(stdout, /^STARTED +TOOK +RESULT +ERROR\n[-\d]{10} [:\d]{8}Z +\d+ ms +manifests 1\b.* -\n$/)
+  assert.match(stdout, /^STARTED +TOOK +RESULT +ERROR\n[-\d]{10} [:\d]{8}Z +[\d.]+ m?s +manifests 1\b.* -\n$/)
 })
 
 test('a repository that a worker deletes is removed at once by the job of the server', HANG, async (t) => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { makeJobLeases } from '../../src/metadata/sqlite/jobs.ts'
 import { manifestDescriptor, pushArtifact, pushBlob, pushImage } from '../content.ts'
 import { startServer } from './start-server.ts'
 
@@ -93,6 +94,8 @@ test(
       )
     const database = new DatabaseSync(join(server.data, 'metadata.sqlite'), { readOnly: true })
     t.after(() => database.close())
+    // Only the connection of the writer has this table.
+    makeJobLeases(database)
     const plain = statements
       .filter((sql) => /^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/i.test(sql))
       .filter((sql) => !QUEUES.some((queue) => queue.test(sql)))
