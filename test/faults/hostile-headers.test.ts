@@ -52,6 +52,12 @@ test(
   },
 )
 
+/** What an answer tells its client. Each has another date and id, and an id may be longer than another. */
+function toldBy({ headers, body }: { headers: Readonly<Record<string, string>>; body: Buffer }): unknown {
+  const { date: _, 'x-request-id': id = '', 'content-length': __, ...others } = headers
+  return [others, body.toString().replaceAll(id, '')]
+}
+
 test(
   'fault 29: any other Authorization header changes no answer, since there are no accounts',
   PATIENCE,
@@ -65,12 +71,10 @@ test(
       'GET /v2/_catalog',
       'GET /v2/none/tags/list',
     ]) {
-      const { date: _, ...plain } = (await client.ask(line)).headers
-      const plainBody = (await client.ask(line)).body
+      const plain = toldBy(await client.ask(line))
       for (const [what, value] of IGNORED) {
-        const { headers, body } = await client.ask(line, { headers: [`Authorization: ${value}`] })
-        const { date: _date, ...same } = headers
-        assert.deepEqual([same, body], [plain, plainBody], what)
+        const same = toldBy(await client.ask(line, { headers: [`Authorization: ${value}`] }))
+        assert.deepEqual(same, plain, what)
       }
     }
     await server.close()
