@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { basename } from 'node:path'
 import { test } from 'node:test'
-import { readSources, type Source } from './source-code.ts'
+import { readSources, readTests, type Source } from './source-code.ts'
 
 const MAX_FUNCTION_LINES = 60
 const MEDIAN_FUNCTION_LINES = 10
@@ -49,6 +49,19 @@ test('the bench keeps to the same lengths', () => {
   assert.ok(bench.length > 20)
   const long = bench.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
   const longFunctions = bench.flatMap(({ path, functions }) =>
+    functions
+      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+      .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
+  )
+  assert.deepEqual([...long, ...longFunctions], [])
+})
+
+test('tests, and what they share, keep to the same lengths', () => {
+  // The spike is on no path of the product, and goes when the driver is written.
+  const tests = readTests().filter(({ path }) => !path.startsWith('test/spikes/'))
+  assert.ok(tests.length > 300)
+  const long = tests.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
+  const longFunctions = tests.flatMap(({ path, functions }) =>
     functions
       .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
       .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),

@@ -29,6 +29,7 @@ export interface Import {
 /** A function with a body in braces. */
 export interface FunctionSize {
   line: number
+  /** Without the tests that it registers: each of them is a function of its own. */
   lines: number
 }
 
@@ -38,7 +39,7 @@ export interface InterfaceSize {
   methods: number
 }
 
-/** A file of the program, or of the bench, that is no test. */
+/** A file of the program, of its tests, or of the bench. */
 export interface Source {
   /** From the project's folder, such as `src/oci/digest.ts`. */
   path: string
@@ -52,9 +53,20 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Reads all of a folder but its tests, as the compiler understands it. */
 export function readSources(folder: 'src' | 'bench' | 'test/spikes' = 'src'): Source[] {
-  const paths = readdirSync(PROJECT + folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
-    .map((path) => `${folder}/${path}`)
+  return readFiles([folder], (path) => !path.endsWith('.test.ts'))
+}
+
+/** Reads all of test/, and the tests of the bench. */
+export function readTests(): Source[] {
+  return readFiles(['bench', 'test'], (path) => path.endsWith('.test.ts') || path.startsWith('test/'))
+}
+
+function readFiles(folders: readonly string[], isWanted: (path: string) => boolean): Source[] {
+  const paths = folders
+    .flatMap((folder) =>
+      readdirSync(PROJECT + folder, { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
+    )
+    .filter((path) => path.endsWith('.ts') && isWanted(path))
   const api = new API({ cwd: PROJECT })
   try {
     const [project] = api.updateSnapshot({ openProjects: [`${PROJECT}tsconfig.json`] }).getProjects()
@@ -72,19 +84,31 @@ function readSource(path: string, file: SourceFile): Source {
   const text = readFileSync(PROJECT + path, 'utf8')
   const source: Source = { path, text, imports: [], functions: [], interfaces: [] }
   const visit = (node: Node): void => {
-    const found = importOf(node)
-    if (found !== undefined) source.imports.push(found)
+    const specifier = specifierNode(node)
+    if (specifier !== undefined && (isStringLiteral(specifier.node) || !mayCompute(path)))
+      source.imports.push(importOf(specifier))
     if (isInterfaceDeclaration(node)) {
       source.interfaces.push({ name: node.name.text, methods: node.members.filter(isMethod).length })
     }
     if (isFunctionLikeDeclaration(node) && node.body && isBlock(node.body)) {
       const line = lineAt(text, node.getStart(file))
-      source.functions.push({ line, lines: lineAt(text, node.end) - line + 1 })
+      const lines = lineAt(text, node.end) - line + 1 - linesOfTests(node.body, file)
+      source.functions.push({ line, lines })
     }
     node.forEachChild(visit)
   }
   visit(file)
   return source
+}
+
+function linesOfTests(node: Node, file: SourceFile): number {
+  if (isCallExpression(node) && node.expression.getText(file) === 'test')
+    return lineAt(file.text, node.end) - lineAt(file.text, node.getStart(file)) + 1
+  let lines = 0
+  node.forEachChild((child) => {
+    lines += linesOfTests(child, file)
+  })
+  return lines
 }
 
 /** Also a property that holds a function is one: it would only be a method in another dress. */
@@ -98,27 +122,33 @@ function lineAt(text: string, position: number): number {
   return text.slice(0, position).split('\n').length
 }
 
-function importOf(node: Node): Import | undefined {
-  if (isImportDeclaration(node)) {
-    const typeOnly = node.importClause?.phaseModifier === SyntaxKind.TypeKeyword
-    return specifierOf(node.moduleSpecifier, typeOnly)
-  }
-  if (isExportDeclaration(node)) return specifierOf(node.moduleSpecifier, node.isTypeOnly)
-  if (isImportTypeNode(node)) {
-    return isLiteralTypeNode(node.argument) ? specifierOf(node.argument.literal, true) : undefined
-  }
-  if (isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword) {
-    return specifierOf(node.arguments[0], false)
-  }
-  // A thread's file: new URL('./hash-thread.ts', import.meta.url)
-  if (isNewExpression(node) && node.arguments?.[1]?.getText() === 'import.meta.url') {
-    return specifierOf(node.arguments[0], false)
-  }
-  return undefined
+/** Tests also load modules whose names they compute, such as a page for each extension. */
+function mayCompute(path: string): boolean {
+  return path.startsWith('test/') || path.endsWith('.test.ts')
 }
 
-function specifierOf(node: Node | undefined, typeOnly: boolean): Import | undefined {
-  if (node === undefined) return undefined
+interface Specifier {
+  node: Node
+  typeOnly: boolean
+}
+
+function specifierNode(node: Node): Specifier | undefined {
+  if (isImportDeclaration(node)) {
+    const typeOnly = node.importClause?.phaseModifier === SyntaxKind.TypeKeyword
+    return { node: node.moduleSpecifier, typeOnly }
+  }
+  if (isExportDeclaration(node))
+    return node.moduleSpecifier && { node: node.moduleSpecifier, typeOnly: node.isTypeOnly }
+  if (isImportTypeNode(node))
+    return isLiteralTypeNode(node.argument) ? { node: node.argument.literal, typeOnly: true } : undefined
+  // A thread's file: new URL('./hash-thread.ts', import.meta.url)
+  const isThread = isNewExpression(node) && node.arguments?.[1]?.getText() === 'import.meta.url'
+  const isDynamic = isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword
+  const [first] = isThread || isDynamic ? (node.arguments ?? []) : []
+  return first && { node: first, typeOnly: false }
+}
+
+function importOf({ node, typeOnly }: Specifier): Import {
   if (!isStringLiteral(node)) throw new Error(`${node.getText()} is no plain name of a module`)
   return { specifier: node.text, typeOnly }
 }

@@ -76,7 +76,7 @@ export function recordedDisk<Note>(settings: DiskSettings = {}): RecordedDisk<No
     settled: async () => void (await Promise.allSettled(running)),
     open: (path, flags, mode) => open(path, flags, mode),
     mkdir(path, options) {
-      const making = mkdir(path, options)
+      const making = makeFolder(recorder, path, options)
       running.add(making)
       return making.finally(() => running.delete(making))
     },
@@ -90,18 +90,6 @@ export function recordedDisk<Note>(settings: DiskSettings = {}): RecordedDisk<No
   const running = new Set<Promise<unknown>>()
   let files = 0
 
-  async function mkdir(
-    path: string,
-    options: { recursive: boolean; mode: number },
-  ): Promise<string | undefined> {
-    refuse('mkdir', path)
-    const made = await systemFiles.mkdir(path, options)
-    const first = options.recursive ? made : path
-    if (first !== undefined)
-      for (const made of pathsBetween(first, path)) log.push({ type: 'mkdir', path: made })
-    return first
-  }
-
   function refuse(kind: OperationKind, path: string): void {
     const error = disk.settings.fail?.({ kind, path })
     if (error !== undefined) throw error
@@ -114,10 +102,10 @@ export function recordedDisk<Note>(settings: DiskSettings = {}): RecordedDisk<No
       names.set(path, files)
       log.push({ type: 'create', path, file: files++ })
     }
-    if ((flags & constants.O_RDWR) === 0) return openedFolder(real, path)
+    if ((flags & constants.O_RDWR) === 0) return openedFolder(recorder, real, path)
     const file = names.get(path) ?? files++
     names.set(path, file)
-    return openedFile(real, path, file)
+    return openedFile(recorder, real, { path, file })
   }
 
   async function close(real: WritableFile, path: string): Promise<void> {
@@ -133,46 +121,72 @@ export function recordedDisk<Note>(settings: DiskSettings = {}): RecordedDisk<No
     if (error !== undefined) throw error
   }
 
-  function openedFolder(real: WritableFile, path: string): WritableFile {
-    const never = () => Promise.reject(new Error(`${path} is a folder`))
-    return {
-      stat: never,
-      writev: never,
-      truncate: never,
-      datasync: never,
-      sync: () => sync({ kind: 'sync of a folder', path }, { type: 'sync-folder', path: resolve(path) }),
-      close: () => close(real, path),
-    }
-  }
-
-  function openedFile(real: WritableFile, path: string, file: FileNumber): WritableFile {
-    const syncFile = () => sync({ kind: 'sync of a file', path }, { type: 'sync', file })
-    return {
-      async stat() {
-        refuse('stat', path)
-        return await real.stat()
-      },
-      async writev(chunks, position) {
-        const bytes = Buffer.concat(chunks)
-        const error = disk.settings.fail?.({ kind: 'write', path })
-        const taken = bytes.subarray(0, error ? bytes.length / 2 : disk.settings.maxWrite)
-        log.push({ type: 'write', file, at: position, bytes: taken })
-        const written = await real.writev([taken], position)
-        if (error !== undefined) throw error
-        return written
-      },
-      async truncate(size) {
-        refuse('truncate', path)
-        log.push({ type: 'truncate', file, size })
-        await real.truncate(size)
-      },
-      datasync: syncFile,
-      sync: syncFile,
-      close: () => close(real, path),
-    }
-  }
-
+  const recorder = { disk, refuse, close, sync }
   return disk
+}
+
+/** What records the operations on files and folders. */
+interface Recorder<Note> {
+  disk: RecordedDisk<Note>
+  refuse(kind: OperationKind, path: string): void
+  close(real: WritableFile, path: string): Promise<void>
+  sync(operation: Operation, cover: SyncCover): Promise<void>
+}
+
+async function makeFolder<Note>(
+  { disk, refuse }: Recorder<Note>,
+  path: string,
+  options: { recursive: boolean; mode: number },
+): Promise<string | undefined> {
+  refuse('mkdir', path)
+  const made = await systemFiles.mkdir(path, options)
+  const first = options.recursive ? made : path
+  if (first !== undefined)
+    for (const each of pathsBetween(first, path)) disk.log.push({ type: 'mkdir', path: each })
+  return first
+}
+
+function openedFolder<Note>({ close, sync }: Recorder<Note>, real: WritableFile, path: string): WritableFile {
+  const never = () => Promise.reject(new Error(`${path} is a folder`))
+  return {
+    stat: never,
+    writev: never,
+    truncate: never,
+    datasync: never,
+    sync: () => sync({ kind: 'sync of a folder', path }, { type: 'sync-folder', path: resolve(path) }),
+    close: () => close(real, path),
+  }
+}
+
+function openedFile<Note>(
+  { disk, refuse, close, sync }: Recorder<Note>,
+  real: WritableFile,
+  { path, file }: { path: string; file: FileNumber },
+): WritableFile {
+  const syncFile = () => sync({ kind: 'sync of a file', path }, { type: 'sync', file })
+  return {
+    async stat() {
+      refuse('stat', path)
+      return await real.stat()
+    },
+    async writev(chunks, position) {
+      const bytes = Buffer.concat(chunks)
+      const error = disk.settings.fail?.({ kind: 'write', path })
+      const taken = bytes.subarray(0, error ? bytes.length / 2 : disk.settings.maxWrite)
+      disk.log.push({ type: 'write', file, at: position, bytes: taken })
+      const written = await real.writev([taken], position)
+      if (error !== undefined) throw error
+      return written
+    },
+    async truncate(size) {
+      refuse('truncate', path)
+      disk.log.push({ type: 'truncate', file, size })
+      await real.truncate(size)
+    },
+    datasync: syncFile,
+    sync: syncFile,
+    close: () => close(real, path),
+  }
 }
 
 type SyncCover = { type: 'sync'; file: FileNumber } | { type: 'sync-folder'; path: string }

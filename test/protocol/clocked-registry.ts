@@ -7,7 +7,7 @@ import { toFetch } from '../../src/http/fetch.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import { watchClock } from '../../src/registry/clock-jumps.ts'
 import type { Retention } from '../../src/registry/parts.ts'
-import { localRegistry, type Swept } from '../../src/registry/registry.ts'
+import { localRegistry, type Registry, type Swept } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/server/request-server.ts'
 import { openDataFolder } from '../../src/stores/data-folder.ts'
 import { assertDescribed } from '../api/watch.ts'
@@ -45,6 +45,11 @@ export interface ClockedRegistry {
   files(): Promise<number>
 }
 
+function answerOf(registry: Registry, clock: () => number): (request: Request) => Promise<Response> {
+  const log = { debug() {}, error: (fields: object) => console.error(fields) }
+  return toFetch(createApp({ registry, extensions: EXTENSIONS, clock, isReady: async () => true, log }))
+}
+
 /** Makes a registry over a data folder of its own. @param changes of {@link RETENTION} */
 export async function clockedRegistry(
   test: Pick<TestContext, 'after'>,
@@ -60,19 +65,8 @@ export async function clockedRegistry(
     clock: () => now,
     random: randomBytes,
   })
-  test.after(async () => {
-    await registry.close()
-    await folder.close()
-  })
-  const log = { debug() {}, error: (fields: object) => console.error(fields) }
-  const app = createApp({
-    registry,
-    extensions: EXTENSIONS,
-    clock: () => now,
-    isReady: async () => true,
-    log,
-  })
-  const answer = toFetch(app)
+  test.after(() => registry.close().finally(() => folder.close()))
+  const answer = answerOf(registry, () => now)
   const pass = (milliseconds: number) => {
     now += milliseconds
     passed += milliseconds
