@@ -82,6 +82,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   stores: { folders: ['oci', 'storage', 'metadata'], files: ['src/file-lock.ts'], node: true },
   server: {
     folders: ['oci', 'jobs', 'registry', 'auth', 'api', 'endpoints', 'extensions', 'http', 'settings'],
+    types: ['src/metadata/jobs.ts'],
     files: [
       ...STORES_SEAM,
       'src/config.ts',
@@ -332,6 +333,7 @@ test('an arrow that is not in the table is found', () => {
     ['src/server/server.ts', '../cli/serve.ts', true],
     ['src/server/server.ts', '../stores/data-folder.ts', true],
     ['src/server/server.ts', '../metadata/metadata-store.ts', true],
+    ['src/server/server.ts', '../metadata/sqlite/store.ts', true],
     ['src/server/worker-thread.ts', '../storage/disk-gate.ts', true],
     ['src/server/server.ts', '../maintenance/backup.ts', true],
     ['src/stores/data-folder.ts', '../server/server.ts', true],

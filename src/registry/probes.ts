@@ -14,7 +14,12 @@ export interface Probes {
 }
 
 /** Makes the probes of a registry's stores. Only one may run at a time. */
-export function probesOf({ blobs, metadata, clock, random }: RegistryParts): Probes {
+export function probesOf({
+  blobs,
+  metadata,
+  clock,
+  random,
+}: Pick<RegistryParts, 'blobs' | 'metadata' | 'clock' | 'random'>): Probes {
   return {
     async blobs() {
       await blobs.size(KEY)

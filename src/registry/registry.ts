@@ -49,7 +49,6 @@ import {
   undeleteManifest,
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
-import { type Probes, probesOf } from './probes.ts'
 import { PullLog } from './pulls.ts'
 import { type Uploads, uploadsOf } from './push-blob.ts'
 import { nameUnknown } from './repositories.ts'
@@ -77,7 +76,6 @@ export type {
   ManifestSort,
   Page,
   PastTagsPage,
-  Probes,
   ReferrersQuery,
   RepositoryDeletion,
   RepositoryEntry,
@@ -165,7 +163,6 @@ export interface Maintenance {
 /** A registry over its own stores, for the code that runs it. Code that acts for a client only gets a {@link Registry}. */
 export interface LocalRegistry extends Registry {
   readonly maintenance: Maintenance
-  readonly probes: Probes
   /** Saves the last pulls, which are not stored yet, and stops communicating with the other threads. */
   close(): Promise<void>
 }
@@ -200,8 +197,6 @@ export function localRegistry(given: RegistryParts): LocalRegistry {
       namedBy: (repository, digest, limit) => metadata.contents.namedBy(repository, digest, limit),
       manifest: async (repository, digest) => (await readManifest(parts, repository, { digest })).bytes,
     },
-    // Not the watched store, which would count the file of a probe as lost.
-    probes: probesOf(given),
     maintenance: {
       sweep: (signal, options) => sweep(parts, signal, options),
       counts: countsJob(parts),

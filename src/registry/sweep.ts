@@ -115,8 +115,7 @@ function stepsOf(
     described: () => repeat(signal, () => describeManifests(parts)),
     keys: () =>
       repeat(signal, () => {
-        const before = Math.min(expired(retention.garbage), pinnedSince() ?? Number.POSITIVE_INFINITY)
-        return deleteGarbage(parts, before, onFreed)
+        return deleteGarbage(parts, { before: expired(retention.garbage), pinnedSince }, onFreed)
       }),
     pages: () => each({ type: 'shrinkStore', limit: PAGES }),
   }
@@ -142,10 +141,14 @@ async function repeat(signal: AbortSignal, step: () => Promise<Step>): Promise<n
 
 async function deleteGarbage(
   parts: RegistryParts,
-  before: number,
+  { before, pinnedSince }: { before: number; pinnedSince: () => number | undefined },
   onFreed: (bytes: number) => void,
 ): Promise<Step> {
-  const keys = await parts.metadata.log.garbage(before, BATCH)
+  const limit = () => Math.min(before, pinnedSince() ?? Number.POSITIVE_INFINITY)
+  const unpinned = limit()
+  const keys = await parts.metadata.log.garbage(unpinned, BATCH)
+  // A pin that another thread has set in the meantime covers what was unlinked after it, which these keys may include.
+  if (limit() < unpinned) return { count: 0, more: true }
   for (const key of keys) onFreed(await parts.blobs.delete(key))
   if (keys.length > 0) await parts.metadata.commit([{ type: 'forgetGarbage', keys }])
   return { count: keys.length }

@@ -1,5 +1,6 @@
 import type { Job } from '../jobs/job.ts'
-import { watchClock } from './clock-jumps.ts'
+import type { ForwardJumps } from './clock-jumps.ts'
+import type { Pins } from './pins.ts'
 import type { Maintenance } from './registry.ts'
 import type { SweepOptions, Swept } from './sweep.ts'
 
@@ -26,21 +27,27 @@ const PAUSE_MS = 60_000
 /** A command carries the time at which it was sent. It is committed at most this much later. */
 const COMMIT_DELAY_MS = 60_000
 
+/** What a sweeper needs. */
+export interface SweeperOptions {
+  log: SweeperLog
+  pins: Pins
+  jumps: ForwardJumps
+  /** Returns whether space is so low that each sweep must free as much as it can. */
+  isLow(): Promise<boolean>
+}
+
 /** The job that removes deleted and abandoned data once a minute, and when it is asked to. */
 export class Sweeper {
   readonly #maintenance: Pick<Maintenance, 'sweep'>
-  readonly #jumps = watchClock(Date.now, () => performance.now())
-  readonly #pins = new Set<{ since: number }>()
+  readonly #jumps: ForwardJumps
+  readonly #pins: Pins
   /** A sweep with the usual options. */
   readonly job: Job<Swept>
 
-  /** @param isLow returns whether space is so low that each sweep must free as much as it can */
-  constructor(
-    maintenance: Pick<Maintenance, 'sweep'>,
-    log: SweeperLog,
-    isLow: () => Promise<boolean> = async () => false,
-  ) {
+  constructor(maintenance: Pick<Maintenance, 'sweep'>, { log, pins, jumps, isLow }: SweeperOptions) {
     this.#maintenance = maintenance
+    this.#pins = pins
+    this.#jumps = jumps
     this.job = {
       name: 'sweep',
       every: PAUSE_MS,
@@ -71,22 +78,10 @@ export class Sweeper {
     return { ...this.job, run: (signal) => this.#sweep(signal, options) }
   }
 
-  /**
-   * Keeps the bytes of all content that is unlinked from now on.
-   *
-   * @param since also keeps content that was unlinked since then, if it still exists; milliseconds since the epoch
-   * @returns a function that ends that
-   */
-  pin(since = Number.POSITIVE_INFINITY): () => void {
-    const pin = { since: Math.min(since, Date.now()) }
-    this.#pins.add(pin)
-    return () => void this.#pins.delete(pin)
-  }
-
   async #sweep(signal: AbortSignal, options: SweepOptions): Promise<Swept> {
     const pinnedSince = () => {
-      const times = [...this.#pins].map(({ since }) => since - COMMIT_DELAY_MS)
-      return times.length === 0 ? undefined : Math.min(...times)
+      const since = this.#pins.earliest()
+      return since && since - COMMIT_DELAY_MS
     }
     return await this.#maintenance.sweep(signal, { ...options, jumps: this.#jumps, pinnedSince })
   }

@@ -8,19 +8,22 @@ import {
   type AdminSocket,
   openAdminSocket,
 } from '../http/admin-socket.ts'
-import type { JobRunner } from '../jobs/runner.ts'
-import { type JobState, RUNS_KEPT } from '../jobs/slot.ts'
-import { MIN_UNUSED_MS, type Sweeper } from '../registry/sweeper.ts'
+import type { JobState } from '../jobs/slot.ts'
+import type { Pins } from '../registry/pins.ts'
+import { MIN_UNUSED_MS } from '../registry/sweeper.ts'
 import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/location.ts'
 import type { Stores } from '../stores/stores.ts'
+import type { Housekeeping } from './housekeeping.ts'
 
 const TOO_LONG = `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes, so there is no admin socket, and \`stowage collect --now\`, \`stowage jobs\` and \`stowage backup\` cannot reach this server; choose a shorter path with --admin-socket`
 
-/** What the commands reach. */
+/** What commands can ask for. */
 export interface Administered {
-  stores: Pick<Stores, 'identity' | 'metadata'>
-  runner: JobRunner
-  sweeper: Sweeper
+  stores: Pick<Stores, 'identity'>
+  housekeeping: Pick<Housekeeping, 'collect' | 'states' | 'runs'>
+  pins: Pins
+  /** The jobs of this process that are not part of housekeeping. */
+  otherJobs(): JobState[]
   log: Logger
 }
 
@@ -45,18 +48,18 @@ export async function openAdministration(
 }
 
 function routesOf(administered: Administered): AdminRoutes {
-  const { stores, runner, sweeper, log } = administered
+  const { housekeeping, otherJobs, log } = administered
   return {
     'POST /collect': async (request) => {
-      const swept = await runner.run(sweeper.collection(collectRequest(request)))
+      const swept = await housekeeping.collect(collectRequest(request))
       log.info(swept, 'collected on request')
       return swept
     },
     'POST /pin': (request) => holdPin(administered, request),
-    'GET /jobs': () => Promise.all(runner.states().map((state) => withRecordedRun(state, stores.metadata))),
+    'GET /jobs': () => housekeeping.states(otherJobs()),
     'POST /jobs/runs': async (request) => {
-      const job = jobOf(request, runner.states())
-      return await stores.metadata.jobs.runs(job, RUNS_KEPT)
+      const job = jobOf(request, await housekeeping.states(otherJobs()))
+      return await housekeeping.runs(job)
     },
   }
 }
@@ -70,14 +73,6 @@ function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?:
   const { success, data } = collectSchema.safeParse(body)
   if (!success) throw new AdminError('the request is malformed: --unused must be 1h or more')
   return { tombstones: data.tombstones, ...(data.unused !== undefined && { unused: data.unused }) }
-}
-
-/** The last run of a job may have been in another thread or process, or before the start of this one. */
-async function withRecordedRun(state: JobState, { jobs }: Stores['metadata']): Promise<JobState> {
-  const [recorded] = await jobs.runs(state.name, 1)
-  const { last = recorded } = state
-  if (last === undefined) return state
-  return { ...state, last: recorded !== undefined && recorded.started > last.started ? recorded : last }
 }
 
 const jobSchema = z.strictObject({ job: z.string() })
@@ -97,12 +92,12 @@ const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
  * caller knows that it is talking to the right server. A caller whose pin began under an earlier server says since when.
  */
 async function* holdPin(
-  { stores, sweeper, log }: Administered,
+  { stores, pins, log }: Administered,
   { body, signal }: AdminRequest,
 ): AsyncGenerator<unknown> {
   const request = pinSchema.safeParse(body ?? {})
   if (!request.success) throw new AdminError('the request is malformed: since must be a time in milliseconds')
-  const release = sweeper.pin(request.data.since)
+  const release = pins.add(request.data.since)
   log.info('a backup has started; files of deleted blobs are kept until it ends')
   try {
     yield { pinned: true, folder: await stores.identity() }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Probes } from '../registry/registry.ts'
+import type { Probes } from '../registry/probes.ts'
 import { STALL_MS } from '../stores/stores.ts'
 
 /** Why reads or writes are not possible at the moment; undefined if they are. */

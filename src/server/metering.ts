@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
 import { openMetricsListening } from './listening.ts'
-import { Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 /** The metrics of a server, and the listener on which they are served if they have one. */
 export interface Metering {
@@ -24,7 +24,7 @@ export async function openMetering(
 ): Promise<Metering | undefined> {
   const { metrics: onMain, metricsListen: place } = config
   if (onMain === 'off' && place === undefined) return undefined
-  const metrics = await Metrics.open(droppedLines)
+  const metrics = await (await import('./metrics.ts')).Metrics.open(droppedLines)
   if (place === undefined) return { metrics, close() {} }
   const { listener, url } = await openMetricsListening(place, config, log)
   log.info({ url: `${url}/metrics` }, 'metrics are served')

@@ -1,25 +1,24 @@
+import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../config.ts'
-import type { AcceptedConnection, Listener } from '../http/listener.ts'
 import type { TlsFiles } from '../http/node.ts'
 import { readTlsFiles, type TlsPaths } from '../http/tls-files.ts'
 import { openAdoption } from '../http/unix-connection.ts'
 import { LossCounters } from '../registry/blob-presence.ts'
-import type { LocalRegistry } from '../registry/registry.ts'
+import { Pins } from '../registry/pins.ts'
+import { probesOf } from '../registry/probes.ts'
 import { openStores } from '../stores/open-stores.ts'
 import type { Stores } from '../stores/stores.ts'
 import { openAdministration } from './administration.ts'
+import { NO_CERTIFICATE, watchCertificate } from './certificate.ts'
 import { CurrentConfig } from './current-config.ts'
 import { HealthMonitor } from './health.ts'
-import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
+import { HousekeepingKeeper } from './housekeeping-keeper.ts'
 import { openListening } from './listening.ts'
 import type { LogOutput } from './log-output.ts'
 import { type Metering, openMetering } from './metering.ts'
-import type { Metrics } from './metrics.ts'
-import { openRequestServer } from './request-server.ts'
 import { shutDown } from './shutdown.ts'
-import type { ThreadCounters } from './thread-counters.ts'
-import { threadRegistry } from './thread-registry.ts'
+import type { Logging, ServerContext, Work } from './work.ts'
 import { WorkerPool } from './worker-pool.ts'
 import type { ShareableStores } from './worker-slot.ts'
 
@@ -60,38 +59,6 @@ export interface StowageServer {
   close(): Promise<boolean>
 }
 
-/** The threads that answer requests: workers, or this thread alone. */
-interface RequestThreads {
-  readonly count: number
-  readonly hasZeroCopy: boolean
-  /** Resolves once every one of them has answered. */
-  answers(): Promise<void>
-  connectionCount(): number
-  take(connection: AcceptedConnection, options?: { isExcess: boolean }): void
-  setTls(files: TlsFiles): void
-  configure(config: Config): Promise<void>
-  withdraw(): void
-  close(): Promise<void>
-  cut(): void
-}
-
-/** What the threads are started with. The registry is the one of this thread. */
-interface ServerContext {
-  current: CurrentConfig
-  stores: Stores
-  registry: LocalRegistry
-  losses: LossCounters
-  health: HealthMonitor
-  tls: TlsFiles | undefined
-  listener: Listener
-  /** Runs a job soon. */
-  ask(job: string): void
-  /** Absent if nothing is measured. */
-  metrics: Metrics | undefined
-  /** Of this thread. */
-  counters: ThreadCounters | undefined
-}
-
 /**
  * Starts a server with worker threads that answer requests. This thread replaces workers that die.
  *
@@ -103,13 +70,19 @@ export async function startServer(
   { log, output, inherited = [] }: { log: Logger; output: LogOutput; inherited?: readonly number[] },
 ): Promise<StowageServer> {
   return await start({ config, log, output, inherited, open: openStores }, async (context) => {
-    const { stores, losses, health, tls, listener, ask, metrics } = context
-    if (!isShareable(stores)) return await serveInThisThread({ log, output }, context)
-    const workerContext = { config, stores, losses, health, log, logOutput: output, tls, ask, metrics }
-    if (listener.socketFiles.length === 0 || (await openAdoption()) !== undefined)
-      return await WorkerPool.start(workerContext, config.workers)
-    log.warn('this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all')
-    return await serveInThisThread({ log, output }, context)
+    const { stores, listener } = context
+    const canHandOver = listener.socketFiles.length === 0 || (await openAdoption()) !== undefined
+    if (!canHandOver)
+      log.warn(
+        'this Node.js cannot hand connections of Unix sockets to other threads; one thread answers all',
+      )
+    if (!canHandOver || !isShareable(stores)) return await startInThisThread({ log, output }, context)
+    const threadContext = { ...context, config, stores, log, logOutput: output }
+    const keeper = new HousekeepingKeeper(threadContext)
+    const ask = (job: string) => keeper.ask(job)
+    const threads = await WorkerPool.start({ ...threadContext, ask }, config.workers)
+    keeper.start()
+    return { threads, housekeeping: keeper }
   })
 }
 
@@ -128,20 +101,13 @@ export async function startServerInThisThread(
   log: Logger,
   { open = openStores }: { open?: typeof openStores } = {},
 ): Promise<StowageServer> {
-  return await start({ config, log, inherited: [], open }, (context) => serveInThisThread({ log }, context))
+  return await start({ config, log, inherited: [], open }, (context) => startInThisThread({ log }, context))
 }
 
-async function serveInThisThread(
-  { log, output }: { log: Logger; output?: LogOutput },
-  { current, stores, registry, health, tls, metrics, counters }: ServerContext,
-): Promise<RequestThreads> {
-  const checkHealth = () => health.check()
-  const readMetrics = metrics && (() => metrics.text())
-  const measured = { counters, readMetrics }
-  const options = { current, registry, log, stores, checkHealth, ...measured, ...(output && { output }) }
-  const server = await openRequestServer(options, tls)
-  // The caller is on the same thread, and shares its settings.
-  return { ...server, count: 1, answers: async () => {}, configure: async () => {} }
+/** With workers, this thread does not need the code that answers requests. */
+async function startInThisThread(logging: Logging, context: ServerContext): Promise<Work> {
+  const { workInThisThread } = await import('./this-thread.ts')
+  return await workInThisThread(logging, context)
 }
 
 /** What a server is started with. */
@@ -156,7 +122,7 @@ interface ServerStart {
 
 async function start(
   { config, log, output, inherited, open }: ServerStart,
-  openThreads: (context: ServerContext) => Promise<RequestThreads>,
+  startWork: (context: ServerContext) => Promise<Work>,
 ): Promise<StowageServer> {
   const tlsPaths = tlsPathsOf(config)
   const tls = tlsPaths && (await readTlsFiles(tlsPaths).catch(refuseTls))
@@ -166,10 +132,9 @@ async function start(
   let metering: Metering | undefined
   try {
     metering = await openMetering(config, log, () => output?.dropped ?? 0)
-    const { threads, answers, reload, close } = await openOver(
-      { current, log, open, tlsPaths, tls, listener, metrics: metering?.metrics },
-      openThreads,
-    )
+    const metrics = metering?.metrics
+    const opened = await openOver({ current, log, open, tlsPaths, tls, listener, metrics }, startWork)
+    const { threads, housekeeping, answers, reload, close } = opened
     listener.deliverTo((connection) => {
       threads.take(connection, { isExcess: threads.connectionCount() >= current.value.maxConnections })
     })
@@ -182,6 +147,7 @@ async function start(
       reload,
       async configure(changed) {
         current.change(changed)
+        housekeeping.configure(current.value)
         await threads.configure(current.value)
       },
       async close() {
@@ -205,35 +171,29 @@ async function start(
 }
 
 /** What a server is opened with. */
-interface OpeningContext
-  extends Pick<ServerStart, 'log' | 'open'>,
-    Pick<ServerContext, 'current' | 'tls' | 'listener' | 'metrics'> {
+interface OpeningContext extends Pick<ServerContext, 'current' | 'tls' | 'listener' | 'metrics'> {
+  log: Logger
+  open: typeof openStores
   tlsPaths: TlsPaths | undefined
 }
 
-/** Opens the stores, and starts the threads that answer requests from them. */
+/** A server that works, whose listener is not used yet. */
+interface Opened extends Work, Pick<StowageServer, 'answers' | 'reload'> {
+  close(): Promise<void>
+}
+
+/** Opens the stores, and starts the threads that work with them. */
 async function openOver(
   { current, log, open, tlsPaths, tls, listener, metrics }: OpeningContext,
-  openThreads: (context: ServerContext) => Promise<RequestThreads>,
-): Promise<{ threads: RequestThreads; close(): Promise<void> } & Pick<StowageServer, 'answers' | 'reload'>> {
-  const config = current.value
-  const stores = await open(config, log)
+  startWork: (context: ServerContext) => Promise<Work>,
+): Promise<Opened> {
+  const stores = await open(current.value, log)
+  const health = healthOf(stores, log)
+  const pins = new Pins()
   const losses = new LossCounters()
   const counters = metrics?.addThread()
-  const registry = threadRegistry(stores, { current, log, losses, counters })
-  const health = new HealthMonitor(registry.probes, log)
-  const onChange = (files: TlsFiles) => threads.setTls(files)
-  const certificate = tlsPaths && tls && { paths: tlsPaths, files: tls, onChange }
-  const housekeeping: Housekeeping = makeHousekeeping(current, log, {
-    registry,
-    stores,
-    certificate,
-    onRun: (run) => metrics?.countRun(run),
-  })
-  const { runner } = housekeeping
-  const ask = (job: string) => runner.ask(job)
-  const context = { current, stores, registry, losses, health, tls, listener, ask, metrics, counters }
-  const threads: RequestThreads = await openThreads(context).catch(async (error: unknown) => {
+  const context = { current, stores, pins, losses, health, tls, listener, metrics, counters }
+  const { threads, housekeeping } = await startWork(context).catch(async (error: unknown) => {
     await stores.close()
     throw error
   })
@@ -241,42 +201,42 @@ async function openOver(
     metrics.connectionCount = () => threads.connectionCount()
     metrics.commitBatches = () => stores.commitBatches?.()
   }
-  const administration = await openAdministration(config, { ...housekeeping, stores, log }).catch(
+  const onChange = (files: TlsFiles) => threads.setTls(files)
+  const certificate =
+    tlsPaths && tls
+      ? watchCertificate({ paths: tlsPaths, files: tls, onChange }, context, log)
+      : NO_CERTIFICATE
+  const release = async () => {
+    await certificate.stop()
+    await housekeeping.close()
+    await stores.close()
+  }
+  const administered = { stores, housekeeping, pins, otherJobs: () => certificate.states(), log }
+  const administration = await openAdministration(current.value, administered).catch(
     async (error: unknown) => {
       await threads.close()
-      await stores.close()
+      await release()
       throw error
     },
   )
-  runner.start()
-  const stopChecking = checkStores(stores, log)
   return {
     threads,
-    reload: housekeeping.reload,
+    housekeeping,
+    reload: () => certificate.reload(),
     async answers() {
       await Promise.all([threads.answers(), stores.answers()])
     },
     async close() {
       await threads.close()
       await administration?.close()
-      await runner.stop()
-      await stopChecking()
-      await registry.close()
-      await stores.close()
+      await release()
     },
   }
 }
 
-/** Begins to check the stores in the background. @returns a function that ends the check */
-function checkStores(stores: Stores, log: Logger): () => Promise<void> {
-  const ending = new AbortController()
-  const checking = stores
-    .check(ending.signal)
-    .catch((error: unknown) => log.error({ error }, 'the data folder could not be checked'))
-  return async () => {
-    ending.abort()
-    await checking
-  }
+/** Probes the stores by operations that cannot block this thread. */
+function healthOf({ metadata, blobs }: Stores, log: Logger): HealthMonitor {
+  return new HealthMonitor(probesOf({ metadata, blobs, clock: Date.now, random: randomBytes }), log)
 }
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {

@@ -22,7 +22,7 @@ export interface ThreadRegistryOptions {
   /** The writers of uploads, in this thread and in the others; if absent, only this thread writes. */
   writers?: UploadWriters
   /** Counts failures of the stores. */
-  counters?: ThreadCounters | undefined
+  counters?: Pick<ThreadCounters, 'countFailure'> | undefined
 }
 
 /** Makes the registry of a thread on top of its stores. */

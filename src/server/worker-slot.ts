@@ -9,14 +9,11 @@ import type { LossCounters } from '../registry/blob-presence.ts'
 import { forgetWriters, type SharedWriters } from '../registry/upload-writers.ts'
 import type { SharedStores, Stores } from '../stores/stores.ts'
 import type { HealthMonitor } from './health.ts'
+import { KeptThread } from './kept-thread.ts'
 import type { LogOutput } from './log-output.ts'
 import type { Metrics } from './metrics.ts'
 import type { ThreadCounters } from './thread-counters.ts'
 import type { OrderToAll, WorkerData, WorkerNews, WorkerOrder, WorkerReport } from './worker-thread.ts'
-
-const FIRST_PAUSE_MS = 100
-const MAX_PAUSE_MS = 5_000
-const GOOD_AGE_MS = 60_000
 
 /** Stores that other threads can use. */
 export type ShareableStores = Pick<Stores, 'releaseLeases'> & { share(): SharedStores }
@@ -47,16 +44,10 @@ export interface SlotInPool {
 export class WorkerSlot {
   readonly #context: Readonly<WorkerContext>
   readonly #inPool: SlotInPool
-  readonly #onOpen: () => void
   readonly #counters: ThreadCounters | undefined
+  readonly #thread: KeptThread<WorkerNews>
+  #holder = ''
   #connections = countOfConnections()
-  #worker: Worker | undefined
-  #ended: Promise<void> = Promise.resolve()
-  #closing = false
-  #answers = false
-  #started = 0
-  #pause = FIRST_PAUSE_MS
-  #restart: NodeJS.Timeout | undefined
   readonly #asking: (() => void)[] = []
   /** Connections that the worker is about to adopt, by descriptor. */
   readonly #lent = new Map<number, AcceptedConnection>()
@@ -65,13 +56,26 @@ export class WorkerSlot {
   constructor(context: Readonly<WorkerContext>, inPool: SlotInPool, onOpen: () => void) {
     this.#context = context
     this.#inPool = inPool
-    this.#onOpen = onOpen
     this.#counters = context.metrics?.addThread()
+    this.#thread = new KeptThread({
+      start: () => this.#startWorker(),
+      onReady: (worker) => {
+        worker.on('message', (report: WorkerReport) => this.#hear(worker, report))
+        this.#hasAnswered()
+        onOpen()
+      },
+      onEnd: () => {
+        for (const descriptor of this.#lent.keys()) this.#giveUp(descriptor)
+      },
+      onDeath: (cause) => this.#cleanUp(cause),
+      onFailure: (error) =>
+        context.log.error({ error }, 'a worker thread could not be started; trying again'),
+    })
   }
 
   /** Whether there is a worker that takes connections. */
   get isOpen(): boolean {
-    return this.#answers && !this.#closing
+    return this.#thread.isReady
   }
 
   /** How many connections the worker has. Those of a worker that died do not count. */
@@ -79,28 +83,9 @@ export class WorkerSlot {
     return Atomics.load(this.#connections, 0)
   }
 
-  /** Starts a worker and waits until it answers. */
+  /** Starts a worker and waits until it answers. @throws the error that ended it before that */
   async open(): Promise<WorkerNews> {
-    const holder = `${randomBytes(4).toString('hex')}-`
-    this.#started = performance.now()
-    const worker = this.#startWorker(holder)
-    let cause: unknown
-    worker.on('error', (error) => {
-      cause = error
-    })
-    this.#ended = new Promise((resolve) => {
-      worker.on('exit', () => {
-        void this.#ends(holder, cause)
-        resolve()
-      })
-    })
-    const news = await Promise.race([firstNews(worker), this.#ended])
-    if (news === undefined) throw cause
-    worker.on('message', (report: WorkerReport) => this.#hear(worker, report))
-    this.#hasAnswered()
-    this.#answers = true
-    this.#onOpen()
-    return news
+    return await this.#thread.open()
   }
 
   /** Passes a connection to the worker. */
@@ -108,10 +93,10 @@ export class WorkerSlot {
     Atomics.add(this.#connections, 0, 1)
     const descriptor = adoptableDescriptor(connection)
     if (descriptor === undefined)
-      return void this.#worker?.postMessage({ connection, ...options } satisfies WorkerOrder, [connection])
+      return void this.#thread.post({ connection, ...options } satisfies WorkerOrder, [connection])
     // It stays open here until the worker has adopted it, so that its descriptor can't be reused before that.
     this.#lent.set(descriptor, connection)
-    this.#worker?.postMessage({ descriptor, ...options } satisfies WorkerOrder)
+    this.#thread.post({ descriptor, ...options } satisfies WorkerOrder)
   }
 
   /** Resolves once the worker has answered, or its replacement if it dies. */
@@ -123,14 +108,11 @@ export class WorkerSlot {
   }
 
   tell(order: OrderToAll): void {
-    this.#worker?.postMessage(order)
+    this.#thread.post(order)
   }
 
   async close(): Promise<void> {
-    this.#closing = true
-    clearTimeout(this.#restart)
-    this.tell('close')
-    await this.#ended
+    await this.#thread.close('close' satisfies WorkerOrder)
   }
 
   #hear(worker: Worker, report: WorkerReport): void {
@@ -154,7 +136,8 @@ export class WorkerSlot {
     worker.postMessage({ metrics } satisfies WorkerOrder)
   }
 
-  #startWorker(holder: string): Worker {
+  #startWorker(): Worker {
+    this.#holder = `${randomBytes(4).toString('hex')}-`
     const { config, stores, losses, tls } = this.#context
     const { handle, transfer } = stores.share()
     const logOutput = this.#context.logOutput.share()
@@ -163,7 +146,7 @@ export class WorkerSlot {
     const workerData: WorkerData = {
       config,
       stores: handle,
-      holder,
+      holder: this.#holder,
       losses: losses.memory,
       ...this.#inPool,
       tls,
@@ -171,11 +154,10 @@ export class WorkerSlot {
       connections: this.#connections,
       counters: this.#counters?.memory,
     }
-    this.#worker = new Worker(new URL('./worker-thread.ts', import.meta.url), {
+    return new Worker(new URL('./worker-thread.ts', import.meta.url), {
       workerData,
       transferList: [...transfer, logOutput.port],
     })
-    return this.#worker
   }
 
   #hasAnswered(): void {
@@ -188,16 +170,11 @@ export class WorkerSlot {
     this.#lent.delete(descriptor)
   }
 
-  async #ends(holder: string, cause: unknown): Promise<void> {
-    for (const descriptor of this.#lent.keys()) this.#giveUp(descriptor)
-    const answered = this.#answers
-    this.#worker = undefined
-    this.#answers = false
-    if (!answered || this.#closing) return
+  async #cleanUp(cause: unknown): Promise<void> {
     const { log, stores } = this.#context
     log.error({ error: cause }, 'a worker thread died; starting another one')
     await stores
-      .releaseLeases(holder)
+      .releaseLeases(this.#holder)
       .catch((error: unknown) =>
         log.error(
           { error },
@@ -206,27 +183,9 @@ export class WorkerSlot {
       )
     // Until then other workers wait for this one instead of treating it as a writer that may wake up again.
     forgetWriters(this.#inPool.writers, this.#inPool.slot)
-    if (this.#closing) return
-    if (performance.now() - this.#started > GOOD_AGE_MS) this.#pause = FIRST_PAUSE_MS
-    this.#reopenAfterPause()
-  }
-
-  #reopenAfterPause(): void {
-    this.#restart = setTimeout(() => {
-      this.open().catch((error: unknown) => {
-        if (this.#closing) return
-        this.#context.log.error({ error }, 'a worker thread could not be started; trying again')
-        this.#reopenAfterPause()
-      })
-    }, this.#pause)
-    this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS)
   }
 }
 
 function countOfConnections(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4))
-}
-
-function firstNews(worker: Worker): Promise<WorkerNews> {
-  return new Promise((resolve) => worker.once('message', resolve))
 }

@@ -111,6 +111,10 @@ function threadStores({ path, gate, metadata, blobs, checked, log }: FolderParts
     isStalled: () => gate.stalledMs >= STALL_MS,
     check: (signal) =>
       checkInBackground({ database: databaseOf(path), metadata, blobs, checked }, log, signal),
+    async availableBytes() {
+      const { bavail, bsize } = await statfs(path)
+      return bavail * bsize
+    },
     close: () => metadata.close(),
   }
 }
@@ -184,10 +188,6 @@ async function openLocked(path: string, log: StoresLog, release: () => void): Pr
       await stores.metadata.commit([{ type: 'releaseLeases', holder }])
     },
     identity: () => folderIdentity(path),
-    async availableBytes() {
-      const { bavail, bsize } = await statfs(path)
-      return bavail * bsize
-    },
     async close() {
       await stores.close()
       release()

@@ -30,6 +30,8 @@ export interface ThreadStores {
    * @param signal ends it early
    */
   check(signal: AbortSignal): Promise<void>
+  /** How many more bytes the blob store can take; undefined if it has no limit that is known. */
+  availableBytes(): Promise<number | undefined>
   /** Waits for pending operations, then releases everything. */
   close(): Promise<void>
 }
@@ -67,6 +69,4 @@ export interface Stores extends ThreadStores {
   commitBatches?(): CommitBatches
   /** A text that other stores do not have, however they are reached. For stores in a folder, a program on this machine can compute it. */
   identity(): Promise<string>
-  /** How many more bytes the blob store can take; undefined if it has no limit that is known. */
-  availableBytes(): Promise<number | undefined>
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openSandbox, type ServingProgram } from './program.ts'
+import { openSandbox, type Sandbox, type ServingProgram } from './program.ts'
 
 /** A thread of a program. */
 export interface Thread {
@@ -90,6 +90,7 @@ export class Threads {
 
 /** A program that serves, and its threads. */
 export interface Watched {
+  sandbox: Sandbox
   server: ServingProgram
   threads: Threads
   /** A program that is being debugged waits for that to end before it ends itself. */
@@ -109,5 +110,5 @@ export async function serveWatched(
   const socket = new WebSocket(address)
   t.after(() => socket.close())
   await once(socket, 'open')
-  return { server, threads: new Threads(socket), endDebugging: () => socket.close() }
+  return { sandbox, server, threads: new Threads(socket), endDebugging: () => socket.close() }
 }
