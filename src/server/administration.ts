@@ -1,8 +1,6 @@
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import type { Config } from '../config.ts'
 import {
-  AdminError,
   type AdminRequest,
   type AdminRoutes,
   type AdminSocket,
@@ -10,7 +8,6 @@ import {
 } from '../http/admin-socket.ts'
 import type { JobState } from '../jobs/slot.ts'
 import type { Pins } from '../registry/pins.ts'
-import { MIN_UNUSED_MS } from '../registry/sweeper.ts'
 import { adminSocketIn, MAX_SOCKET_PATH } from '../settings/location.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Housekeeping } from './housekeeping.ts'
@@ -51,41 +48,23 @@ function routesOf(administered: Administered): AdminRoutes {
   const { housekeeping, otherJobs, log } = administered
   return {
     'POST /collect': async (request) => {
-      const swept = await housekeeping.collect(collectRequest(request))
+      const { readCollectRequest } = await requests()
+      const swept = await housekeeping.collect(readCollectRequest(request))
       log.info(swept, 'collected on request')
       return swept
     },
     'POST /pin': (request) => holdPin(administered, request),
     'GET /jobs': () => housekeeping.states(otherJobs()),
     'POST /jobs/runs': async (request) => {
-      const job = jobOf(request, await housekeeping.states(otherJobs()))
-      return await housekeeping.runs(job)
+      const { readJobRequest } = await requests()
+      const names = (await housekeeping.states(otherJobs())).map(({ name }) => name)
+      return await housekeeping.runs(readJobRequest(request, names))
     },
   }
 }
 
-const collectSchema = z.strictObject({
-  tombstones: z.boolean(),
-  unused: z.number().int().min(MIN_UNUSED_MS).optional(),
-})
-
-function collectRequest({ body }: AdminRequest): { tombstones: boolean; unused?: number } {
-  const { success, data } = collectSchema.safeParse(body)
-  if (!success) throw new AdminError('the request is malformed: --unused must be 1h or more')
-  return { tombstones: data.tombstones, ...(data.unused !== undefined && { unused: data.unused }) }
-}
-
-const jobSchema = z.strictObject({ job: z.string() })
-
-function jobOf({ body }: AdminRequest, states: readonly JobState[]): string {
-  const { success, data } = jobSchema.safeParse(body)
-  if (!success) throw new AdminError('the request is malformed: job must be the name of a job')
-  const names = states.map(({ name }) => name)
-  if (names.includes(data.job)) return data.job
-  throw new AdminError(`there is no job ${JSON.stringify(data.job)}; the jobs are ${names.join(', ')}`)
-}
-
-const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
+/** Loaded for the first command: the schemas are a quarter of the modules that a start would load. */
+const requests = () => import('./administration-requests.ts')
 
 /**
  * Bytes are pinned while the caller is connected, so a caller that dies leaves no pin. The answer identifies the stores, so that the
@@ -93,11 +72,11 @@ const pinSchema = z.strictObject({ since: z.number().int().min(0).optional() })
  */
 async function* holdPin(
   { stores, pins, log }: Administered,
-  { body, signal }: AdminRequest,
+  request: AdminRequest,
 ): AsyncGenerator<unknown> {
-  const request = pinSchema.safeParse(body ?? {})
-  if (!request.success) throw new AdminError('the request is malformed: since must be a time in milliseconds')
-  const release = pins.add(request.data.since)
+  const { signal } = request
+  const { readPinRequest } = await requests()
+  const release = pins.add(readPinRequest(request).since)
   log.info('a backup has started; files of deleted blobs are kept until it ends')
   try {
     yield { pinned: true, folder: await stores.identity() }
