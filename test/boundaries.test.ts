@@ -382,6 +382,16 @@ test('each package that is installed for running is imported, and no other is', 
   assert.deepEqual([...new Set(imported)].sort(), Object.keys(dependencies).sort())
 })
 
+test('nothing loads all that an import of the HTTP modules of Node loads; see http/node-http.ts', () => {
+  const importing = sources.filter(({ imports }) =>
+    imports.some(({ specifier, typeOnly }) => !typeOnly && /^node:https?$/.test(specifier)),
+  )
+  assert.deepEqual(
+    importing.map(({ path }) => path),
+    [],
+  )
+})
+
 test('what runs everywhere uses no global of Node', () => {
   const everywhere = sources.filter(({ path }) => ruleOf(path)?.node === false)
   assert.ok(everywhere.length > 5)

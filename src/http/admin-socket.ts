@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from './node-http.ts'
 import { forOwner } from './unix-listener.ts'
 
 /** A request to a running server from a command on this machine. */

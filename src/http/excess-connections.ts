@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { PROBES } from '../api/probes.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RequestObserver } from './answered-request.ts'
 import type { AcceptedConnection } from './listener.ts'
 import { LIVENESS_PATH } from './message.ts'
 import type { TlsFiles } from './node.ts'
+import { createServer, createTlsServer, isTlsServer } from './node-http.ts'
 import { originOf } from './node-request.ts'
 import type { OriginReader } from './request-origin.ts'
 import { complete, emptyResponse, errorResponse } from './respond.ts'
@@ -51,7 +51,7 @@ export function excessConnections(
       connection.resume()
     },
     setTls(files) {
-      if (server instanceof TlsServer) server.setSecureContext(files)
+      if (isTlsServer(server)) server.setSecureContext(files)
     },
   }
 }

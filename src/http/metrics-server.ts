@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AcceptedConnection, Listener } from './listener.ts'
+import { createServer } from './node-http.ts'
 import { metricsResponse } from './respond.ts'
 
 /** How many connections there may be. The oldest ones make room. */

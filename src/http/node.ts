@@ -1,11 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
-import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerWatch } from './answer-watch.ts'
@@ -18,6 +11,7 @@ import { type ExcessConnections, excessConnections } from './excess-connections.
 import { type Answering, type Bodies, Exchange, handle } from './exchange.ts'
 import { type AcceptedConnection, type NetworkAddress, openListener } from './listener.ts'
 import { type HttpApp, PeerGoneError } from './message.ts'
+import { createServer, createTlsServer, isTlsServer } from './node-http.ts'
 import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { type Refuse, refuser } from './refusal.ts'
@@ -167,7 +161,7 @@ export async function nodeServer(
     ...closable(server, { turns, running, ending, stalled, excess, refuse }),
     hasZeroCopy: zeroCopy !== undefined,
     setTls(files) {
-      if (server instanceof TlsServer) server.setSecureContext(files)
+      if (isTlsServer(server)) server.setSecureContext(files)
       excess.setTls(files)
     },
   }
@@ -220,7 +214,7 @@ function closable(
       connection.once('close', () => connections.delete(connection))
       if (isExcess) return excess.take(connection)
       const begin = () => void server.emit('connection', connection)
-      if (server instanceof TlsServer) return refusePlainRequest(connection, begin, refuse)
+      if (isTlsServer(server)) return refusePlainRequest(connection, begin, refuse)
       begin()
       // The listener paused it.
       connection.resume()

@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorId, RegistryError } from '../oci/error.ts'
 import type { RequestObserver } from './answered-request.ts'
+import { STATUS_CODES } from './node-http.ts'
 import { connectionOf } from './node-request.ts'
 import type { OriginReader } from './request-origin.ts'
 import { complete, errorResponse } from './respond.ts'

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { createSecureContext } from 'node:tls'
 import type { Job } from '../jobs/job.ts'
 import type { TlsFiles } from './node.ts'
 
@@ -16,6 +15,7 @@ export interface TlsPaths {
 /** Reads a certificate and its key. @throws if a file can't be read or the two do not match */
 export async function readTlsFiles({ cert, key }: TlsPaths): Promise<TlsFiles> {
   const files = { cert: await readFile(cert), key: await readFile(key) }
+  const { createSecureContext } = await import('node:tls')
   createSecureContext(files)
   return files
 }
