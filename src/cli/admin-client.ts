@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
-import { request } from '../http/node-http.ts'
 import { UsageError } from './usage-error.ts'
 
 /** No server listens on the socket. */
