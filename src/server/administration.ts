@@ -70,10 +70,7 @@ const requests = () => import('./administration-requests.ts')
  * Bytes are pinned while the caller is connected, so a caller that dies leaves no pin. The answer identifies the stores, so that the
  * caller knows that it is talking to the right server. A caller whose pin began under an earlier server says since when.
  */
-async function* holdPin(
-  { stores, pins, log }: Administered,
-  request: AdminRequest,
-): AsyncGenerator<unknown> {
+async function* holdPin({ stores, pins, log }: Administered, request: AdminRequest): AsyncGenerator<unknown> {
   const { signal } = request
   const { readPinRequest } = await requests()
   const release = pins.add(readPinRequest(request).since)
