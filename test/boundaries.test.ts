@@ -383,17 +383,6 @@ test('each package that is installed for running is imported, and no other is', 
   assert.deepEqual([...new Set(imported)].sort(), Object.keys(dependencies).sort())
 })
 
-test('no part of the server imports the HTTP modules of Node whole; see http/node-http.ts', () => {
-  const server = sources.filter(({ path }) => /^src\/(?:http|server)\//.test(path))
-  const importing = server.filter(({ imports }) =>
-    imports.some(({ specifier, typeOnly }) => !typeOnly && /^node:https?$/.test(specifier)),
-  )
-  assert.deepEqual(
-    importing.map(({ path }) => path),
-    [],
-  )
-})
-
 test('what runs everywhere uses no global of Node', () => {
   const everywhere = sources.filter(({ path }) => ruleOf(path)?.node === false)
   assert.ok(everywhere.length > 5)
