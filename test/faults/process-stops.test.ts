@@ -58,6 +58,7 @@ test(
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line).msg as string)
+      .filter((message) => message !== 'request')
     assert.deepEqual(said.slice(said.indexOf('told to stop')), [
       'told to stop',
       'stopping: no new connections; waiting for running requests',
