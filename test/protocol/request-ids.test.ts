@@ -45,7 +45,7 @@ test('an error body has the id that is in the header', async (t) => {
 
 test('a request that is not HTTP gets an id in the header and the body of its refusal', async (t) => {
   const { url } = await startStowage(t)
-  for (const request of ['NOT HTTP\r\n\r\n', 'GET /v2/ HTTP/1.1\r\n\r\n']) {
+  for (const request of ['NOT HTTP\r\n\r\n', 'GET /v2/ HTTP/1.1\r\nConnection: close\r\n\r\n']) {
     const answer = await exchange(url, request)
     const [, id = ''] = /^X-Request-Id: (.+)\r$/im.exec(answer) ?? []
     assert.match(id, MADE, answer)
