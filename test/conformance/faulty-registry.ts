@@ -8,6 +8,7 @@ import { createApp } from '../../src/http/app.ts'
 import type { HttpApp, HttpBody, HttpRequest, HttpResponse } from '../../src/http/message.ts'
 import { listen } from '../../src/http/node.ts'
 import { originReader } from '../../src/http/request-origin.ts'
+import { JobRunner } from '../../src/jobs/runner.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { chunksOf } from '../../src/registry/stored-bytes.ts'
@@ -39,7 +40,16 @@ export async function openFaulty(
     clock: Date.now,
     random: randomBytes,
   })
-  test.after(() => metadata.close())
+  const runner = new JobRunner([registry.maintenance.deletion], {
+    store: metadata,
+    holder: 'test',
+    log: SILENT,
+  })
+  runner.start()
+  test.after(async () => {
+    await runner.stop()
+    await metadata.close()
+  })
   return fault(
     createApp({
       registry,
