@@ -1,13 +1,14 @@
 import { appendFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isMainThread } from 'node:worker_threads'
 
 /**
  * For a program under test: writes each statement that it runs to a file, a line of JSON each. With STOWAGE_TEST_SQL_LOG_OF=workers it
- * leaves out those of the main thread, which counts and collects at times of its own.
+ * writes only those of threads that answer requests: others check, count and collect at times of their own.
  */
 const path = process.env.STOWAGE_TEST_SQL_LOG ?? ''
-const isSilent = isMainThread && process.env.STOWAGE_TEST_SQL_LOG_OF === 'workers'
+const isWorker = basename(process.argv[1] ?? '') === 'worker-thread.ts'
+const isSilent = !isWorker && process.env.STOWAGE_TEST_SQL_LOG_OF === 'workers'
 const texts = new WeakMap<StatementSync, string>()
 
 const { prepare } = DatabaseSync.prototype
