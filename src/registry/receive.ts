@@ -23,7 +23,7 @@ export interface Received extends UploadPosition {
   start: number
   /** The claim by which the upload may be changed now. */
   claim: UploadClaim
-  /** The hasher to continue with; undefined if the bytes must be read again to hash them. */
+  /** The hasher to continue with; undefined if the bytes must be hashed from the beginning, as small content always is. */
   hasher: Hasher | undefined
   /** Why the body ended early, if it did. */
   interrupted?: { error: unknown }
