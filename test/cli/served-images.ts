@@ -23,7 +23,10 @@ export async function serveImages(t: TestContext): Promise<Served> {
   return { sandbox, server, images, data: join(sandbox.folder, 'data') }
 }
 
-/** Fails unless a folder can be served, and each of these images pulled from it. @param log what the server may warn of */
+/**
+ * Fails unless a folder can be served, and each of these images pulled from it.
+ * @param log all that the server warns of. The server is stopped once it has written that, since it checks its blobs in the background
+ */
 export async function assertServes(
   sandbox: Sandbox,
   folder: string,
@@ -35,6 +38,7 @@ export async function assertServes(
     await assertPullsWhole(server.url, repository, digest)
     await assertPullsWhole(server.url, repository, tag)
   }
+  await server.wrote('stderr', log)
   server.signal('SIGTERM')
   const { code, stderr } = await server.ended
   assert.equal(code, 0, stderr)
