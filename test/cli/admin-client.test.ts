@@ -6,7 +6,7 @@ import { assertToldProblem } from './exit.ts'
 import { openSandbox } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 for (const [answer, status, problem] of [
   ['<html>hello</html>', 200, /the program that listens on \S+\.sock is not a Stowage server/],

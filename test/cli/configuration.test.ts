@@ -7,7 +7,7 @@ import { assertRefusedToStart, assertToldProblem } from './exit.ts'
 import { openSandbox, type Sandbox } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 /** Writes a configuration file, and checks it. */
 async function check(

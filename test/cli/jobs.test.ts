@@ -8,7 +8,7 @@ import { makeCertificate } from './certificate.ts'
 import { openSandbox, type Sandbox } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 180_000 }
+const HANG = { timeout: 240_000 }
 
 interface Run {
   started: number

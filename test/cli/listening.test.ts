@@ -9,7 +9,7 @@ import { assertRefusedToStart } from './exit.ts'
 import { openSandbox } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 const WITHOUT_IPV6 = ['--import', new URL('./without-ipv6.ts', import.meta.url).href]
 

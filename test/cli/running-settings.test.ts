@@ -16,11 +16,12 @@ import { openSandbox, type Program, type Sandbox } from './program.ts'
 import { serveWatched } from './threads.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 /** A program without a terminal: SIGHUP would end it in one. */
 const WITHOUT_TERMINAL = { launcher: ['setsid'] }
 const WORKERS = 2
-const THROW = 'void setTimeout(() => { throw new Error("on purpose") })'
+/** A server uses a changed file once it has stayed the same for this time. */
+const SETTLED_MS = 2_000
 
 interface Changing {
   folder: string
@@ -80,6 +81,24 @@ async function statusesFor(t: TestContext, url: string, host: string): Promise<n
   for (let worker = 0; worker < 2 * WORKERS; worker++)
     answers.push((await sendRaw(t, url, head('GET /v2/', `Host: ${host}`))).status)
   return [...new Set(answers)]
+}
+
+/**
+ * Writes a file in pieces, each of which is a valid file by itself.
+ *
+ * @returns whether each piece was replaced before a server could take it for the whole file; on a busy machine one may stay too long
+ */
+async function writeInPieces({ write }: Changing, pieces: readonly string[]): Promise<boolean> {
+  let isInTime = true
+  let previous = performance.now()
+  for (const piece of pieces) {
+    const begun = performance.now()
+    await write(piece)
+    isInTime &&= performance.now() - previous < SETTLED_MS
+    previous = begun
+    await sleep(700)
+  }
+  return isInTime
 }
 
 suite('settings that change while a server runs', { concurrency: 3 }, () => {
@@ -165,13 +184,12 @@ suite('settings that change while a server runs', { concurrency: 3 }, () => {
   )
 
   test('a file that is being written is used only when it is complete', HANG, async (t) => {
-    const { write, logged, server } = await startChanging(t, 'keep-deleted: 7d\nkeep-history: 30d\n')
-    // Each of the pieces is a valid file by itself.
-    for (const piece of ['', 'keep-deleted: 7d\n', '', 'keep-deleted: 7d\n', '']) {
-      await write(piece)
-      await sleep(700)
-    }
-    await write('keep-deleted: 8d\nkeep-history: 30d\n')
+    const begin = () => startChanging(t, 'keep-deleted: 7d\nkeep-history: 30d\n')
+    const whole = 'keep-deleted: 8d\nkeep-history: 30d\n'
+    const pieces = ['', 'keep-deleted: 7d\n', '', 'keep-deleted: 7d\n', '', whole]
+    let changing = await begin()
+    while (!(await writeInPieces(changing, pieces))) changing = await begin()
+    const { logged, server } = changing
     await logged(/keep-deleted has changed from 7d to 8d/)
     server.signal('SIGTERM')
     assert.doesNotMatch((await server.ended).stderr, /keep-history/)
@@ -270,9 +288,9 @@ suite('settings that change while a server runs', { concurrency: 3 }, () => {
     })
     await writeFile(config, 'allowed-hosts: b.test\n')
     await server.wrote('stderr', /allowed-hosts has changed from a\.test to b\.test/)
-    const before = await threads.living('worker-thread.ts', 2)
-    for (const thread of before) thread.evaluate(THROW)
-    while (before.some(({ ended }) => !ended)) await sleep(20)
+    const before = await threads.living('worker-thread.ts', WORKERS)
+    await Promise.all(before.map((thread) => thread.kill()))
+    await threads.living('worker-thread.ts', WORKERS)
     assert.deepEqual(await statusesFor(t, server.url, 'b.test'), [200])
     assert.deepEqual(await statusesFor(t, server.url, 'a.test'), [421])
   })

@@ -216,7 +216,7 @@ const BAD_SETTINGS: [args: string[], problem: RegExp, env?: Record<string, strin
   [['--port', '5001'], /no --port.*--listen 127\.0\.0\.1:5001/],
 ]
 
-test('each malformed setting is reported in one line that names it', { timeout: 60_000 }, async (t) => {
+test('each malformed setting is reported in one line that names it', { timeout: 240_000 }, async (t) => {
   const sandbox = await openSandbox(t)
   const listen = ['--listen', '127.0.0.1:0', '--data', 'data']
   const exits = BAD_SETTINGS.map(([args, , env = {}]) => {
@@ -241,7 +241,7 @@ test('a port that is in use is reported in one line', async (t) => {
   await pushImage((await sandbox.serve('data')).url, 'app', 'v1')
 })
 
-test('a client that breaks off is not logged as a failure of the server', { timeout: 60_000 }, async (t) => {
+test('a client that breaks off is not logged as a failure of the server', { timeout: 240_000 }, async (t) => {
   const server = await (await openSandbox(t)).serve('data')
   await pushBlob(server.url, 'app', 'a blob')
   const started = await fetch(`${server.url}/v2/app/blobs/uploads/`, { method: 'POST' })

@@ -9,7 +9,7 @@ import { openSandbox } from './program.ts'
 import { askSocket } from './socket-client.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 /** Passes sockets to a program as systemd does: each argument before `--` is the path of a Unix socket, a kind, or an IPv4 address. */
 const PASS_SOCKETS = `

@@ -10,7 +10,7 @@ import { storedFiles } from '../protocol/refusal.ts'
 import { openSandbox, type Sandbox, type ServingProgram } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 const BLOB = randomBytes(300_000)
 const DIGEST = digestOf(BLOB)

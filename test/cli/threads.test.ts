@@ -9,8 +9,7 @@ import { openSandbox, type ServingProgram } from './program.ts'
 import { serveWatched } from './threads.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 120_000 }
-const THROW = `setImmediate(() => { throw new Error('provoked') })`
+const HANG = { timeout: 240_000 }
 const EXHAUST = `setImmediate(() => { const all = []; for (;;) all.push(new Array(1e6).fill(0.5)) })`
 
 function sha256(bytes: Uint8Array): string {
@@ -47,12 +46,13 @@ async function holdUpload(server: ServingProgram, location: string): Promise<Soc
   await once(socket, 'connect')
   socket.write(`PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n`)
   socket.write(randomBytes(200_000))
-  await sleep(500)
+  const upload = server.url + location
+  while ((await fetch(upload)).headers.get('range') === '0-0') await sleep(20)
   return socket
 }
 
 for (const [death, expression, flags] of [
-  ['throws', THROW, []],
+  ['throws', undefined, []],
   ['has no memory left', EXHAUST, ['--max-old-space-size=200']],
 ] as const) {
   test(
@@ -64,8 +64,7 @@ for (const [death, expression, flags] of [
       assert.equal(await pushBlob(server.url, bytes), 201)
       for (let round = 0; round < 3; round++) {
         const [first, second] = await threads.living('worker-thread.ts', 2)
-        first?.evaluate(expression)
-        while (!first?.ended) await sleep(20)
+        await first?.kill(expression)
         assert.equal(second?.ended, false)
         assert.equal(await answered(`${server.url}/v2/app/blobs/${sha256(bytes)}`), 200)
       }
@@ -84,8 +83,9 @@ test('an upload that a dead worker held can be continued at once', HANG, async (
   const begun = await fetch(`${server.url}/v2/app/blobs/uploads/`, { method: 'POST' })
   const location = begun.headers.get('location') ?? ''
   const socket = await holdUpload(server, location)
-  for (const thread of await threads.living('worker-thread.ts', 2)) thread.evaluate(THROW)
-  await once(socket, 'close')
+  const closed = once(socket, 'close')
+  await Promise.all((await threads.living('worker-thread.ts', 2)).map((thread) => thread.kill()))
+  await closed
   await answered(`${server.url}/v2/`)
   await threads.living('worker-thread.ts', 2)
   // What was not acknowledged is gone.
@@ -114,8 +114,8 @@ test(
     for (let round = 0; round < 3; round++) {
       const before = pushed.length
       const [writer] = await threads.living('writer-thread.ts', 1)
-      writer?.evaluate(THROW)
-      while (!writer?.ended || pushed.length < before + 20) await sleep(20)
+      await writer?.kill()
+      while (pushed.length < before + 20) await sleep(20)
     }
     stop = true
     await Promise.all(pushers)

@@ -5,14 +5,16 @@ import { openSandbox, type Sandbox, type ServingProgram } from './program.ts'
 
 /** A thread of a program. */
 export interface Thread {
-  /** Evaluates an expression in the thread; what it throws later is the thread's own. */
-  evaluate(expression: string): void
+  /** Ends the thread by an expression that throws in it, or takes all of its memory. Resolves when it has ended. */
+  kill(expression?: string): Promise<void>
   /** Stops the thread in the middle of whatever it does. Resolves when it stands still. */
   pause(): Promise<void>
   /** Lets it go on. */
   resume(): void
   ended: boolean
 }
+
+const THROW = `setImmediate(() => { throw new Error('provoked') })`
 
 interface WatchedThread extends Thread {
   file: string
@@ -67,20 +69,34 @@ export class Threads {
       const message = JSON.stringify({ id: 1, method, params })
       this.#send('NodeWorker.sendMessageToWorker', { sessionId: session, message })
     }
-    const evaluate = (expression: string) => order('Runtime.evaluate', { expression })
+    // Repeated, since a thread that has just begun cannot evaluate anything yet.
+    const repeat = async (act: () => void, isDone: () => boolean) => {
+      for (let turn = 0; !isDone(); turn++) {
+        if (turn % 50 === 0) act()
+        await sleep(20)
+      }
+    }
     const thread: WatchedThread = {
       file: params.workerInfo.url,
       session,
-      evaluate,
+      async kill(expression = THROW) {
+        await repeat(
+          () => order('Runtime.evaluate', { expression }),
+          () => thread.ended,
+        )
+      },
       stands: () => {},
       ended: false,
       async pause() {
-        const stands = new Promise<void>((resolve) => {
-          thread.stands = resolve
-        })
-        order('Debugger.enable')
-        evaluate('debugger')
-        await stands
+        let isStanding = false
+        thread.stands = () => {
+          isStanding = true
+        }
+        const stop = () => {
+          order('Debugger.enable')
+          order('Runtime.evaluate', { expression: 'debugger' })
+        }
+        await repeat(stop, () => isStanding)
       },
       resume: () => order('Debugger.disable'),
     }

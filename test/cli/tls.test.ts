@@ -12,7 +12,7 @@ import { assertRefusedToStart } from './exit.ts'
 import { openSandbox } from './program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 const TLS_FLAGS = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
 

@@ -15,7 +15,7 @@ import { openSandbox, type Sandbox } from './program.ts'
 import { askSocket, pushBlobBySocket } from './socket-client.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 const ON_SOCKET = ['--listen', 'unix:stowage.sock']
 /** Larger than what the buffers of a socket hold, and than what the database keeps. */
 const LAYER = randomBytes(8 * 1024 * 1024)

@@ -12,7 +12,7 @@ const PROJECT = join(import.meta.dirname, '../..')
 /** Where the unit has the checkout. */
 const INSTALLED = '/opt/stowage'
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 async function readUnit(name: string): Promise<string> {
   const text = await readFile(join(PROJECT, 'deploy', name), 'utf8')

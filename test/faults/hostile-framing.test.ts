@@ -6,7 +6,7 @@ import { assertRefused, type Refusal } from '../protocol/refusal.ts'
 import { type FaultServer, startServer } from './start-server.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 const UPGRADE = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__']
 const TAGS = head('GET /v2/app/tags/list')
 const SMUGGLED = head('DELETE /v2/app/manifests/v1')

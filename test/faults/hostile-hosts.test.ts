@@ -5,7 +5,7 @@ import { pushImage } from '../content.ts'
 import { head, sendRaw } from '../protocol/raw-request.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 120_000 }
+const HANG = { timeout: 240_000 }
 const HOSTS = 1_000
 const MAX_LOGGED = 256
 

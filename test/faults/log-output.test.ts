@@ -7,7 +7,7 @@ import { openSandbox, type ServingProgram } from '../cli/program.ts'
 import { smallDisk } from '../suites/small-disk.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 120_000 }
+const HANG = { timeout: 240_000 }
 const REQUESTS = 3_000
 /** Makes a line of the log of more than 1,000 bytes: three megabytes in all, where one may wait. */
 const LONG_PATH = `/v2/${'a'.repeat(1_000)}/tags/list`

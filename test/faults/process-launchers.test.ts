@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openSandbox, type Sandbox } from '../cli/program.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 40_000 }
+const HANG = { timeout: 240_000 }
 const PROJECT = join(import.meta.dirname, '../..')
 const SERVE = ['--listen', '127.0.0.1:0', '--data']
 

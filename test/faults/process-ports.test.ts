@@ -8,7 +8,7 @@ import { freePort } from '../clients/free-port.ts'
 import { pushImage } from '../content.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 
 /** Starts a server, and waits until it serves or ended. */
 async function outcome(sandbox: Sandbox, args: string[]): Promise<{ program: Program; exit?: Exit }> {

@@ -12,10 +12,11 @@ import { connect, head } from '../protocol/raw-request.ts'
 import { storedFiles } from '../protocol/refusal.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 240_000 }
 /** Node itself catches SIGTERM before, and has no use for this one; our handler for it comes last. */
 const SIGHUP = 1
 const BLOB = randomBytes(300_000)
+const SENT = 150_000
 const IS_ROOT = process.getuid?.() === 0
 
 /** Begins to push a blob, and stops in the middle, once the server writes it down. @returns where the upload is */
@@ -24,9 +25,14 @@ async function stall(t: TestContext, sandbox: Sandbox, { url }: ServingProgram):
   const upload = begun.headers.get('location') ?? ''
   const before = await storedFiles(join(sandbox.folder, 'data'))
   const push = await connect(t, url)
-  await push.send(head(`PATCH ${upload}`, `Content-Length: ${BLOB.length}`), BLOB.subarray(0, 150_000))
+  await push.send(head(`PATCH ${upload}`, `Content-Length: ${BLOB.length}`), BLOB.subarray(0, SENT))
   while ((await storedFiles(join(sandbox.folder, 'data'))).length === before.length) await sleep(10)
   return upload
+}
+
+/** Whether an upload has all that its stalled request has sent. */
+async function hasArrived({ url }: ServingProgram, upload: string): Promise<boolean> {
+  return (await fetch(`${url}${upload}`)).headers.get('range') === `0-${SENT - 1}`
 }
 
 /** Begins to pull a blob, and reads nothing of it. */
@@ -50,7 +56,7 @@ test(
     await pushBlob(server.url, 'app', large)
     await neglect(t, server, digestOf(large))
     const upload = await stall(t, sandbox, server)
-    await sleep(300)
+    while (!(await hasArrived(server, upload))) await sleep(10)
     server.signal('SIGTERM')
     const { code, stderr } = await server.ended
     assert.equal(code, 0, stderr)
@@ -79,7 +85,7 @@ test(
   'fault 48: readiness fails first, and until the delay is over all else is answered, on new connections too',
   HANG,
   async (t) => {
-    const server = await (await openSandbox(t)).serve('data', ['--shutdown-delay', '20s'])
+    const server = await (await openSandbox(t)).serve('data', ['--shutdown-delay', '1h'])
     server.signal('SIGTERM')
     const ask = async (path: string) =>
       (await fetch(`${server.url}${path}`, { headers: { Connection: 'close' } })).status
@@ -116,7 +122,7 @@ test('fault 49: the first process of a container ends on a signal as soon as it 
   skip: IS_ROOT ? false : 'only root may make a namespace of processes',
 }, async (t) => {
   const sandbox = await openSandbox(t)
-  for (let round = 0; round < 5; round++) {
+  for (let early = 0; early < 5; ) {
     const program = sandbox.start(['serve', '--listen', '127.0.0.1:0', '--data', 'data'], {
       launcher: ['unshare', '--pid', '--fork', '--kill-child'],
     })
@@ -126,6 +132,7 @@ test('fault 49: the first process of a container ends on a signal as soon as it 
     process.kill(first, 'SIGTERM')
     const { code, stdout } = await program.ended
     assert.equal(code, 0)
-    assert.equal(stdout, '', 'it ended before it served')
+    // On a busy machine the signal may come when it serves already.
+    if (stdout === '') early++
   }
 })

@@ -11,7 +11,7 @@ import { bytesOf, digestOf, pushBlob } from '../content.ts'
 import { loopDisk } from '../suites/small-disk.ts'
 
 /** For tests in which a hang is the failure. */
-const HANG = { timeout: 120_000 }
+const HANG = { timeout: 240_000 }
 const MIB = 1024 * 1024
 const BLOB = randomBytes(MIB)
 const RATHER_MANY = 40

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertRefusedToStart } from '../cli/exit.ts'
-import { openSandbox, type Sandbox } from '../cli/program.ts'
+import { openSandbox, type Sandbox, type ServingProgram } from '../cli/program.ts'
 import { assertAllWhole } from '../images.ts'
 import { pushOn } from './push-load.ts'
 
@@ -38,6 +38,16 @@ async function copyTorn(data: string, copy: string, turn: number): Promise<void>
   await cp(join(data, 'blobs'), join(copy, 'blobs'), { recursive: true })
 }
 
+/** Makes copies of the data folder of a server while clients push to it. */
+async function copyUnderLoad(sandbox: Sandbox, { url }: ServingProgram): Promise<string[]> {
+  const stop = pushOn(url, 60_000)
+  const copies = Array.from({ length: 8 }, (_, turn) => join(sandbox.folder, `copy${turn}`))
+  await sleep(3_000)
+  for (const [turn, copy] of copies.entries()) await copyTorn(join(sandbox.folder, 'data'), copy, turn)
+  await stop()
+  return copies
+}
+
 function assertSound(path: string): void {
   const database = new DatabaseSync(path, { readOnly: true })
   assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
@@ -65,19 +75,16 @@ test(
   async (t) => {
     const sandbox = await openSandbox(t)
     const server = await sandbox.serve('data', ['--workers', '2'], { nodeFlags: [] })
-    const stop = pushOn(server.url, 60_000)
-    const copies = Array.from({ length: 8 }, (_, turn) => join(sandbox.folder, `copy${turn}`))
-    await sleep(3_000)
-    for (const [turn, copy] of copies.entries()) await copyTorn(join(sandbox.folder, 'data'), copy, turn)
-    await stop()
+    const found: (number | undefined)[] = []
+    // On a busy machine little changes between the two copies, so that another round may be needed until one is torn.
+    while (!found.includes(undefined)) {
+      for (const copy of await copyUnderLoad(sandbox, server)) {
+        found.push(await startOn(sandbox, copy))
+        await rm(copy, { recursive: true })
+      }
+    }
     server.signal('SIGTERM')
     await server.ended
-    const found: (number | undefined)[] = []
-    for (const copy of copies) {
-      found.push(await startOn(sandbox, copy))
-      await rm(copy, { recursive: true })
-    }
     t.diagnostic(`images: ${found.map((count) => count ?? 'refused').join(', ')}`)
-    assert.ok(found.includes(undefined), 'none was refused')
   },
 )

@@ -155,9 +155,10 @@ async function onOtherWorker(t: TestContext, url: string, ...request: (string | 
   return await connection.response()
 }
 
-/** Which worker has the connection: with the others standing still it is the one that answers. */
+/** Which worker has the connection: with the others standing still it is the one that answers, on a busy machine at the second turn perhaps. */
 async function workerOf(workers: Thread[], ask: () => Promise<unknown>): Promise<Thread> {
-  for (const worker of workers) {
+  for (let turn = 0; ; turn++) {
+    const worker = workers[turn % workers.length] ?? assert.fail()
     const others = workers.filter((other) => other !== worker)
     await Promise.all(others.map((other) => other.pause()))
     const asked = ask()
@@ -166,7 +167,6 @@ async function workerOf(workers: Thread[], ask: () => Promise<unknown>): Promise
     await asked
     if (isAnswered) return worker
   }
-  throw new Error('no worker answers')
 }
 
 for (const size of SIZES) {
@@ -192,6 +192,7 @@ for (const size of SIZES) {
           head(`PUT ${upload.pathname}?digest=${digestOf(late)}`, `Content-Length: ${late.length}`),
           late.subarray(0, late.length / 2),
         )
+        // Asking whether they have arrived would acknowledge them.
         await sleep(300)
         await stuck.pause()
         const rest = bytes.subarray(told)
