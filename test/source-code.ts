@@ -51,22 +51,30 @@ export interface Source {
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Reads all of a folder but its tests, as the compiler understands it. */
+let read: Source[] | undefined
+
+/** All of a folder but its tests, as the compiler understands it. */
 export function readSources(folder: 'src' | 'bench' | 'test/spikes' = 'src'): Source[] {
-  return readFiles([folder], (path) => !path.endsWith('.test.ts'))
+  return readAll().filter(({ path }) => path.startsWith(`${folder}/`) && !path.endsWith('.test.ts'))
 }
 
-/** Reads all of test/, and the tests of the bench. */
+/** All of test/, and the tests of the bench. */
 export function readTests(): Source[] {
-  return readFiles(['bench', 'test'], (path) => path.endsWith('.test.ts') || path.startsWith('test/'))
+  return readAll().filter(({ path }) => /^test\/|^bench\/.*\.test\.ts$/.test(path))
 }
 
-function readFiles(folders: readonly string[], isWanted: (path: string) => boolean): Source[] {
+/** Reads all files at once, since the compiler takes seconds to open the project. */
+function readAll(): Source[] {
+  read ??= readFiles(['bench', 'src', 'test'])
+  return read
+}
+
+function readFiles(folders: readonly string[]): Source[] {
   const paths = folders
     .flatMap((folder) =>
       readdirSync(PROJECT + folder, { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
     )
-    .filter((path) => path.endsWith('.ts') && isWanted(path))
+    .filter((path) => path.endsWith('.ts'))
   const api = new API({ cwd: PROJECT })
   try {
     const [project] = api.updateSnapshot({ openProjects: [`${PROJECT}tsconfig.json`] }).getProjects()

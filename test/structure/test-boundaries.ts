@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { readSources, readTests } from './source-code.ts'
+import { readSources, readTests } from '../source-code.ts'
 
 const tests = readTests()
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { type Import, readSources, type Source } from './source-code.ts'
+import { type Import, readSources, type Source } from '../source-code.ts'
 
 /** What a folder of src/ may import: other folders, files of other folders, and packages. Files at the top put everything together. */
 interface Rule {
@@ -376,7 +376,7 @@ test('no file imports itself by way of others', () => {
 })
 
 test('each package that is installed for running is imported, and no other is', () => {
-  const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const { dependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   const imported = sources.flatMap(({ imports }) =>
     imports.map(({ specifier }) => specifier).filter((name) => !name.startsWith('.') && !isBuiltin(name)),
   )

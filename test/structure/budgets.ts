@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { basename } from 'node:path'
 import { test } from 'node:test'
-import { readSources, readTests, type Source } from './source-code.ts'
+import { readSources, readTests, type Source } from '../source-code.ts'
 
 const MAX_FUNCTION_LINES = 60
 const MEDIAN_FUNCTION_LINES = 10

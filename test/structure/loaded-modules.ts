@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readSources } from './source-code.ts'
+import { readSources } from '../source-code.ts'
 
 test('no part of the server imports the HTTP modules of Node whole; see http/node-http.ts', () => {
   const server = readSources().filter(({ path }) => /^src\/(?:http|server)\//.test(path))
