@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { parseValue } from '../config.ts'
 import { TIME_KEPT } from '../settings/time.ts'
-import { askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
 import { configOption, settingOption } from './setting-option.ts'
 import { readFolderSettings } from './setting-sources.ts'
@@ -48,6 +47,7 @@ async function collect(options: CollectOptions): Promise<void> {
   const unused = options.unused === undefined ? undefined : parseValue(TIME_KEPT, '--unused', options.unused)
   if (unused !== undefined && unused < MIN_UNUSED_MS)
     throw new UsageError('--unused must be at least 1h, since pushes in progress may be about to use a blob')
+  const { askServer } = await import('./admin-client.ts')
   const { adminSocket } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   const body = { tombstones: options.tombstones === true, ...(unused !== undefined && { unused }) }
   for await (const value of askServer(adminSocket, { route: 'POST /collect', body })) {

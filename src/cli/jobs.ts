@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { askServer } from './admin-client.ts'
 import { formatBytes } from './bytes.ts'
 import { formatDuration } from './duration.ts'
 import { configOption, settingOption } from './setting-option.ts'
@@ -43,6 +42,7 @@ export function jobsCommand(): Command {
 }
 
 async function showJobs(name: string | undefined, options: JobsOptions): Promise<void> {
+  const { askServer } = await import('./admin-client.ts')
   const { adminSocket } = await readFolderSettings({ flags: { ...options }, environment: process.env })
   const question =
     name === undefined ? { route: 'GET /jobs' } : { route: 'POST /jobs/runs', body: { job: name } }
