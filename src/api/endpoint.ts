@@ -3,7 +3,7 @@ import type { Action } from '../registry/caller.ts'
 import type { Answer } from './answer.ts'
 import type { Context } from './context.ts'
 import type { Operation } from './operation.ts'
-import { type Parameters, type ParameterValues, readQuery } from './parameter.ts'
+import { type Parameters, type ParameterValues, queryReader } from './parameter.ts'
 import type { PathValues } from './path.ts'
 
 /** A method of an endpoint. HEAD is answered for every GET. */
@@ -126,11 +126,12 @@ export function endpoint<Id extends RouteId, Query extends Parameters = Record<n
   definition: EndpointDefinition<Id, Query>,
 ): Endpoint<Id> {
   const { handle, ...fields } = definition
+  const readQuery = queryReader(fields.query)
   const filters = Object.entries(fields.query ?? {}).flatMap(([name, { filter }]) => (filter ? [name] : []))
   return {
     ...fields,
     async answer(context, exchange) {
-      const query = readQuery(exchange.request, fields.query)
+      const query = readQuery(exchange.request)
       const answer = await handle(context, new EndpointRequest(exchange, query))
       return filters.length === 0
         ? answer

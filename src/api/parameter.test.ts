@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readQuery } from './parameter.ts'
+import { queryReader } from './parameter.ts'
 import {
   digestParameter,
   flagParameter,
@@ -22,7 +22,7 @@ const PARAMETERS = {
 } as const
 
 function read(text: string) {
-  return readQuery({ query: new URLSearchParams(text) }, PARAMETERS)
+  return queryReader(PARAMETERS)({ query: new URLSearchParams(text) })
 }
 
 test('parameters are read as what they are, and others are ignored', () => {

@@ -42,14 +42,19 @@ export type ParameterValues<P extends Parameters> = { [Name in keyof P]: Value<P
  * @throws RegistryError PARAMETER_INVALID with the name of the invalid parameter, the reason and the position; or another error that the
  * parameter declares
  */
-export function readQuery<P extends Parameters>(
-  request: { readonly query: URLSearchParams },
-  parameters: P | undefined,
-): ParameterValues<P> {
-  const values: Record<string, unknown> = {}
-  for (const [name, parameter] of Object.entries(parameters ?? {}))
-    values[name] = readParameter(request.query.getAll(name), name, parameter)
-  return values as ParameterValues<P>
+export type QueryReader<P extends Parameters> = (request: {
+  readonly query: URLSearchParams
+}) => ParameterValues<P>
+
+/** Makes the reader of these parameters; of none if absent. */
+export function queryReader<P extends Parameters>(parameters: P | undefined): QueryReader<P> {
+  const entries = Object.entries(parameters ?? {})
+  return (request) => {
+    const values: Record<string, unknown> = {}
+    for (const [name, parameter] of entries)
+      values[name] = readParameter(request.query.getAll(name), name, parameter)
+    return values as ParameterValues<P>
+  }
 }
 
 function readParameter(texts: readonly string[], name: string, parameter: Parameter<unknown>): unknown {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Parameter, readQuery } from '../../src/api/parameter.ts'
+import { type Parameter, queryReader } from '../../src/api/parameter.ts'
 import {
   contentDigestParameter,
   pushedTagsParameter,
@@ -30,7 +30,7 @@ function outcome<T>(read: () => T, ids: ErrorId[]): { value: T } | ErrorId {
 /** Reads a parameter that is given with these values. */
 function read<P extends Parameter<unknown>>(parameter: P, values: string[]) {
   const query = new URLSearchParams(values.map((value): [string, string] => ['it', value]))
-  return readQuery({ query }, { it: parameter }).it
+  return queryReader({ it: parameter })({ query }).it
 }
 
 test('the number of a page is one exactly if it is made of digits, and never above the maximum', () => {
