@@ -185,14 +185,24 @@ export class UploadWriters {
     writer.end()
   }
 
-  async #askAll(question: Question, patience: Patience): Promise<(Answer | 'silent')[]> {
+  /** @returns the answers; at once if nobody else writes to the upload, as is usual */
+  #askAll(
+    question: Question,
+    patience: Patience,
+  ): readonly (Answer | 'silent')[] | Promise<(Answer | 'silent')[]> {
     const others = this.#channel === undefined ? [] : this.#placesWith(slotOf(question.id))
+    const isHere = this.#isAskedHere(question)
+    if (others.length === 0 && !isHere) return []
     const asked = others.map((place) => this.#ask(place, question, patience))
-    // The asking request may itself be one of the writers of this thread.
-    const isHere = [...(this.#writers.get(question.id) ?? [])].some(
-      ({ ticket }) => question.kind === 'record' || ticket !== question.ticket,
-    )
-    return await Promise.all(isHere ? [this.#askHere(question, patience), ...asked] : asked)
+    return Promise.all(isHere ? [this.#askHere(question, patience), ...asked] : asked)
+  }
+
+  /** Whether this thread has writers of the upload. The asking request may itself be one of them. */
+  #isAskedHere(question: Question): boolean {
+    for (const { ticket } of this.#writers.get(question.id) ?? []) {
+      if (question.kind === 'record' || ticket !== question.ticket) return true
+    }
+    return false
   }
 
   /** The other threads that may have writers of an upload. Several uploads share a slot. */
