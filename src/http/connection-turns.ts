@@ -102,7 +102,7 @@ export class ConnectionTurns {
   take(
     request: IncomingMessage,
     response: ServerResponse,
-    work: (end: ConnectionEnd) => Promise<void>,
+    work: (end: ConnectionEnd) => void,
   ): void {
     const { socket } = request
     const state = this.#states.get(socket)
@@ -112,7 +112,7 @@ export class ConnectionTurns {
     const before = state.last
     const turn = new Turn(request, response)
     state.last = turn
-    response.once('close', () => {
+    response.on('close', () => {
       state.unanswered--
       if (state.last === turn) state.last = undefined
       turn.finish()
@@ -124,7 +124,7 @@ export class ConnectionTurns {
       if (socket.destroyed) return
       // All requests after a skipped one are skipped too.
       if (endBefore?.isHere === true) end.isHere = true
-      else void work(end)
+      else work(end)
     }
     if (before === undefined) begin()
     else beginAfter(before, { socket, state, begin })

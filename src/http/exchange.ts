@@ -12,6 +12,7 @@ import { hasBody, RequestBody } from './request-body.ts'
 import type { OriginReader } from './request-origin.ts'
 import { framingProblemOf, problemOf } from './request-problem.ts'
 import { complete, errorResponse } from './respond.ts'
+import type { RunningWork } from './running-work.ts'
 import { givenUp, type StalledRequests } from './stalled-requests.ts'
 import { type Delivery, sendBody, sendEarly } from './transfer.ts'
 
@@ -30,8 +31,8 @@ export interface Answering {
   /** Aborted when the server is closing. */
   ending: AbortSignal
   stalled: StalledRequests
-  /** Registers background work, which the server waits for when it closes. */
-  track(work: Promise<unknown>): void
+  /** The server waits for it when it closes. */
+  running: RunningWork
 }
 
 /** A request with its response. It owns the memory that both use. */
@@ -113,7 +114,7 @@ export async function handle(answering: Answering, exchange: Exchange, end: Conn
   const answered = await answering.stalled.answered(incoming.method, work)
   if (answered === undefined) {
     end.isHere = true
-    answering.track(leave(exchange, work))
+    answering.running.track(leave(exchange, work))
   }
   const answer = answered ?? completed(exchange, givenUp())
   exchange.error = answer.error?.id

@@ -6,7 +6,7 @@ import { observeNothing, type RequestObserver } from './answered-request.ts'
 import { type HttpLog, logFields } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { ConnectionTurns } from './connection-turns.ts'
+import { type ConnectionEnd, ConnectionTurns } from './connection-turns.ts'
 import { type ExcessConnections, excessConnections } from './excess-connections.ts'
 import { type Answering, type Bodies, Exchange, handle } from './exchange.ts'
 import { type AcceptedConnection, type NetworkAddress, openListener } from './listener.ts'
@@ -16,6 +16,7 @@ import { HANDSHAKE_TIMEOUT_MS, refusePlainRequest } from './plain-request.ts'
 import { ProgressWatch } from './progress.ts'
 import { type Refuse, refuser } from './refusal.ts'
 import { type OriginReader, originReader } from './request-origin.ts'
+import { RunningWork } from './running-work.ts'
 import { StalledRequests } from './stalled-requests.ts'
 import { CHUNK_SIZE } from './transfer.ts'
 import { ignoreUpgrades } from './upgrade.ts'
@@ -126,10 +127,10 @@ export async function nodeServer(
       ? createServer(OPTIONS)
       : createTlsServer({ ...OPTIONS, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
   /** Also waits for the unfinished work of connections that are gone: it may be making bytes durable. */
-  const running = new Set<Promise<void>>()
+  const running = new RunningWork()
   const ending = new AbortController()
   const stalled = new StalledRequests(isStalled)
-  const answering = { app, readOrigin, bodies, ending: ending.signal, stalled, track: tracker(running) }
+  const answering = { app, readOrigin, bodies, ending: ending.signal, stalled, running }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
   const refuse = refuser(readOrigin, observe)
@@ -139,16 +140,8 @@ export async function nodeServer(
   ignoreUpgrades(server, turns, { event: whenReady, refuse })
   onRequest(server, (request, response, askToContinue) => {
     const exchange = new Exchange(answering, { incoming: request, response, askToContinue })
-    turns.take(request, response, async (end) => {
-      const work = handle(answering, exchange, end).catch((error: unknown) => {
-        response.destroy()
-        if (!(error instanceof PeerGoneError))
-          log.error({ ...logFields(exchange.request), error }, 'the response could not be sent')
-      })
-      answering.track(work)
-      await work
-    })
-    response.once('close', () => {
+    turns.take(request, response, (end) => void answer(answering, { exchange, end, log }))
+    response.on('close', () => {
       exchange.delivery.memory.giveBack()
       if (exchange.hasBegun) observe(exchange.answered())
     })
@@ -178,12 +171,20 @@ function onRequest(
   server.on('checkExpectation', (request, response) => serve(request, response, nothing))
 }
 
-/** Adds work to a set for as long as it runs. */
-function tracker(running: Set<Promise<void>>): Answering['track'] {
-  return (work) => {
-    const remove = () => void running.delete(tracked)
-    const tracked: Promise<void> = work.then(remove, remove)
-    running.add(tracked)
+/** Answers a request, and closes its connection if that fails. Never rejects. */
+async function answer(
+  answering: Answering,
+  { exchange, end, log }: { exchange: Exchange; end: ConnectionEnd; log: HttpLog },
+): Promise<void> {
+  answering.running.begin()
+  try {
+    await handle(answering, exchange, end)
+  } catch (error) {
+    exchange.response.destroy()
+    if (!(error instanceof PeerGoneError))
+      log.error({ ...logFields(exchange.request), error }, 'the response could not be sent')
+  } finally {
+    answering.running.end()
   }
 }
 
@@ -199,7 +200,7 @@ function closable(
     refuse,
   }: {
     turns: ConnectionTurns
-    running: Set<Promise<void>>
+    running: RunningWork
     ending: AbortController
     stalled: StalledRequests
     excess: ExcessConnections
@@ -222,7 +223,7 @@ function closable(
     async close() {
       ending.abort()
       await emptied(connections, turns)
-      await Promise.all(running)
+      await running.idle()
       stalled.close()
       server.close()
     },

@@ -48,10 +48,10 @@ export class RequestBody {
     request._read = () => {}
     request
       .on('data', (piece: Buffer) => this.#receive(piece))
-      .once('end', () => this.#finish({}))
-      .once('error', (error) => this.#finish({ error }))
+      .on('end', () => this.#finish({}))
+      .on('error', (error) => this.#finish({ error }))
       // This happens to each request, nearly always after its end.
-      .once('close', () => {
+      .on('close', () => {
         if (this.#end === undefined) this.#finish({ error: new Error('the connection closed') })
       })
   }
