@@ -63,7 +63,7 @@ async function answer(app: App, request: HttpRequest): Promise<HttpResponse> {
     request.operation = PROBES[probe].GET.id
     return await PROBE_ANSWERS[probe](app, request)
   }
-  const response = await dispatch(app, request, path).catch((error: unknown) => failed(app, request, error))
+  const response = await dispatchOrRefuse(app, request, path)
   response.headers['Cache-Control'] ??= UNCACHED
   Object.assign(response.headers, COMMON_HEADERS)
   return prefix === '' ? response : withPathPrefix(response, prefix)
@@ -136,14 +136,22 @@ function failed({ log }: HttpAppParts, request: HttpRequest, thrown: unknown): H
   return errorResponse(error)
 }
 
+async function dispatchOrRefuse(app: App, request: HttpRequest, path: string): Promise<HttpResponse> {
+  try {
+    return await dispatch(app, request, path)
+  } catch (error) {
+    return failed(app, request, error)
+  }
+}
+
 /** Finds the endpoint of a request and runs it if the caller is allowed to use it. */
-async function dispatch(app: App, request: HttpRequest, path: string): Promise<HttpResponse> {
+function dispatch(app: App, request: HttpRequest, path: string): Promise<HttpResponse> {
   app.checkHost?.(request.header('host'))
   refuseCrossSite(request)
   const parsed = parseRoute(path)
   if (parsed === undefined) throw new RegistryError('ROUTE_UNKNOWN')
   const route = app.router.resolveAlias(parsed, request)
-  return await answerAt(app, request, { route, path: parsePath(route, request.method) })
+  return answerAt(app, request, { route, path: parsePath(route, request.method) })
 }
 
 async function answerAt<Id extends RouteId>(

@@ -34,16 +34,16 @@ export function chooseType({ mediaTypes }: Pick<Endpoint, 'mediaTypes'>, request
 }
 
 /** Turns the answer of an endpoint into a response. Conditions, ETags, `Vary`, HEAD and `Link` are handled here for all endpoints. */
-export async function toResponse(answer: Answer, exchange: AnsweredExchange): Promise<HttpResponse> {
+export function toResponse(answer: Answer, exchange: AnsweredExchange): HttpResponse | Promise<HttpResponse> {
   const { request, endpoint, mediaType } = exchange
-  if (answer.type === 'content') return await contentResponse(request, answer)
+  if (answer.type === 'content') return contentResponse(request, answer)
   if (answer.type === 'refusal') return errorResponse(answer.error, answer.headers)
   const { status = 200 } = answer
   const headers = { ...(endpoint.mediaTypes && { Vary: 'Accept' }), ...answer.headers }
   if (answer.type === 'empty') return emptyResponse(status, headers)
   if (answer.type === 'json') {
     const { mediaType: own = mediaType } = answer
-    return await jsonResponseOf(answer, { ...exchange, mediaType: own }, headers)
+    return jsonResponseOf(answer, { ...exchange, mediaType: own }, headers)
   }
   return {
     status,

@@ -171,6 +171,9 @@ const PIECES = Object.fromEntries(
 
 function fill(pieces: readonly string[], values: Readonly<Record<string, string>>): string {
   let path = ''
-  for (const [index, piece] of pieces.entries()) path += index % 2 === 0 ? piece : (values[piece] ?? '')
+  for (let index = 0; index < pieces.length; index++) {
+    const piece = pieces[index] ?? ''
+    path += index % 2 === 0 ? piece : (values[piece] ?? '')
+  }
   return path
 }
