@@ -27,8 +27,13 @@ export interface AnsweredRequest {
   readonly isWhole: boolean
 }
 
-/** Is told of each request, once. Must not throw. It runs for every request, so it must be fast. */
-export type RequestObserver = (answered: AnsweredRequest) => void
+/** Is told of each request, once. It runs for every request, so it must be fast. */
+export interface RequestObserver {
+  /** Whether anybody wants to know of requests now; if not, the server need not gather what it would tell. */
+  readonly isActive: boolean
+  /** Must not throw. */
+  observe(answered: AnsweredRequest): void
+}
 
 /** The observer of a server that nobody observes. */
-export function observeNothing(): void {}
+export const NO_OBSERVER: RequestObserver = { isActive: false, observe() {} }

@@ -99,11 +99,7 @@ export class ConnectionTurns {
    * @param work receives whether the connection ends after this request, and can decide that it does: for answers with `Connection: close`,
    * since the bytes that follow may be the rest of a body. RFC 9112, section 9.6
    */
-  take(
-    request: IncomingMessage,
-    response: ServerResponse,
-    work: (end: ConnectionEnd) => void,
-  ): void {
+  take(request: IncomingMessage, response: ServerResponse, work: (end: ConnectionEnd) => void): void {
     const { socket } = request
     const state = this.#states.get(socket)
     if (state === undefined) return

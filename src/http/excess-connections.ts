@@ -31,10 +31,10 @@ export interface ExcessConnections {
 export function excessConnections(
   tls: TlsFiles | undefined,
   readOrigin: OriginReader,
-  observe: RequestObserver,
+  observer: RequestObserver,
 ): ExcessConnections {
   const server = tls === undefined ? createServer(OPTIONS) : createTlsServer({ ...OPTIONS, ...tls })
-  server.on('request', (request, response) => refuse(request, response, { readOrigin, observe }))
+  server.on('request', (request, response) => refuse(request, response, { readOrigin, observer }))
   server.on('clientError', (_error, socket) => socket.destroy())
   const connections = new Set<AcceptedConnection>()
   return {
@@ -59,7 +59,7 @@ export function excessConnections(
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,
-  { readOrigin, observe }: { readOrigin: OriginReader; observe: RequestObserver },
+  { readOrigin, observer }: { readOrigin: OriginReader; observer: RequestObserver },
 ): void {
   // The body is read and discarded, since closing at once could take the answer from the client.
   request.resume()
@@ -73,7 +73,7 @@ function refuse(
   response.writeHead(status, { ...headers, Connection: 'close' })
   response.end(bytes)
   response.once('close', () =>
-    observe({
+    observer.observe({
       requestId,
       address,
       method,

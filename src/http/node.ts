@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerWatch } from './answer-watch.ts'
-import { observeNothing, type RequestObserver } from './answered-request.ts'
+import { NO_OBSERVER, type RequestObserver } from './answered-request.ts'
 import { type HttpLog, logFields } from './app.ts'
 import { BodyMemory } from './body-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -40,7 +40,7 @@ export interface NodeServerOptions {
   /** Whether the storage has not answered for some time. */
   isStalled?: () => boolean
   /** Is told of each request. */
-  observe?: RequestObserver
+  observer?: RequestObserver
   log: HttpLog
 }
 
@@ -116,7 +116,7 @@ export async function nodeServer(
     readOrigin = originReader(),
     bodyMemory = MAX_BODY_MEMORY,
     isStalled = () => false,
-    observe = observeNothing,
+    observer = NO_OBSERVER,
     log,
   }: NodeServerOptions,
 ): Promise<NodeServer> {
@@ -133,7 +133,7 @@ export async function nodeServer(
   const answering = { app, readOrigin, bodies, ending: ending.signal, stalled, running }
   // Node would silently drop headers above its own limit.
   server.maxHeadersCount = 0
-  const refuse = refuser(readOrigin, observe)
+  const refuse = refuser(readOrigin, observer)
   const turns = new ConnectionTurns(refuse)
   const whenReady = tls === undefined ? 'connection' : 'secureConnection'
   server.on(whenReady, (socket: Socket) => turns.add(socket))
@@ -143,11 +143,11 @@ export async function nodeServer(
     turns.take(request, response, (end) => void answer(answering, { exchange, end, log }))
     response.on('close', () => {
       exchange.delivery.memory.giveBack()
-      if (exchange.hasBegun) observe(exchange.answered())
+      if (exchange.hasBegun && observer.isActive) observer.observe(exchange.answered())
     })
   })
   server.on('clientError', (error, socket) => turns.refuse(error, socket as Socket))
-  const excess = excessConnections(tls, readOrigin, observe)
+  const excess = excessConnections(tls, readOrigin, observer)
   // The server never listens itself. The `listening` event makes it start to check how long request heads take.
   server.emit('listening')
   return {

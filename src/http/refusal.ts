@@ -13,7 +13,7 @@ const MAX_FAREWELL_MS = 60_000
 export type Refuse = (refusal: ErrorId | RegistryError, socket: Socket) => void
 
 /** Makes the function that refuses what is not a valid request. */
-export function refuser(readOrigin: OriginReader, observe: RequestObserver): Refuse {
+export function refuser(readOrigin: OriginReader, observer: RequestObserver): Refuse {
   return (refusal, socket) => {
     if (!socket.writable) return
     const error = refusal instanceof RegistryError ? refusal : new RegistryError(refusal)
@@ -27,7 +27,7 @@ export function refuser(readOrigin: OriginReader, observe: RequestObserver): Ref
     socket.write(bytes)
     socket.setTimeout(MAX_FAREWELL_MS, () => socket.destroy())
     socket.destroySoon()
-    observe({
+    observer.observe({
       requestId,
       address,
       status,

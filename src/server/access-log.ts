@@ -15,8 +15,7 @@ const INFO = 30
 const QUIET: ReadonlySet<string | undefined> = new Set(['live', 'ready', 'metrics'])
 
 /** The access log of a thread. */
-export interface AccessLog {
-  observe: RequestObserver
+export interface AccessLog extends RequestObserver {
   /** Writes the lines that still wait. */
   flush(): void
 }
@@ -33,8 +32,11 @@ export function openAccessLog(
 ): AccessLog {
   const batch = output === undefined ? loggerLines(log) : new LineBatch(output)
   return {
+    get isActive() {
+      return current.value.accessLog === 'on' && log.isLevelEnabled('info')
+    },
     observe(answered) {
-      if (current.value.accessLog === 'off' || !log.isLevelEnabled('info')) return
+      if (!this.isActive) return
       if (!QUIET.has(answered.operation) || (answered.status ?? 500) >= 400) batch.add(lineOf(answered))
     },
     flush: () => batch.flush(),

@@ -90,7 +90,7 @@ export async function openRequestServer(
     readOrigin: readerOf(config),
     bodyMemory: bodyMemory() / threads,
     isStalled,
-    observe: observerOf(accessLog, counters),
+    observer: observerOf(accessLog, counters),
     log,
   })
   return {
@@ -119,10 +119,13 @@ function currentHostCheck(
 }
 
 function observerOf(accessLog: AccessLog, counters: ThreadCounters | undefined): RequestObserver {
-  if (counters === undefined) return accessLog.observe
-  return (answered) => {
-    counters.observe(answered)
-    accessLog.observe(answered)
+  if (counters === undefined) return accessLog
+  return {
+    isActive: true,
+    observe(answered) {
+      counters.observe(answered)
+      accessLog.observe(answered)
+    },
   }
 }
 
