@@ -5,6 +5,7 @@ import type { Command } from '../src/metadata/command.ts'
 import type { PutManifest, RecordPulls } from '../src/metadata/manifests.ts'
 import { MIGRATIONS } from '../src/metadata/sqlite/migrations.ts'
 import { openForWriting } from '../src/metadata/sqlite/opening.ts'
+import { StoreClock } from '../src/metadata/sqlite/store-clock.ts'
 import { Versions } from '../src/metadata/sqlite/versions.ts'
 import { type CommitResult, sqliteWriter } from '../src/metadata/sqlite/writer.ts'
 import { type Digest, formatDigest } from '../src/oci/digest.ts'
@@ -93,10 +94,13 @@ async function fill(data: string, size: GrownSize, progress: (line: string) => v
   const path = join(data, 'metadata.sqlite')
   const database = openForWriting(path)
   database.exec(MAKING)
-  const writer = sqliteWriter(database, { path, versions: new Versions() })
+  const clock = new StoreClock()
+  let time = AT
+  const writer = sqliteWriter(database, { path, versions: new Versions(), clock })
   try {
     let done = 0
     for (const batch of batchesOf(commandsOf(size))) {
+      clock.set(time++)
       for (const result of writer.apply([batch])) check(result)
       writer.rest()
       done += batch.length
@@ -159,16 +163,16 @@ function* listedCommands(count: number): Iterable<Command> {
     const manifest = listedManifest(index)
     const own = isOneOf(index, tagged) ? [tag(tagName(index))] : []
     const tags = isOneOf(index, moved) ? [...own, tag(MOVED_TAG)] : own
-    yield { ...putManifest(name, manifest, tags), at: AT + index }
+    yield putManifest(name, manifest, tags)
     if (!isOneOf(index, neverPulled))
-      pulls.push({ repository: name, digest: manifest.digest, at: AT + index })
+      pulls.push({ repository: name, digest: manifest.digest, ago: count - index })
     if (pulls.length < PULLS_PER_COMMAND && index + 1 < count) continue
     yield { type: 'recordPulls', pulls }
     pulls = []
   }
   for (let index = 0; index < count; index += deleted) {
     const { digest } = listedManifest(index)
-    yield { type: 'deleteManifest', repository: name, digest, keep: true, at: AT + count + index }
+    yield { type: 'deleteManifest', repository: name, digest, keep: true }
   }
 }
 
@@ -191,7 +195,7 @@ function made(bytes: Buffer): Made {
 
 function blobsOf(name: RepositoryName): Command[] {
   return [LAYER, CONFIG].map(({ bytes, digest }) => {
-    return { type: 'putBlob', repository: name, digest, size: bytes.length, content: { bytes }, at: AT }
+    return { type: 'putBlob', repository: name, digest, size: bytes.length, content: { bytes } }
   })
 }
 
@@ -214,7 +218,7 @@ function descriptor({ bytes, digest }: Made, mediaType: string): object {
 
 function putManifest(name: RepositoryName, { bytes, digest }: Made, tags: readonly Tag[]): PutManifest {
   const manifest = parseManifest(bytes, undefined)
-  return { type: 'putManifest', repository: name, digest, bytes, ...manifest, tags, condition: {}, at: AT }
+  return { type: 'putManifest', repository: name, digest, bytes, ...manifest, tags, condition: {} }
 }
 
 function repository(text: string): RepositoryName {

@@ -31,8 +31,7 @@ export async function takeLease(
   onLost: () => void,
 ): Promise<Lease | undefined> {
   const lease = async () => {
-    const at = clock.now()
-    const [{ result }] = await store.commit([{ type: 'leaseJob', job, holder, at, until: at + LEASE_MS }])
+    const [{ result }] = await store.commit([{ type: 'leaseJob', job, holder, duration: LEASE_MS }])
     return result
   }
   let isOver = false

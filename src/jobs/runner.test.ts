@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { JobRun } from '../metadata/jobs.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import { memoryMetadata } from '../metadata/sqlite/store.ts'
+import { StoreClock } from '../metadata/sqlite/store-clock.ts'
 import type { JobClock } from './clock.ts'
 import type { Figures, Job } from './job.ts'
 import { JobRunner } from './runner.ts'
@@ -14,6 +15,12 @@ class TestClock implements JobClock {
   #time = 0
   /** By how much the time of day was set forward. */
   jumped = 1_700_000_000_000
+  /** The clock of the store of the test, which shows the same time. */
+  readonly ofStore = new StoreClock()
+
+  constructor() {
+    this.ofStore.set(this.now())
+  }
 
   now(): number {
     return this.#time + this.jumped
@@ -34,6 +41,11 @@ class TestClock implements JobClock {
     return 0.5
   }
 
+  #setTime(time: number): void {
+    this.#time = time
+    this.ofStore.set(this.now())
+  }
+
   /** Lets time pass, with all that happens in it. */
   async pass(milliseconds: number): Promise<void> {
     const end = this.#time + milliseconds
@@ -42,10 +54,10 @@ class TestClock implements JobClock {
       const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((one, two) => one.at - two.at)
       if (next === undefined) break
       this.#timers.delete(next)
-      this.#time = next.at
+      this.#setTime(next.at)
       next.act()
     }
-    this.#time = end
+    this.#setTime(end)
     await settle()
   }
 }
@@ -69,7 +81,7 @@ function startRunner(
   jobs: readonly Job[],
   {
     clock = new TestClock(),
-    store = memoryMetadata(),
+    store = memoryMetadata(clock.ofStore),
     holder = 'this process',
   }: { clock?: TestClock; store?: MetadataStore; holder?: string } = {},
 ): Place {
@@ -355,7 +367,7 @@ test('a run stops if another process has taken its lease', async (t) => {
   await clock.pass(1_000)
   await store.commit([
     { type: 'releaseJob', job: 'work', holder: 'this process' },
-    { type: 'leaseJob', job: 'work', holder: 'another process', at: clock.now(), until: clock.now() + 1e6 },
+    { type: 'leaseJob', job: 'work', holder: 'another process', duration: 1e6 },
   ])
   await clock.pass(20_000)
   assert.equal(runOf(0).signal.aborted, true)

@@ -26,7 +26,6 @@ export interface PutBlob {
   size: number
   content: ContentPlace
   upload?: { id: string; claim: UploadClaim }
-  at: number
 }
 
 /** @see PutBlob */
@@ -40,7 +39,6 @@ export interface MountBlob {
   repository: RepositoryName
   digest: Digest
   from?: RepositoryName
-  at: number
 }
 
 /** @see MountBlob */
@@ -51,7 +49,6 @@ export interface DeleteBlob {
   type: 'deleteBlob'
   repository: RepositoryName
   digest: Digest
-  at: number
 }
 
 /** @see DeleteBlob */
@@ -62,18 +59,17 @@ export interface KeepBlob {
   type: 'keepBlob'
   repository: RepositoryName
   digest: Digest
-  at: number
 }
 
 /** @see KeepBlob */
 export type KeepBlobOutcome = { result: 'kept' | 'unknown' }
 
-/** Removes blobs from repositories whose manifests have not named them since `before`. */
+/** Removes blobs from repositories whose manifests have not named them for some time. */
 export interface CollectBlobs {
   type: 'collectBlobs'
-  before: number
+  /** For how long, in milliseconds. */
+  unusedFor: number
   limit: number
-  at: number
 }
 
 /** `repositories` are those that lost a blob. */

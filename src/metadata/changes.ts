@@ -47,6 +47,15 @@ export interface ChangePage {
   last: number
 }
 
+/** A query for keys that are queued for deletion. */
+export interface GarbageQuery {
+  /** For how long at least, in milliseconds. */
+  queuedFor: number
+  /** Only keys that were queued up to this time, in milliseconds since the epoch; all if absent. */
+  until?: number | undefined
+  limit: number
+}
+
 /** Reads for clients that follow changes, and for the sweeper. */
 export interface LogReads {
   /** Changes after a sequence number, oldest first. */
@@ -57,19 +66,19 @@ export interface LogReads {
   bounds(): Promise<{ floor: number; last: number }>
   /** Resolves when there are changes after a sequence number, or the signal is aborted. */
   changed(after: number, signal: AbortSignal): Promise<void>
-  /** Keys that were queued for deletion before a time. */
-  garbage(before: number, limit: number): Promise<string[]>
+  /** Keys that have been queued for deletion for some time. */
+  garbage(query: GarbageQuery): Promise<string[]>
 }
 
 /**
- * Forgets changes from before a time, the oldest of the registry first. It keeps the change that defines the state of a tag at that time,
- * so the state of the tags stays known for every later time.
+ * Forgets changes of some age, the oldest of the registry first. It keeps the change that defines the state of a tag at that time, so the
+ * state of the tags stays known for every later time.
  */
 export interface PruneChanges {
   type: 'pruneChanges'
-  before: number
+  /** How old they are at least, in milliseconds. */
+  age: number
   limit: number
-  at: number
 }
 
 /** @see PruneChanges */

@@ -130,10 +130,13 @@ export interface Commands {
 }
 
 /**
- * A write as plain data, so that it can be sent to another thread or process. All times are milliseconds since the epoch. The store checks
- * conditions in the same transaction that makes the change.
+ * A write as plain data, so that it can be sent to another thread or process. It contains durations, in milliseconds, and no times: the store
+ * has a clock of its own. The store checks conditions in the same transaction that makes the change.
  */
 export type Command = Commands[keyof Commands]['command']
+
+/** A command with the store's time at which it is executed, in milliseconds since the epoch. */
+export type Stamped<C extends Command = Command> = C & { readonly at: number }
 
 /** The outcome of one command. A command whose `result` gives a reason for refusal has changed nothing. */
 export type Outcome<C extends Command = Command> = Commands[C['type']]['outcome']

@@ -47,7 +47,6 @@ export type ForgetGarbageOutcome = { result: 'done' }
 export interface ReserveProbe {
   type: 'reserveProbe'
   key: string
-  at: number
 }
 
 /** @see ReserveProbe */

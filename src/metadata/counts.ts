@@ -17,8 +17,10 @@ export interface RepositoryCount {
 
 /** Repositories that have changed since they were counted. */
 export interface PendingCounts {
-  /** By id, with the time before which each should not be counted again. */
-  repositories: { repository: number; due: number }[]
+  /** By id: those that should be counted now. */
+  due: number[]
+  /** Those that should be counted later, each with the earliest time for that. */
+  later: { repository: number; due: number }[]
   /** The sequence up to which changes were looked at. */
   cursor: number
   /** Whether it stopped at the limit. */
@@ -28,7 +30,7 @@ export interface PendingCounts {
 /** Reads for counting the content of repositories. */
 export interface CountReads {
   /** Reads at most `limit` changes after the last counted one, and the repositories that are due. */
-  pending(at: number, limit: number): Promise<PendingCounts>
+  pending(limit: number): Promise<PendingCounts>
   /** Counts a repository by its id, in small steps; undefined if it does not exist, or the signal is aborted. */
   count(repository: number, signal: AbortSignal): Promise<Omit<RepositoryCount, 'at' | 'took'> | undefined>
 }
@@ -36,7 +38,8 @@ export interface CountReads {
 /** Records the counts of repositories. */
 export interface SaveCounts {
   type: 'saveCounts'
-  counted: readonly RepositoryCount[]
+  /** `ago` is how long ago counting began, in milliseconds. */
+  counted: readonly (Omit<RepositoryCount, 'at'> & { ago: number })[]
   /** Repositories that must be counted again, each with the earliest time for that. */
   later: readonly { repository: number; due: number }[]
   /** The sequence up to which changes have been looked at. */

@@ -24,9 +24,8 @@ export interface LeaseJob {
   type: 'leaseJob'
   job: string
   holder: string
-  at: number
-  /** When it expires, unless it is renewed. */
-  until: number
+  /** How long it is valid from the execution of the command on, in milliseconds, unless it is renewed. */
+  duration: number
 }
 
 /** `held` if another holder has it. */

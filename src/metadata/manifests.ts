@@ -146,7 +146,6 @@ export interface PutManifest {
   tags: readonly Tag[]
   /** A condition that each of the tags must meet. */
   condition: TagCondition
-  at: number
 }
 
 /** @see PutManifest */
@@ -167,7 +166,6 @@ export interface DeleteManifest {
   digest: Digest
   /** Whether it and its content are kept for an undelete, until they expire. */
   keep?: boolean
-  at: number
 }
 
 /** @see DeleteManifest */
@@ -185,7 +183,6 @@ export interface UndeleteManifest {
   repository: RepositoryName
   digest: Digest
   tags: readonly Tag[]
-  at: number
 }
 
 /** @see UndeleteManifest */
@@ -205,7 +202,6 @@ export interface PurgeManifest {
   type: 'purgeManifest'
   repository: RepositoryName
   digest: Digest
-  at: number
 }
 
 /** @see PurgeManifest */
@@ -214,14 +210,14 @@ export type PurgeManifestOutcome =
   | { result: 'unknown' }
   | { result: 'needed'; by: Digest }
 
-/** Expires manifests that were deleted before a time, so that they can no longer be restored. */
+/** Expires manifests that were deleted some time ago, so that they can no longer be restored. */
 export interface ExpireDeleted {
   type: 'expireDeleted'
-  before: number
+  /** How long ago at least, in milliseconds. */
+  deletedFor: number
   /** Whether blobs that nothing else names count as unused since the manifest was pushed; otherwise they count as unused since now. */
   unusedSincePush?: boolean
   limit: number
-  at: number
 }
 
 /** `more` if it stopped at the limit. `repositories` are those that the manifests were in. */
@@ -239,7 +235,6 @@ export type ExpireDeletedOutcome = {
 export interface SettleEdges {
   type: 'settleEdges'
   limit: number
-  at: number
 }
 
 /** `repositories` are those that the rows belonged to. */
@@ -253,7 +248,8 @@ export type SettleEdgesOutcome = {
 /** Records when manifests were last pulled. Manifests that no longer exist are skipped. */
 export interface RecordPulls {
   type: 'recordPulls'
-  pulls: readonly { repository: RepositoryName; digest: Digest; at: number }[]
+  /** `ago` is how long ago the manifest was pulled, in milliseconds; at least 0. */
+  pulls: readonly { repository: RepositoryName; digest: Digest; ago: number }[]
 }
 
 /** @see RecordPulls */

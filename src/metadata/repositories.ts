@@ -61,7 +61,6 @@ export interface RepositoryReads {
 export interface DeleteRepository {
   type: 'deleteRepository'
   repository: RepositoryName
-  at: number
 }
 
 /** @see DeleteRepository */
@@ -71,7 +70,6 @@ export type DeleteRepositoryOutcome = { result: 'deleted' | 'unknown' }
 export interface DropDeletedRepositories {
   type: 'dropDeletedRepositories'
   limit: number
-  at: number
 }
 
 /** @see DropDeletedRepositories */

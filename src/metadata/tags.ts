@@ -67,7 +67,6 @@ export interface SetTag {
   tag: Tag
   digest: Digest
   condition: TagCondition
-  at: number
 }
 
 /** The tag pointed to `old` before, and was set at `revision`. `deleted` if the manifest was deleted and can be restored. */
@@ -81,7 +80,6 @@ export interface DeleteTag {
   repository: RepositoryName
   tag: Tag
   condition: TagCondition
-  at: number
 }
 
 /** @see DeleteTag */
@@ -91,7 +89,6 @@ export type DeleteTagOutcome = { result: 'deleted' | 'unknown' | 'precondition-f
 export interface DropHiddenTags {
   type: 'dropHiddenTags'
   limit: number
-  at: number
 }
 
 /** @see DropHiddenTags */

@@ -8,6 +8,13 @@ export interface Lease {
   until: number
 }
 
+/** A lease that a command takes or renews. */
+export interface LeaseTerms {
+  token: string
+  /** How long the upload does not expire from the execution of the command on, in milliseconds. */
+  duration: number
+}
+
 /**
  * The claim with which a command changes an upload: its lease, or the assertion that no writer has changed the upload since it was read and
  * none holds a lease. An upload without a row has version 0.
@@ -57,8 +64,7 @@ export interface OpenUpload extends OfUpload {
   /** Where writing begins. If it begins at the acknowledged end, bytes after that are dropped. */
   from: 'held' | 'acknowledged'
   key: string
-  lease: Lease
-  at: number
+  lease: LeaseTerms
 }
 
 /** @see OpenUpload */
@@ -74,8 +80,7 @@ export interface SaveUpload extends OfUpload {
   /** Whether the client is told about it. */
   acknowledged: boolean
   /** The lease with which the writer keeps the upload; without it, the upload is released. */
-  lease?: Lease
-  at: number
+  lease?: LeaseTerms
 }
 
 /** @see SaveUpload */
@@ -85,7 +90,6 @@ export type SaveUploadOutcome = { result: 'saved'; version: number } | { result:
 export interface RevertUpload extends OfUpload {
   type: 'revertUpload'
   claim: UploadClaim
-  at: number
 }
 
 /** @see RevertUpload */
@@ -106,8 +110,7 @@ export type AcknowledgeUploadOutcome = { result: 'acknowledged'; offset: number 
  */
 export interface SeizeUpload extends OfUpload {
   type: 'seizeUpload'
-  lease: Lease
-  at: number
+  lease: LeaseTerms
 }
 
 /** @see SeizeUpload */
@@ -119,7 +122,6 @@ export interface ReserveKey {
   id: string
   lease: string
   key: string
-  at: number
 }
 
 /** @see ReserveKey */
@@ -132,7 +134,6 @@ export interface MoveUpload {
   lease: string
   /** The state of the append to the reserved key. */
   state: string
-  at: number
 }
 
 /** @see MoveUpload */
@@ -163,7 +164,6 @@ export interface EndUpload extends OfUpload {
   type: 'endUpload'
   /** Ends it only if this lease is still held; without it, ends it even while another request is writing. */
   lease?: string
-  at: number
 }
 
 /** @see EndUpload */
@@ -174,20 +174,19 @@ export interface DiscardKey {
   type: 'discardKey'
   id: string
   key: string
-  at: number
 }
 
 /** @see DiscardKey */
 export type DiscardKeyOutcome = { result: 'discarded' | 'in-use' }
 
-/** Ends uploads that were not written to since `before`, and forgets those that ended before then and whose id is less than `endedBefore`. */
+/** Ends uploads that were not written to for some time, and forgets those that ended at least as long ago and whose id is less than `endedBefore`. */
 export interface ExpireUploads {
   type: 'expireUploads'
-  before: number
+  /** For how long, in milliseconds. */
+  untouchedFor: number
   /** Ids sort by age. */
   endedBefore: string
   limit: number
-  at: number
 }
 
 /** @see ExpireUploads */

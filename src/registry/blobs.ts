@@ -51,9 +51,8 @@ async function findRecord(
     await requireMoved(parts, repository, digest, content.key)
     return await findRecord(parts, repository, digest)
   }
-  const at = parts.clock()
-  if (blob.unusedSince !== undefined && at - blob.unusedSince > parts.retention.unusedBlobs / 2) {
-    const [outcome] = await parts.metadata.commit([{ type: 'keepBlob', repository, digest, at }])
+  if (blob.unusedSince !== undefined && parts.clock() - blob.unusedSince > parts.retention.unusedBlobs / 2) {
+    const [outcome] = await parts.metadata.commit([{ type: 'keepBlob', repository, digest }])
     if (outcome.result === 'unknown') throw new RegistryError('BLOB_UNKNOWN', { details: [{ digest }] })
   }
   return blob
@@ -137,7 +136,7 @@ export async function mountBlob(
 ): Promise<boolean> {
   if ((await findLost(parts, [digest])).length > 0) return false
   const [outcome] = await parts.metadata.commit([
-    { type: 'mountBlob', repository, digest, ...(from && { from }), at: parts.clock() },
+    { type: 'mountBlob', repository, digest, ...(from && { from }) },
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   return outcome.result === 'mounted'
@@ -149,9 +148,7 @@ export async function deleteBlob(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<void> {
-  const [outcome] = await parts.metadata.commit([
-    { type: 'deleteBlob', repository, digest, at: parts.clock() },
-  ])
+  const [outcome] = await parts.metadata.commit([{ type: 'deleteBlob', repository, digest }])
   if (outcome.result === 'unknown')
     throw await nameOrElse(parts, repository, 'BLOB_UNKNOWN', { details: [{ digest }] })
   if (outcome.result === 'needed') {

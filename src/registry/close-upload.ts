@@ -119,7 +119,6 @@ async function store(
       size: offset,
       content: placeOf(content),
       upload: { id, claim },
-      at: parts.clock(),
     },
   ])
   if (outcome.result === 'upload-unknown') throw lostUpload('unknown')

@@ -36,18 +36,17 @@ async function countSome(
   signal: AbortSignal,
 ): Promise<{ counted: number; more: boolean }> {
   const { metadata, clock } = parts
-  const now = clock()
-  const { repositories, cursor, more } = await metadata.counts.pending(now, BATCH)
-  if (repositories.length === 0 && !more) return { counted: 0, more: false }
-  const counted: RepositoryCount[] = []
-  for (const { repository, due } of repositories) {
-    if (due > now) continue
-    const at = clock()
+  const { due, later, cursor, more } = await metadata.counts.pending(BATCH)
+  if (due.length === 0 && later.length === 0 && !more) return { counted: 0, more: false }
+  const counts: (Omit<RepositoryCount, 'at'> & { began: number })[] = []
+  for (const repository of due) {
+    const began = clock()
     const count = await metadata.counts.count(repository, signal)
     if (signal.aborted) return { counted: 0, more: false }
-    if (count !== undefined) counted.push({ ...count, at, took: Math.max(0, clock() - at) })
+    if (count !== undefined) counts.push({ ...count, began, took: Math.max(0, clock() - began) })
   }
-  const later = repositories.filter(({ due }) => due > now)
+  const now = clock()
+  const counted = counts.map(({ began, ...count }) => ({ ...count, ago: Math.max(0, now - began) }))
   await metadata.commit([{ type: 'saveCounts', counted, later, cursor }])
   return { counted: counted.length, more }
 }

@@ -50,8 +50,8 @@ export class Remover {
    * @throws RegistryError NAME_UNKNOWN
    */
   async delete(name: RepositoryName): Promise<RepositoryDeletion> {
-    const { metadata, clock } = this.#parts
-    const [outcome] = await metadata.commit([{ type: 'deleteRepository', repository: name, at: clock() }])
+    const { metadata } = this.#parts
+    const [outcome] = await metadata.commit([{ type: 'deleteRepository', repository: name }])
     const deletion = await metadata.repositories.deletion(name)
     const isThere = outcome.result === 'deleted' || deletion?.finished === undefined
     if (deletion === undefined || !isThere) return nameUnknown(name)
@@ -73,7 +73,7 @@ export async function dropDeleted(parts: RegistryParts, signal: AbortSignal): Pr
   let total = 0
   for (const type of ['dropHiddenTags', 'settleEdges', 'dropDeletedRepositories'] as const) {
     for (let more = true; more && !signal.aborted; ) {
-      const [outcome] = await parts.metadata.commit([{ type, limit: BATCH, at: parts.clock() }])
+      const [outcome] = await parts.metadata.commit([{ type, limit: BATCH }])
       total += outcome.count
       more = outcome.more
     }

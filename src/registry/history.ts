@@ -81,7 +81,7 @@ async function rollBack(
 ): Promise<Rollback> {
   const digest = to.digest ?? (await digestAt(parts, repository, tag, to.revision))
   const [outcome] = await parts.metadata.commit([
-    { type: 'setTag', repository, tag, digest, condition: to.condition, at: parts.clock() },
+    { type: 'setTag', repository, tag, digest, condition: to.condition },
   ])
   if (outcome.result === 'set') return { old: outcome.old, new: digest, revision: outcome.revision }
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')

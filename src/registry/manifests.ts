@@ -48,9 +48,8 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   const edges = edgesFor(parts, repository, manifest.edges)
   await refuseLost(parts, edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
-  const at = parts.clock()
   const [outcome] = await parts.metadata.commit([
-    { type: 'putManifest', repository, digest, bytes, ...manifest, edges, ...described, tags, condition, at },
+    { type: 'putManifest', repository, digest, bytes, ...manifest, edges, ...described, tags, condition },
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
@@ -170,7 +169,6 @@ export async function deleteManifest(
       repository,
       digest,
       keep: parts.retention.deletedManifests > 0,
-      at: parts.clock(),
     },
   ])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
@@ -209,7 +207,6 @@ export async function undeleteManifest(
         repository,
         digest: next,
         tags: isLast ? tags : [],
-        at: parts.clock(),
       },
     ])
     if (outcome.result === 'missing') throw contentGone(outcome.digests)
@@ -241,9 +238,7 @@ export async function purgeManifest(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
-  const [outcome] = await parts.metadata.commit([
-    { type: 'purgeManifest', repository, digest, at: parts.clock() },
-  ])
+  const [outcome] = await parts.metadata.commit([{ type: 'purgeManifest', repository, digest }])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
   return outcome.areRowsLeft ?? false
@@ -256,9 +251,7 @@ export async function deleteTag(
   tag: Tag,
   condition: TagCondition,
 ): Promise<void> {
-  const [outcome] = await parts.metadata.commit([
-    { type: 'deleteTag', repository, tag, condition, at: parts.clock() },
-  ])
+  const [outcome] = await parts.metadata.commit([{ type: 'deleteTag', repository, tag, condition }])
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { tag })
 }

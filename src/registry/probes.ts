@@ -17,16 +17,15 @@ export interface Probes {
 export function probesOf({
   blobs,
   metadata,
-  clock,
   random,
-}: Pick<RegistryParts, 'blobs' | 'metadata' | 'clock' | 'random'>): Probes {
+}: Pick<RegistryParts, 'blobs' | 'metadata' | 'random'>): Probes {
   return {
     async blobs() {
       await blobs.size(KEY)
     },
     async writes() {
       // The sweeper deletes the file if this code is never reached.
-      await metadata.commit([{ type: 'reserveProbe', key: KEY, at: clock() }])
+      await metadata.commit([{ type: 'reserveProbe', key: KEY }])
       await blobs.append(KEY, '', 0, once(random(SIZE)))
       await blobs.delete(KEY)
     },

@@ -1,5 +1,4 @@
 import type { Job } from '../jobs/job.ts'
-import type { RecordPulls } from '../metadata/manifests.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import type { RegistryParts } from './parts.ts'
@@ -8,13 +7,19 @@ const INTERVAL_MS = 60_000
 const MAX_GATHERED = 10_000
 const BATCH = 500
 
+interface GatheredPull {
+  repository: RepositoryName
+  digest: Digest
+  at: number
+}
+
 /**
  * Gathers which manifests were pulled. A job records them once a minute, so that a pull never waits for a write. Pulls that are not recorded
  * yet are lost if the process is killed.
  */
 export class PullLog {
   readonly #parts: Pick<RegistryParts, 'metadata' | 'clock'>
-  readonly #gathered = new Map<string, RecordPulls['pulls'][number]>()
+  readonly #gathered = new Map<string, GatheredPull>()
   #ask = () => {}
   readonly job: Job<{ manifests: number }>
 
@@ -44,7 +49,11 @@ export class PullLog {
    * @returns of how many manifests
    */
   async save(): Promise<number> {
-    const pulls = [...this.#gathered.values()]
+    const now = this.#parts.clock()
+    const pulls = [...this.#gathered.values()].map(({ at, ...pull }) => ({
+      ...pull,
+      ago: Math.max(0, now - at),
+    }))
     this.#gathered.clear()
     for (let start = 0; start < pulls.length; start += BATCH) {
       await this.#parts.metadata.commit([{ type: 'recordPulls', pulls: pulls.slice(start, start + BATCH) }])

@@ -180,7 +180,7 @@ async function closeOrDiscard(
     await closeUpload(parts, upload, received, { digest, from: 'acknowledged', mayBeWhole: false })
   } catch (error) {
     const isSmall = received !== undefined && received.content.key === undefined
-    const end = { type: 'endUpload', id, repository, at: parts.clock() } as const
+    const end = { type: 'endUpload', id, repository } as const
     // The client must get the first failure.
     if (!isSmall) await parts.metadata.commit([end]).catch(() => {})
     throw error

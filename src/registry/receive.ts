@@ -1,5 +1,5 @@
 import type { ContentPlace } from '../metadata/blobs.ts'
-import type { DigestsSoFar, Lease, UploadClaim, UploadPosition } from '../metadata/uploads.ts'
+import type { DigestsSoFar, LeaseTerms, UploadClaim, UploadPosition } from '../metadata/uploads.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { createHasher, type Hasher } from './hasher.ts'
 import type { CheckpointInterval, RegistryParts } from './parts.ts'
@@ -173,12 +173,12 @@ export async function claimUpload(
   parts: RegistryParts,
   upload: Upload,
   from: UploadStart,
-): Promise<{ key: string; state: string; lease: Lease }> {
+): Promise<{ key: string; state: string; lease: LeaseTerms }> {
   const { id, repository, claim, record } = upload
   const lease = newLease(parts)
   if (claim.lease !== undefined) lease.token = claim.lease
   const [outcome] = await parts.metadata.commit([
-    { type: 'openUpload', id, repository, claim, from, key: randomHex(parts), lease, at: parts.clock() },
+    { type: 'openUpload', id, repository, claim, from, key: randomHex(parts), lease },
   ])
   if (outcome.result !== 'opened') throw lostUpload(outcome.result)
   const { content } = startOf(upload, from)
@@ -198,9 +198,7 @@ async function move(
   const range = { start: 0, end: offset - 1 }
   const copied = await copyUpload(parts, upload, { ...content, range, lease })
   const { state } = copied
-  const [outcome] = await parts.metadata.commit([
-    { type: 'moveUpload', id: upload.id, lease, state, at: parts.clock() },
-  ])
+  const [outcome] = await parts.metadata.commit([{ type: 'moveUpload', id: upload.id, lease, state }])
   if (outcome.result === 'changed') throw takenOver()
   return copied
 }
@@ -212,7 +210,7 @@ export async function copyUpload(
   { lease, ...source }: { key: string; state: string; range: { start: number; end: number }; lease: string },
 ): Promise<{ key: string; state: string }> {
   const key = randomHex(parts)
-  const [outcome] = await parts.metadata.commit([{ type: 'reserveKey', id, lease, key, at: parts.clock() }])
+  const [outcome] = await parts.metadata.commit([{ type: 'reserveKey', id, lease, key }])
   if (outcome.result === 'changed') throw takenOver()
   const { state } = await copyStored(parts.blobs, source, key, () => {
     if (writer.isStopped) throw takenOver()
@@ -271,14 +269,11 @@ async function abandon(
   { id, repository }: Upload,
   { lease, key, error }: { lease: string; key: string; error: unknown },
 ): Promise<void> {
-  const at = parts.clock()
   if (error instanceof StoreError && error.keepsBytes) return await releaseUpload(parts, { id }, { lease })
   // The client must get the first failure. If this fails too, the lease expires by itself.
-  const ended = await parts.metadata
-    .commit([{ type: 'endUpload', id, repository, lease, at }])
-    .catch(() => [])
+  const ended = await parts.metadata.commit([{ type: 'endUpload', id, repository, lease }]).catch(() => [])
   if (ended[0] === undefined || ended[0].result === 'ended') return
-  await parts.metadata.commit([{ type: 'discardKey', id, key, at }]).catch(() => {})
+  await parts.metadata.commit([{ type: 'discardKey', id, key }]).catch(() => {})
 }
 
 /** Where content that was received completely is stored. */

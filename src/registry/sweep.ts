@@ -95,27 +95,25 @@ function stepsOf(
   onFreed: (bytes: number) => void,
 ): Steps {
   const retention = { ...parts.retention, ...times }
-  const at = parts.clock()
-  const expired = (kept: number) => at - kept - jumps(kept)
+  const kept = (time: number) => time + jumps(time)
   const each = (command: SweepCommand) =>
     repeat(signal, async () => {
       const [outcome] = await parts.metadata.commit([command])
       return outcome
     })
-  const uploadsBefore = expired(retention.uploads)
-  const endedBefore = uploadIdsBefore(uploadsBefore)
-  const deletedBefore = tombstones ? at + 1 : expired(retention.deletedManifests)
+  const untouchedFor = kept(retention.uploads)
+  const endedBefore = uploadIdsBefore(parts.clock() - untouchedFor)
+  const deletedFor = tombstones ? 0 : kept(retention.deletedManifests)
   return {
-    uploads: () => each({ type: 'expireUploads', before: uploadsBefore, endedBefore, limit: BATCH, at }),
-    manifests: () =>
-      each({ type: 'expireDeleted', before: deletedBefore, unusedSincePush: tombstones, limit: BATCH, at }),
-    blobs: () => each({ type: 'collectBlobs', before: expired(retention.unusedBlobs), limit: BATCH, at }),
+    uploads: () => each({ type: 'expireUploads', untouchedFor, endedBefore, limit: BATCH }),
+    manifests: () => each({ type: 'expireDeleted', deletedFor, unusedSincePush: tombstones, limit: BATCH }),
+    blobs: () => each({ type: 'collectBlobs', unusedFor: kept(retention.unusedBlobs), limit: BATCH }),
     rows: () => dropDeleted(parts, signal),
-    changes: () => each({ type: 'pruneChanges', before: expired(retention.history), limit: BATCH, at }),
+    changes: () => each({ type: 'pruneChanges', age: kept(retention.history), limit: BATCH }),
     described: () => repeat(signal, () => describeManifests(parts)),
     keys: () =>
       repeat(signal, () => {
-        return deleteGarbage(parts, { before: expired(retention.garbage), pinnedSince }, onFreed)
+        return deleteGarbage(parts, { queuedFor: kept(retention.garbage), pinnedSince }, onFreed)
       }),
     pages: () => each({ type: 'shrinkStore', limit: PAGES }),
   }
@@ -141,14 +139,14 @@ async function repeat(signal: AbortSignal, step: () => Promise<Step>): Promise<n
 
 async function deleteGarbage(
   parts: RegistryParts,
-  { before, pinnedSince }: { before: number; pinnedSince: () => number | undefined },
+  { queuedFor, pinnedSince }: { queuedFor: number; pinnedSince: () => number | undefined },
   onFreed: (bytes: number) => void,
 ): Promise<Step> {
-  const limit = () => Math.min(before, pinnedSince() ?? Number.POSITIVE_INFINITY)
-  const unpinned = limit()
-  const keys = await parts.metadata.log.garbage(unpinned, BATCH)
+  const unpinned = () => pinnedSince() ?? Number.POSITIVE_INFINITY
+  const until = unpinned()
+  const keys = await parts.metadata.log.garbage({ queuedFor, until, limit: BATCH })
   // A pin that another thread has set in the meantime covers what was unlinked after it, which these keys may include.
-  if (limit() < unpinned) return { count: 0, more: true }
+  if (unpinned() < until) return { count: 0, more: true }
   for (const key of keys) onFreed(await parts.blobs.delete(key))
   if (keys.length > 0) await parts.metadata.commit([{ type: 'forgetGarbage', keys }])
   return { count: keys.length }

@@ -24,7 +24,7 @@ export interface CollectRequest {
 /** Blobs that are younger than this are never removed: a push in progress may be about to reference them. */
 export const MIN_UNUSED_MS = 3_600_000
 const PAUSE_MS = 60_000
-/** A command carries the time at which it was sent. It is committed at most this much later. */
+/** A command gets its time when the store begins its transaction, which is committed at most this much later. */
 const COMMIT_DELAY_MS = 60_000
 
 /** What a sweeper needs. */

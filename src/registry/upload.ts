@@ -1,4 +1,10 @@
-import type { Lease, SaveUpload, UploadClaim, UploadPosition, UploadRecord } from '../metadata/uploads.ts'
+import type {
+  LeaseTerms,
+  SaveUpload,
+  UploadClaim,
+  UploadPosition,
+  UploadRecord,
+} from '../metadata/uploads.ts'
 import type { HashAlgorithm } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -105,16 +111,14 @@ export async function takeUpload(
   const isFree = allStopped && record.lease === undefined
   if (isFree) return { id, repository, algorithm, record, claim: { version: record.version }, writer }
   const lease = newLease(parts)
-  const [outcome] = await parts.metadata.commit([
-    { type: 'seizeUpload', id, repository, lease, at: parts.clock() },
-  ])
+  const [outcome] = await parts.metadata.commit([{ type: 'seizeUpload', id, repository, lease }])
   if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
   return { id, repository, algorithm, record: outcome.upload, claim: { lease: lease.token }, writer }
 }
 
 /** A new lease. */
-export function newLease(parts: RegistryParts): Lease {
-  return { token: `${parts.holder ?? ''}${randomHex(parts)}`, until: parts.clock() + LEASE_MS }
+export function newLease(parts: RegistryParts): LeaseTerms {
+  return { token: `${parts.holder ?? ''}${randomHex(parts)}`, duration: LEASE_MS }
 }
 
 /** 32 digits. */
@@ -133,8 +137,7 @@ export async function saveUpload(
   { id, repository }: Upload,
   progress: Pick<SaveUpload, 'claim' | 'offset' | 'content' | 'digests' | 'acknowledged' | 'lease'>,
 ): Promise<UploadClaim> {
-  const at = parts.clock()
-  const [outcome] = await parts.metadata.commit([{ type: 'saveUpload', id, repository, ...progress, at }])
+  const [outcome] = await parts.metadata.commit([{ type: 'saveUpload', id, repository, ...progress }])
   if (outcome.result !== 'saved') throw lostUpload(outcome.result)
   return progress.lease === undefined ? { version: outcome.version } : { lease: progress.lease.token }
 }
@@ -150,7 +153,7 @@ export async function revertUpload(
   { id, repository }: Upload,
   claim: UploadClaim,
 ): Promise<void> {
-  await parts.metadata.commit([{ type: 'revertUpload', id, repository, claim, at: parts.clock() }])
+  await parts.metadata.commit([{ type: 'revertUpload', id, repository, claim }])
 }
 
 /** Releases a lease after a failure. If this fails too, the lease expires by itself. */
@@ -182,6 +185,6 @@ export async function acknowledgeUpload(
 export async function cancelUpload(parts: RegistryParts, begun: BegunUpload): Promise<void> {
   const { id, repository } = begun
   await findUpload(parts, begun)
-  const [outcome] = await parts.metadata.commit([{ type: 'endUpload', id, repository, at: parts.clock() }])
+  const [outcome] = await parts.metadata.commit([{ type: 'endUpload', id, repository }])
   if (outcome.result === 'unknown') throw new RegistryError('UPLOAD_UNKNOWN')
 }

@@ -236,7 +236,7 @@ async function openOver(
 
 /** Probes the stores by operations that cannot block this thread. */
 function healthOf({ metadata, blobs }: Stores, log: Logger): HealthMonitor {
-  return new HealthMonitor(probesOf({ metadata, blobs, clock: Date.now, random: randomBytes }), log)
+  return new HealthMonitor(probesOf({ metadata, blobs, random: randomBytes }), log)
 }
 
 function tlsPathsOf({ tlsCert, tlsKey }: Config): TlsPaths | undefined {

@@ -8,6 +8,7 @@ import { NewerDataError } from '../metadata/sqlite/migrations.ts'
 import { DatabaseDamagedError } from '../metadata/sqlite/soundness.ts'
 import { primaryCode, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB } from '../metadata/sqlite/sqlite-error.ts'
 import { type SharedMetadata, sharedMetadata, sqliteMetadata } from '../metadata/sqlite/store.ts'
+import { StoreClock } from '../metadata/sqlite/store-clock.ts'
 import { WRITER_STOPPED } from '../metadata/sqlite/writer-client.ts'
 import { type BlobFolder, isMarked, markOf } from '../storage/blob-folder.ts'
 import type { BlobStore } from '../storage/blob-store.ts'
@@ -56,9 +57,13 @@ const BLOBS_ABSENT =
  * Opens a data folder with `lock.sqlite`, `metadata.sqlite` and `blobs/`, and creates it if it is absent. It is checked before anything is
  * changed: a start that is refused leaves it as it was. If the thread that writes the metadata dies, another one takes over automatically.
  *
+ * @param clock of its metadata; the clock of the system if absent
  * @throws DataFolderError if it can't be written, is in use, is damaged, or was written by a newer version
  */
-export async function openDataFolder(path: string, log: StoresLog = SILENT): Promise<Required<Stores>> {
+export async function openDataFolder(
+  path: string,
+  { log = SILENT, clock = new StoreClock() }: { log?: StoresLog; clock?: StoreClock } = {},
+): Promise<Required<Stores>> {
   await refuseUnfinished(path)
   try {
     // Other users must not read its content, such as the key that authenticates uploads.
@@ -67,7 +72,7 @@ export async function openDataFolder(path: string, log: StoresLog = SILENT): Pro
     await makeFolder(path, 0o700)
     const lock = lockFile(lockOf(path))
     try {
-      const opened = await openLocked(path, log, lock.release)
+      const opened = await openLocked(path, { log, clock }, lock.release)
       await hideFromOthers(path)
       if (exposed.length > 0)
         log.warn(
@@ -155,9 +160,14 @@ export async function folderIdentity(path: string): Promise<string> {
   return `${dev}:${ino}`
 }
 
-async function openLocked(path: string, log: StoresLog, release: () => void): Promise<Required<Stores>> {
+async function openLocked(
+  path: string,
+  { log, clock }: { log: StoresLog; clock: StoreClock },
+  release: () => void,
+): Promise<Required<Stores>> {
   const metadata = await sqliteMetadata({
     path: databaseOf(path),
+    clock,
     onWriterDeath: (error) => log.error({ error }, 'the metadata writer died; starting another one'),
   })
   const place = { root: blobsOf(path), identity: identityOf(metadata.secret) }

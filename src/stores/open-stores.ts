@@ -9,7 +9,7 @@ export interface StoresSettings {
 
 /** Opens the stores that the settings name. This is the place that chooses an implementation. @throws StoresError if they can't be used */
 export async function openStores({ data }: StoresSettings, log: StoresLog): Promise<Stores> {
-  return await openDataFolder(data, log)
+  return await openDataFolder(data, { log })
 }
 
 /**

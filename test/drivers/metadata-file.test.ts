@@ -6,5 +6,9 @@ import { wholeFile } from '../whole-file.ts'
 
 const folder = await temporaryFolder(wholeFile)
 
-metadataStoreSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'metadata.sqlite') }))
-metadataVolumeSuite('SQLite in a file', () => sqliteMetadata({ path: join(folder, 'volume.sqlite') }))
+metadataStoreSuite('SQLite in a file', (clock) =>
+  sqliteMetadata({ path: join(folder, 'metadata.sqlite'), clock }),
+)
+metadataVolumeSuite('SQLite in a file', (clock) =>
+  sqliteMetadata({ path: join(folder, 'volume.sqlite'), clock }),
+)

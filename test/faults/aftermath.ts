@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import type { Command } from '../../src/metadata/command.ts'
-import type { CommitNote } from './blob-registry.ts'
+import type { AskedCommit, CommitNote } from './blob-registry.ts'
 import type { BlobFact, Fact, UploadFact } from './careful-client.ts'
 import { PowerLoss } from './power-loss.ts'
 import type { LogEntry } from './recorded-disk.ts'
@@ -91,14 +90,14 @@ interface Facts extends Omit<Remains, 'image'> {
 }
 
 function factsAfter(log: readonly LogEntry<Note>[]): Facts {
-  const commits: (readonly Command[])[] = []
+  const commits: AskedCommit[] = []
   const blobs = new Map<string, BlobFact>()
   const uploads = new Map<string, UploadFact>()
   let outstanding = false
   for (const entry of log) {
     if (entry.type !== 'note') continue
     const { note } = entry
-    if (note.type === 'commit') commits.push(note.commands)
+    if (note.type === 'commit') commits.push(note)
     if (note.type === 'commit' || note.type === 'committed') outstanding = note.type === 'commit'
     if (note.type === 'blob') blobs.set(note.digest, note)
     if (note.type === 'upload') uploads.set(note.location, note)

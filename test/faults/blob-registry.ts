@@ -3,6 +3,7 @@ import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
 import type { Command, Outcome } from '../../src/metadata/command.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import type { BlobStore } from '../../src/storage/blob-store.ts'
 import { assertDescribed } from '../api/watch.ts'
@@ -29,8 +30,8 @@ export interface Carried {
 
 /** A registry over HTTP without a port, whose clock only the test moves. */
 export interface BlobRegistry {
-  /** Milliseconds since the epoch. */
-  now: number
+  /** Lets time pass. */
+  pass(milliseconds: number): void
   request(method: string, path: string, carried?: Carried): Promise<Response>
   /** Lets the time pass that it takes for what is deleted to go from the disk. */
   sweep(): Promise<void>
@@ -38,27 +39,35 @@ export interface BlobRegistry {
   sweepOut(): Promise<void>
 }
 
-/** Makes a registry over stores, with checkpoints in short distances. */
-export function blobRegistry(stores: { blobs: BlobStore; metadata: MetadataStore }): BlobRegistry {
+/** Makes a registry over stores, with checkpoints in short distances. @param clock of the metadata store */
+export function blobRegistry({
+  clock,
+  ...stores
+}: {
+  blobs: BlobStore
+  metadata: MetadataStore
+  clock: StoreClock
+}): BlobRegistry {
   const registry = localRegistry({
     ...stores,
     retention: RETENTION,
     checkpoints: { bytes: CHECKPOINT, milliseconds: 10_000 },
-    clock: () => made.now,
+    clock: () => clock.now(),
     random: randomBytes,
   })
   const log = { debug() {}, error() {} }
   const app = createApp({
     registry,
     extensions: [],
-    clock: () => made.now,
+    clock: () => clock.now(),
     isReady: async () => true,
     log,
   })
   const answer = toFetch(app)
   const round = () => registry.maintenance.sweep(new AbortController().signal)
+  const pass = (milliseconds: number) => clock.set(clock.now() + milliseconds)
   const made: BlobRegistry = {
-    now: 1_700_000_000_000,
+    pass,
     async request(method, path, carried) {
       const url = new URL(path, 'http://registry.test')
       const init = { method, ...carried, duplex: 'half' } as RequestInit
@@ -69,24 +78,35 @@ export function blobRegistry(stores: { blobs: BlobStore; metadata: MetadataStore
     },
     async sweep() {
       await round()
-      made.now += RETENTION.garbage + 1
+      pass(RETENTION.garbage + 1)
       await round()
     },
     async sweepOut() {
-      made.now += RETENTION.uploads + 1
+      pass(RETENTION.uploads + 1)
       await made.sweep()
     },
   }
   return made
 }
 
+/** A commit that a metadata store was asked for, with the time in milliseconds since the epoch. */
+export interface AskedCommit {
+  type: 'commit'
+  at: number
+  commands: readonly Command[]
+}
+
 /** What commits a metadata store was asked for, and had answered. */
-export type CommitNote = { type: 'commit'; commands: readonly Command[] } | { type: 'committed' }
+export type CommitNote = AskedCommit | { type: 'committed' }
 
 /** Tells of each commit of a metadata store when it begins and when it is answered. */
-export function notingCommits(metadata: MetadataStore, note: (note: CommitNote) => void): MetadataStore {
+export function notingCommits(
+  metadata: MetadataStore,
+  clock: StoreClock,
+  note: (note: CommitNote) => void,
+): MetadataStore {
   const commit = async (commands: readonly Command[]): Promise<Outcome[]> => {
-    note({ type: 'commit', commands: structuredClone(commands) })
+    note({ type: 'commit', at: clock.now(), commands: structuredClone(commands) })
     const outcomes = await metadata.commit(commands)
     note({ type: 'committed' })
     return outcomes

@@ -9,7 +9,7 @@ import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import { assertSoundDatabase, assertSoundFolder } from '../crash/stopped-folder.ts'
 import { temporaryFolder } from '../stowage.ts'
-import { blobCommand, edge, manifestCommand, newToken, tags, tick } from '../suites/metadata-place.ts'
+import { blobCommand, edge, manifestCommand, newToken, tags } from '../suites/metadata-place.ts'
 import { saveCommand } from '../suites/metadata-upload.ts'
 
 const HEADER = 32
@@ -73,9 +73,9 @@ function story(): Command[][] {
     [blobs[1] as Command],
     second ?? [],
     [saveCommand(upload, { version: 0 }, { offset: 20_000, content: { bytes: randomBytes(20_000) } })],
-    [{ type: 'deleteManifest', repository, digest, at: tick() }, ...(third ?? [])],
-    [{ type: 'deleteTag', repository, tag: tags('v1')[0] ?? assert.fail(), condition: {}, at: tick() }],
-    [{ type: 'endUpload', ...upload, at: tick() }],
+    [{ type: 'deleteManifest', repository, digest }, ...(third ?? [])],
+    [{ type: 'deleteTag', repository, tag: tags('v1')[0] ?? assert.fail(), condition: {} }],
+    [{ type: 'endUpload', ...upload }],
     last ?? [],
   ]
 }
@@ -104,7 +104,7 @@ async function beginLogAgain(path: string, commit: (commands: Command[]) => Prom
   for (let version = 1; first.equals(await salts()); version++) {
     await commit([saveCommand(upload, { version }, { offset, content: { bytes: randomBytes(offset) } })])
   }
-  await commit([{ type: 'endUpload', ...upload, at: tick() }])
+  await commit([{ type: 'endUpload', ...upload }])
 }
 
 /** Opens what a crash left. @returns what its tables say then, or why it was refused */

@@ -10,14 +10,16 @@ import { PullLog } from '../../src/registry/pulls.ts'
 import type { BlobStore } from '../../src/storage/blob-store.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
 import { digestOf } from '../content.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { blobRegistry, LARGE } from './blob-registry.ts'
 
 const SIZE = 300_000
 
 function openRegistry(t: TestContext, blobs: BlobStore = memoryBlobStore()) {
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   t.after(() => metadata.close())
-  return blobRegistry({ blobs, metadata })
+  return blobRegistry({ blobs, metadata, clock })
 }
 
 /** A body that comes byte by byte. */

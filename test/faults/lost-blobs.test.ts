@@ -16,6 +16,7 @@ import {
   pushManifest,
 } from '../content.ts'
 import { storedFiles } from '../protocol/refusal.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { startStowage, temporaryFolder } from '../stowage.ts'
 import { blobRegistry, LARGE } from './blob-registry.ts'
 
@@ -128,9 +129,10 @@ test('fault 46: a blob whose file belongs to root is unknown after ten seconds a
 
 test('fault 46: that bytes are there is remembered for ten seconds, unless they turn out to be gone before', async (t) => {
   const root = join(await temporaryFolder(t), 'blobs')
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   t.after(() => metadata.close())
-  const registry = blobRegistry({ blobs: await fileSystemBlobStore({ root }), metadata })
+  const registry = blobRegistry({ blobs: await fileSystemBlobStore({ root }), metadata, clock })
   const push = async () => {
     const bytes = randomBytes(LARGE)
     const path = `/v2/app/blobs/uploads/?digest=${digestOf(bytes)}`
@@ -143,14 +145,14 @@ test('fault 46: that bytes are there is remembered for ten seconds, unless they 
     for (const folder of await readdir(root)) await rm(join(root, folder), { recursive: true })
     await fileSystemBlobStore({ root })
   }
-  registry.now += 60_000
+  registry.pass(60_000)
   for (const blob of blobs) assert.equal(await statusOf('HEAD', blob), 200)
   await loseAll()
-  registry.now += 9_999
+  registry.pass(9_999)
   for (const blob of blobs) assert.equal(await statusOf('HEAD', blob), 200)
   assert.equal(await statusOf('GET', blobs[0] ?? ''), 404)
   assert.equal(await statusOf('HEAD', blobs[0] ?? ''), 404)
-  registry.now += 1
+  registry.pass(1)
   assert.equal(await statusOf('HEAD', blobs[1] ?? ''), 404)
 })
 

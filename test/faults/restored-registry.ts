@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import type { Command } from '../../src/metadata/command.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
+import type { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import type { BlobStore } from '../../src/storage/blob-store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { digestOf } from '../content.ts'
-import { blobRegistry, LARGE } from './blob-registry.ts'
+import { stoppedClock } from '../stopped-clock.ts'
+import { type AskedCommit, blobRegistry, LARGE } from './blob-registry.ts'
 import { type BlobFact, CarefulClient, type UploadFact } from './careful-client.ts'
 import type { DiskImage } from './power-loss.ts'
 import { recordedDisk } from './recorded-disk.ts'
@@ -16,7 +17,7 @@ import { recordedDisk } from './recorded-disk.ts'
 export interface Remains {
   image: DiskImage
   /** Those that the metadata store holds. */
-  commits: readonly (readonly Command[])[]
+  commits: readonly AskedCommit[]
   blobs: ReadonlyMap<string, BlobFact>
   uploads: ReadonlyMap<string, UploadFact>
 }
@@ -52,10 +53,11 @@ export class RestoredRegistry {
   /** Fails unless all that clients knew is so, uploads go on, and nothing stays that nothing leads to. */
   async hold(remains: Remains): Promise<void> {
     const blobs = await this.#restore(remains.image)
-    const metadata = await replay(remains.commits, this.#setting.secret)
+    const clock = stoppedClock()
+    const metadata = await replay(remains.commits, { secret: this.#setting.secret, clock })
     try {
-      const registry = blobRegistry({ blobs, metadata })
-      registry.now = Math.max(registry.now, ...remains.commits.flat().map(timeOf)) + LEASES_ARE_OVER_MS
+      const registry = blobRegistry({ blobs, metadata, clock })
+      registry.pass(LEASES_ARE_OVER_MS)
       const client = new CarefulClient(registry)
       await this.#pullAll(client, remains)
       for (const upload of remains.uploads.values()) await continueUpload(client, upload)
@@ -101,14 +103,16 @@ function filesIn(folder: string): string[] {
   return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
 }
 
-async function replay(commits: readonly (readonly Command[])[], secret: Uint8Array): Promise<MetadataStore> {
-  const metadata = memoryMetadata()
-  for (const commands of commits) await metadata.commit(commands)
+async function replay(
+  commits: readonly AskedCommit[],
+  { secret, clock }: { secret: Uint8Array; clock: StoreClock },
+): Promise<MetadataStore> {
+  const metadata = memoryMetadata(clock)
+  for (const { at, commands } of commits) {
+    clock.set(at)
+    await metadata.commit(commands)
+  }
   return { ...metadata, secret }
-}
-
-function timeOf(command: Command): number {
-  return 'at' in command ? command.at : 0
 }
 
 /** An upload goes on from no less than what the client was told, to the end. */

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { digestOf } from '../content.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { assertBlob, bodyOf, newKey } from '../suites/blob-bytes.ts'
 import { type BlobRegistry, blobRegistry, CHECKPOINT, LARGE } from './blob-registry.ts'
@@ -35,9 +36,10 @@ interface Served {
 async function serve(t: TestContext): Promise<Served> {
   const disk: Disk = recordedDisk()
   const root = join(await temporaryFolder(t), 'blobs')
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   t.after(() => metadata.close())
-  const registry = blobRegistry({ blobs: await fileSystemBlobStore({ root, files: disk }), metadata })
+  const registry = blobRegistry({ blobs: await fileSystemBlobStore({ root, files: disk }), metadata, clock })
   const files = () =>
     readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length
   return { disk, registry, files, openFiles: () => openFilesIn(root) }

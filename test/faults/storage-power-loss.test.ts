@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { memoryMetadata } from '../../src/metadata/sqlite/store.ts'
 import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { assertSurvives, type Note, type Recording } from './aftermath.ts'
 import { type BlobRegistry, blobRegistry, LARGE, notingCommits } from './blob-registry.ts'
@@ -35,10 +36,11 @@ async function record(
   const disk = recordedDisk<Note>({ maxWrite: 30 * KIB })
   const root = join(await temporaryFolder(t), 'data', 'blobs')
   if (killedAt !== undefined) await startAndKill(disk, root, killedAt)
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   t.after(() => metadata.close())
   const blobs = await fileSystemBlobStore({ root, files: disk })
-  const registry = blobRegistry({ blobs, metadata: notingCommits(metadata, disk.note) })
+  const registry = blobRegistry({ blobs, metadata: notingCommits(metadata, clock, disk.note), clock })
   const client = new CarefulClient(registry, { onFact: disk.note })
   const contents: Buffer[] = []
   const make = () => {

@@ -8,6 +8,7 @@ import { fileSystemBlobStore } from '../../src/storage/file-system.ts'
 import { bytesOf, digestOf } from '../content.ts'
 import { type BlobRegistry, blobRegistry, type Carried } from '../faults/blob-registry.ts'
 import { chunkRange } from '../protocol/upload-requests.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { temporaryFolder } from '../stowage.ts'
 import { holdsAsync } from './property.ts'
 
@@ -144,10 +145,11 @@ async function status(registry: BlobRegistry, location: string, model: Model): P
 }
 
 test('an upload is what its rules say, whatever a client does with it', async (t) => {
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   t.after(() => metadata.close())
   const blobs = await fileSystemBlobStore({ root: join(await temporaryFolder(t), 'blobs') })
-  const registry = blobRegistry({ blobs, metadata })
+  const registry = blobRegistry({ blobs, metadata, clock })
   const steps = fc.array(step, { minLength: 2, maxLength: 12 })
   await holdsAsync(
     steps,

@@ -11,6 +11,7 @@ import { localRegistry, type Registry, type Swept } from '../../src/registry/reg
 import { EXTENSIONS } from '../../src/server/request-server.ts'
 import { openDataFolder } from '../../src/stores/data-folder.ts'
 import { assertDescribed } from '../api/watch.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { temporaryFolder } from '../stowage.ts'
 
 /** Times of a registry whose clock the test sets, in milliseconds. */
@@ -56,29 +57,27 @@ export async function clockedRegistry(
   changes: Partial<Retention> = {},
 ): Promise<ClockedRegistry> {
   const data = await temporaryFolder(test)
-  const folder = await openDataFolder(data)
-  let now = 1_700_000_000_000
+  const clock = stoppedClock()
+  const now = () => clock.now()
+  const folder = await openDataFolder(data, { clock })
   let passed = 0
   const registry = localRegistry({
     ...folder,
     retention: { ...RETENTION, ...changes },
-    clock: () => now,
+    clock: now,
     random: randomBytes,
   })
   test.after(() => registry.close().finally(() => folder.close()))
-  const answer = answerOf(registry, () => now)
+  const answer = answerOf(registry, now)
   const pass = (milliseconds: number) => {
-    now += milliseconds
+    clock.set(now() + milliseconds)
     passed += milliseconds
   }
-  const jumps = watchClock(
-    () => now,
-    () => passed,
-  )
+  const jumps = watchClock(now, () => passed)
   const sweep = () => registry.maintenance.sweep(new AbortController().signal, { jumps })
   return {
     data,
-    now: () => now,
+    now,
     async request(method, path, body, headers = {}) {
       const url = new URL(path, 'http://registry.test')
       const request = new Request(url, {
@@ -92,12 +91,12 @@ export async function clockedRegistry(
     },
     pass,
     jump(milliseconds) {
-      now += milliseconds
+      clock.set(now() + milliseconds)
     },
     sweep,
     async beginDeletion(name) {
       const repository = name as RepositoryName
-      await folder.metadata.commit([{ type: 'deleteRepository', repository, at: now }])
+      await folder.metadata.commit([{ type: 'deleteRepository', repository }])
     },
     async sweepOut() {
       await sweep()

@@ -9,6 +9,7 @@ import type { Caller } from '../../src/registry/caller.ts'
 import { type LocalRegistry, localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { EXTENSIONS } from '../../src/server/request-server.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 
 const HISTORY_MS = 1_000_000
 
@@ -35,22 +36,22 @@ export async function openRegistry(
   alter: (registry: Registry) => Registry,
   caller?: Caller,
 ): Promise<OpenRegistry> {
-  const metadata = memoryMetadata()
+  const clock = stoppedClock()
+  const metadata = memoryMetadata(clock)
   test.after(() => metadata.close())
-  let now = 1_700_000_000_000
   const hour = 3_600_000
   const registry = localRegistry({
     metadata,
     blobs: memoryBlobStore(),
     retention: { uploads: hour, unusedBlobs: hour, garbage: hour, deletedManifests: 0, history: HISTORY_MS },
-    clock: () => now,
+    clock: () => clock.now(),
     random: randomBytes,
   })
   const app = createApp({
     registry: alter(registry),
     extensions: EXTENSIONS,
     ...(caller && { identify: async () => caller }),
-    clock: () => now,
+    clock: () => clock.now(),
     isReady: async () => true,
     log: { error: (fields: object) => console.error(fields) },
   })
@@ -71,7 +72,7 @@ export async function openRegistry(
       return pushed.headers.get('docker-content-digest') ?? ''
     },
     async forget() {
-      now += HISTORY_MS + 1
+      clock.set(clock.now() + HISTORY_MS + 1)
       await registry.maintenance.sweep(new AbortController().signal)
     },
   }

@@ -16,7 +16,6 @@ import {
   putBlob,
   putManifest,
   sha256,
-  tick,
 } from './metadata-place.ts'
 
 /** Blobs of repositories: where their bytes are, who shares them, and what needs them. */
@@ -28,7 +27,7 @@ export function testBlobs(getStore: GetStore): void {
 }
 
 async function deleteBlob(store: MetadataStore, repository: RepositoryName, digest: Digest): Promise<string> {
-  const { result } = await commitOne(store, { type: 'deleteBlob', repository, digest, at: tick() })
+  const { result } = await commitOne(store, { type: 'deleteBlob', repository, digest })
   return result
 }
 
@@ -97,7 +96,7 @@ function testSharing(getStore: GetStore): void {
     const command = blobCommand(repository, { size: 1_000_000, content: { key } })
     const { digest } = command
     await commitOne(store, command)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest, from: repository, at: tick() })
+    await commitOne(store, { type: 'mountBlob', repository: other, digest, from: repository })
     assert.equal(await deleteBlob(store, repository, digest), 'deleted')
     assert.equal(await store.blobs.find(repository, digest), undefined)
     assert.equal(await keyOf(store, other, digest), key)
@@ -123,7 +122,7 @@ function testSharing(getStore: GetStore): void {
     assert.equal(await store.blobs.find(repository, digest), undefined)
     assert.equal(await deleteBlob(store, repository, digest), 'unknown')
     const mount = { type: 'mountBlob', repository: newRepository(), digest, from: repository } as const
-    assert.deepEqual(await commitOne(store, { ...mount, at: tick() }), { result: 'unknown' })
+    assert.deepEqual(await commitOne(store, mount), { result: 'unknown' })
   })
 }
 
@@ -134,7 +133,7 @@ function testMount(getStore: GetStore): void {
     const digest = await putBlob(store, source)
     for (const from of [{ from: source }, {}]) {
       const repository = newRepository()
-      const outcome = await commitOne(store, { type: 'mountBlob', repository, digest, ...from, at: tick() })
+      const outcome = await commitOne(store, { type: 'mountBlob', repository, digest, ...from })
       assert.deepEqual(outcome, { result: 'mounted' })
       assert.equal((await store.blobs.find(repository, digest))?.size, 20)
     }
@@ -152,7 +151,7 @@ function testMount(getStore: GetStore): void {
       { digest: newDigest() },
     ]) {
       const repository = newRepository()
-      const outcome = await commitOne(store, { type: 'mountBlob', repository, ...mount, at: tick() })
+      const outcome = await commitOne(store, { type: 'mountBlob', repository, ...mount })
       assert.deepEqual(outcome, { result: 'unknown' })
       assert.equal(await store.repositories.exists(repository), false)
     }
@@ -163,7 +162,7 @@ function testMount(getStore: GetStore): void {
     const source = newRepository()
     const digest = await putBlob(store, source)
     await deleteBlob(store, source, digest)
-    const mount = { type: 'mountBlob', repository: newRepository(), digest, at: tick() } as const
+    const mount = { type: 'mountBlob', repository: newRepository(), digest } as const
     assert.deepEqual(await commitOne(store, mount), { result: 'unknown' })
   })
 }
@@ -180,12 +179,12 @@ function testNeeded(getStore: GetStore): void {
     ]
     for (const parent of parents) {
       for (const digest of [config, layer]) {
-        const outcome = await commitOne(store, { type: 'deleteBlob', repository, digest, at: tick() })
+        const outcome = await commitOne(store, { type: 'deleteBlob', repository, digest })
         assert.equal(outcome.result, 'needed')
         assert.ok('by' in outcome && parents.includes(outcome.by))
         assert.notEqual(await store.blobs.find(repository, digest), undefined)
       }
-      await commitOne(store, { type: 'deleteManifest', repository, digest: parent, at: tick() })
+      await commitOne(store, { type: 'deleteManifest', repository, digest: parent })
     }
     assert.equal(await deleteBlob(store, repository, layer), 'deleted')
     assert.equal(await deleteBlob(store, repository, layer), 'unknown')
@@ -196,7 +195,7 @@ function testNeeded(getStore: GetStore): void {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
     const digest = await putBlob(store, repository)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest, at: tick() })
+    await commitOne(store, { type: 'mountBlob', repository: other, digest })
     await putManifest(store, other, { edges: [edge('layer', digest)] })
     assert.equal(await deleteBlob(store, repository, digest), 'deleted')
     assert.notEqual(await store.blobs.find(other, digest), undefined)

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CollectBlobs } from '../../src/metadata/blobs.ts'
+import type { GarbageQuery } from '../../src/metadata/changes.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import {
   blobCommand,
   changesOf,
+  commitAt,
   commitOne,
   edge,
   type GetStore,
@@ -15,8 +17,10 @@ import {
   newDigest,
   newRepository,
   newToken,
+  now,
   putBlob,
   putManifest,
+  since,
   tick,
 } from './metadata-place.ts'
 
@@ -36,34 +40,34 @@ function testKeep(getStore: GetStore): void {
     const put = blobCommand(repository)
     const unusedSince = async () => (await store.blobs.find(repository, put.digest))?.unusedSince
     await commitOne(store, put)
-    assert.equal(await unusedSince(), put.at)
+    assert.equal(await unusedSince(), now())
     const edges = [edge('layer', put.digest)]
     const parents = [
       await putManifest(store, repository, { edges }),
       await putManifest(store, repository, { edges }),
     ]
     assert.equal(await unusedSince(), undefined)
-    await commitOne(store, { ...put, at: tick() })
+    await commitOne(store, put)
     assert.equal(await unusedSince(), undefined, 'pushed again, it counts as unused')
-    const at = tick()
-    for (const [index, digest] of parents.entries()) {
+    for (const digest of parents) {
       assert.equal(await unusedSince(), undefined)
-      await commitOne(store, { type: 'deleteManifest', repository, digest, at: at + index })
+      await commitOne(store, { type: 'deleteManifest', repository, digest })
     }
-    assert.equal(await unusedSince(), at + 1)
+    assert.equal(await unusedSince(), now())
   })
 
   test('keeping a blob puts off its collection, and never brings it nearer', async () => {
     const store = getStore()
     const repository = newRepository()
     const put = blobCommand(repository)
-    const { digest, at } = put
+    const { digest } = put
     await commitOne(store, put)
+    const at = now()
     for (const [time, since] of [
       [at + 500, at + 500],
-      [at - 500, at + 500],
+      [at - 500_000, at + 500],
     ] as const) {
-      assert.deepEqual(await commitOne(store, { type: 'keepBlob', repository, digest, at: time }), {
+      assert.deepEqual(await commitAt(store, time, { type: 'keepBlob', repository, digest }), {
         result: 'kept',
       })
       assert.equal((await store.blobs.find(repository, digest))?.unusedSince, since)
@@ -77,7 +81,7 @@ function testKeepInVain(getStore: GetStore): void {
     const repository = newRepository()
     const digest = await putBlob(store, repository)
     await putManifest(store, repository, { edges: [edge('config', digest)] })
-    assert.deepEqual(await commitOne(store, { type: 'keepBlob', repository, digest, at: tick() }), {
+    assert.deepEqual(await commitOne(store, { type: 'keepBlob', repository, digest }), {
       result: 'kept',
     })
     assert.equal((await store.blobs.find(repository, digest))?.unusedSince, undefined)
@@ -87,16 +91,16 @@ function testKeepInVain(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const digest = await putBlob(store, repository)
-    const keep = { type: 'keepBlob', repository, digest, at: tick() } as const
+    const keep = { type: 'keepBlob', repository, digest } as const
     assert.deepEqual(await commitOne(store, { ...keep, digest: newDigest() }), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...keep, repository: newRepository() }), { result: 'unknown' })
   })
 }
 
-/** Collects what is unused before a time, and all that earlier tests left. */
-async function collectAll(store: MetadataStore, before: number): Promise<void> {
+/** Collects what is unused since a time or longer, and all that earlier tests left. */
+async function collectAll(store: MetadataStore, time: number): Promise<void> {
   for (;;) {
-    const { count } = await commitOne(store, { type: 'collectBlobs', before, limit: 1000, at: before })
+    const { count } = await commitOne(store, { type: 'collectBlobs', unusedFor: since(time), limit: 1000 })
     if (count === 0) return
   }
 }
@@ -119,7 +123,7 @@ function testCollect(getStore: GetStore): void {
     await putManifest(store, repository, { edges })
     const atTheTime = blobCommand(repository)
     await commitOne(store, atTheTime)
-    await collectAll(store, atTheTime.at)
+    await collectAll(store, now() - 1)
     assert.equal(await store.blobs.find(repository, old.digest), undefined)
     assert.equal(await isGarbage(store, key), true)
     for (const digest of [named, child, foreign, atTheTime.digest]) {
@@ -134,9 +138,8 @@ function testCollect(getStore: GetStore): void {
     const repository = newRepository()
     await collectAll(store, tick())
     const puts = Array.from({ length: 5 }, () => blobCommand(repository))
-    await store.commit(puts)
-    const before = tick()
-    const collect: CollectBlobs = { type: 'collectBlobs', before, limit: 2, at: before }
+    for (const put of puts) await commitOne(store, put)
+    const collect: CollectBlobs = { type: 'collectBlobs', unusedFor: 1, limit: 2 }
     for (const [taken, left] of [
       [2, 3],
       [2, 1],
@@ -163,7 +166,7 @@ function testSpared(getStore: GetStore): void {
     const command = blobCommand(repository, { size: 1_000_000, content: { key } })
     const { digest } = command
     await commitOne(store, command)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest, at: tick() })
+    await commitOne(store, { type: 'mountBlob', repository: other, digest })
     await putManifest(store, other, { edges: [edge('layer', digest)] })
     await collectAll(store, tick())
     assert.equal(await store.blobs.find(repository, digest), undefined)
@@ -177,11 +180,12 @@ function testSpared(getStore: GetStore): void {
     const puts = Array.from({ length: 3 }, () => blobCommand(repository))
     const [pushed, mounted, kept] = puts.map(({ digest }) => digest) as [Digest, Digest, Digest]
     await store.commit(puts)
-    const before = tick()
+    const before = now()
+    tick()
     await store.commit([
-      ...puts.slice(0, 1).map((put) => ({ ...put, at: tick() })),
-      { type: 'mountBlob', repository, digest: mounted, from: repository, at: tick() },
-      { type: 'keepBlob', repository, digest: kept, at: tick() },
+      ...puts.slice(0, 1),
+      { type: 'mountBlob', repository, digest: mounted, from: repository },
+      { type: 'keepBlob', repository, digest: kept },
     ])
     await collectAll(store, before)
     for (const digest of [pushed, mounted, kept]) {
@@ -206,11 +210,17 @@ function testGarbage(getStore: GetStore): void {
     const repository = newRepository()
     const [one, two] = [newToken(), newToken()]
     const put = blobCommand(repository, { size: 1_000_000, content: { key: one } })
-    const again = { ...put, content: { key: two }, at: tick() }
+    const again = { ...put, content: { key: two } }
     await store.commit([put, again])
-    assert.equal((await store.log.garbage(again.at - 1, 1_000_000)).includes(one), false)
-    assert.equal((await store.log.garbage(again.at + 1, 1_000_000)).includes(one), true)
-    assert.equal((await store.log.garbage(again.at + 1, 1)).length, 1)
+    const queued = now()
+    const isListed = async (query: Omit<GarbageQuery, 'limit'>) =>
+      (await store.log.garbage({ ...query, limit: 1_000_000 })).includes(one)
+    assert.equal(await isListed({ queuedFor: 1 }), false)
+    tick()
+    assert.equal(await isListed({ queuedFor: 1 }), true)
+    assert.equal(await isListed({ queuedFor: 1, until: queued - 1 }), false)
+    assert.equal(await isListed({ queuedFor: 1, until: queued }), true)
+    assert.equal((await store.log.garbage({ queuedFor: 1, limit: 1 })).length, 1)
     await commitOne(store, { type: 'forgetGarbage', keys: [one, newToken()] })
     assert.equal(await isGarbage(store, one), false)
     assert.equal(await keyOf(store, repository, put.digest), two)

@@ -13,7 +13,6 @@ import {
   sha256,
   tagged,
   tags,
-  tick,
 } from './metadata-place.ts'
 
 /** What `commit` promises, whatever the commands are. */
@@ -30,14 +29,13 @@ function testSequence(getStore: GetStore): void {
     const repository = newRepository()
     const blob = blobCommand(repository)
     const manifest = manifestCommand(repository, { edges: [edge('layer', blob.digest)], tags: tags('v1') })
-    const at = tick()
     const outcomes = await store.commit([
       manifest,
       blob,
       manifest,
-      { type: 'deleteBlob', repository, digest: blob.digest, at },
-      { type: 'deleteManifest', repository, digest: manifest.digest, at },
-      { type: 'deleteBlob', repository, digest: blob.digest, at },
+      { type: 'deleteBlob', repository, digest: blob.digest },
+      { type: 'deleteManifest', repository, digest: manifest.digest },
+      { type: 'deleteBlob', repository, digest: blob.digest },
     ])
     const results = outcomes.map(({ result }) => result)
     assert.deepEqual(results, ['missing', 'stored', 'stored', 'needed', 'deleted', 'deleted'])

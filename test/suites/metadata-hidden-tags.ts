@@ -12,7 +12,6 @@ import {
   putManifest,
   tagged,
   tags,
-  tick,
 } from './metadata-place.ts'
 
 /** More than are removed together with their manifest. */
@@ -28,13 +27,13 @@ async function deleteTagged(store: MetadataStore, repository: RepositoryName) {
   const command = { ...manifestCommand(repository), tags: manyTags() }
   await commitOne(store, command)
   const { digest } = command
-  const deletion = { type: 'deleteManifest', repository, digest, keep: true, at: tick() } as const
+  const deletion = { type: 'deleteManifest', repository, digest, keep: true } as const
   assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return command
 }
 
 async function drop(store: MetadataStore): Promise<number> {
-  const { count, more } = await commitOne(store, { type: 'dropHiddenTags', limit: LIMIT, at: tick() })
+  const { count, more } = await commitOne(store, { type: 'dropHiddenTags', limit: LIMIT })
   assert.ok(count <= LIMIT)
   return more ? count : -1
 }
@@ -82,7 +81,7 @@ export function testHiddenTags(getStore: GetStore): void {
     for (const tag of [first, last]) {
       assert.ok(tag !== undefined)
       assert.equal(await store.manifests.find(repository, { tag }), undefined)
-      const deletion = { type: 'deleteTag', repository, tag, condition: {}, at: tick() } as const
+      const deletion = { type: 'deleteTag', repository, tag, condition: {} } as const
       assert.deepEqual(await commitOne(store, deletion), { result: 'unknown' })
     }
     assert.deepEqual(await tagNames(store, repository), [])
@@ -99,7 +98,7 @@ export function testHiddenTags(getStore: GetStore): void {
     const command = await deleteTagged(store, repository)
     await drop(store)
     const again = tags('t0001', 't1100', 'fresh')
-    await commitOne(store, { ...command, tags: again, at: tick() })
+    await commitOne(store, { ...command, tags: again })
     assert.deepEqual(await tagNames(store, repository), [...again].sort())
     assert.deepEqual(await listedTags(store, repository, command.digest), [...again].sort())
     assert.equal(await store.manifests.find(repository, { tag: 't0002' as Tag }), undefined)
@@ -131,7 +130,7 @@ export function testHiddenTags(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     const { digest } = await deleteTagged(store, repository)
     await drop(store)
-    const command = { type: 'undeleteManifest', repository, digest, tags: tags('t0700'), at: tick() } as const
+    const command = { type: 'undeleteManifest', repository, digest, tags: tags('t0700') } as const
     const undeleted = await commitOne(store, command)
     assert.ok(undeleted.result === 'restored')
     assert.deepEqual(undeleted.previousTags, manyTags().slice(0, 1_000))
@@ -145,14 +144,14 @@ export function testHiddenTags(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     const command = await deleteTagged(store, repository)
     await drop(store)
-    await commitOne(store, { ...command, at: tick() })
-    await commitOne(store, { type: 'purgeManifest', repository, digest: command.digest, at: tick() })
+    await commitOne(store, command)
+    await commitOne(store, { type: 'purgeManifest', repository, digest: command.digest })
     assert.deepEqual(await tagNames(store, repository), [])
     await drop(store)
-    await commitOne(store, { type: 'deleteRepository', repository, at: tick() })
+    await commitOne(store, { type: 'deleteRepository', repository })
     await dropAll(store)
     const step = { type: 'dropDeletedRepositories', limit: LIMIT } as const
-    while ((await commitOne(store, { ...step, at: tick() })).more);
+    while ((await commitOne(store, step)).more);
     await putManifest(store, repository, { tags: tags('new') })
     assert.deepEqual(await tagNames(store, repository), ['new'])
   })
@@ -161,11 +160,11 @@ export function testHiddenTags(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     const command = { ...manifestCommand(repository), mediaType: 'application/vnd.a+json' }
     await commitOne(store, command)
-    const other = { ...command, mediaType: 'application/vnd.b+json', tags: tags('b'), at: tick() }
+    const other = { ...command, mediaType: 'application/vnd.b+json', tags: tags('b') }
     const refusal = { result: 'other-media-type', mediaType: 'application/vnd.a+json' }
     assert.deepEqual(await commitOne(store, other), refusal)
     assert.deepEqual(await tagNames(store, repository), [])
-    assert.deepEqual(await commitOne(store, { ...command, at: tick() }), { result: 'stored' })
+    assert.deepEqual(await commitOne(store, command), { result: 'stored' })
 
     const form = { ...manifestCommand(repository), mediaType: 'application/x-www-form-urlencoded' }
     await commitOne(store, form)

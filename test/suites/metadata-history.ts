@@ -5,11 +5,15 @@ import type { PastTag } from '../../src/metadata/tags.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import {
   changesOf,
+  commitAt,
   commitOne,
   type GetStore,
+  manifestCommand,
   newDigest,
   newRepository,
+  now,
   putManifest,
+  since,
   tagged,
   tags,
   tick,
@@ -62,13 +66,13 @@ async function replay(
 }
 
 function removeTag(store: MetadataStore, repository: RepositoryName, tag: string): Promise<unknown> {
-  return commitOne(store, { type: 'deleteTag', repository, tag: tag as Tag, condition: {}, at: tick() })
+  return commitOne(store, { type: 'deleteTag', repository, tag: tag as Tag, condition: {} })
 }
 
-/** Forgets all changes from before a time. @returns how many were looked at */
-async function prune(store: MetadataStore, before: number): Promise<number> {
+/** Forgets all changes up to a time. @returns how many were looked at */
+async function prune(store: MetadataStore, time: number): Promise<number> {
   for (let total = 0; ; ) {
-    const { count, more } = await commitOne(store, { type: 'pruneChanges', before, limit: 3, at: tick() })
+    const { count, more } = await commitOne(store, { type: 'pruneChanges', age: since(time), limit: 3 })
     total += count
     if (!more) return total
   }
@@ -83,7 +87,7 @@ function testTagHistory(getStore: GetStore): void {
     await removeTag(store, repository, 'v')
     await putManifest(store, repository, { tags: tags('w') })
     const third = await putManifest(store, repository, { tags: tags('v') })
-    await commitOne(store, { type: 'deleteManifest', repository, digest: second, keep: true, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest: second, keep: true })
     const log = await changesOf(store, repository)
     const expected = log
       .filter(({ subject }) => subject === 'v')
@@ -163,7 +167,7 @@ function testTagsAt(getStore: GetStore): void {
     const repository = newRepository()
     const digest = await putManifest(store, repository, { tags: tags('v') })
     const revision = (await store.repositories.state(repository))?.revision ?? 0
-    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
     const found = await tagsAt(store, repository, { revision })
     assert.ok(found !== 'pruned')
     assert.deepEqual(
@@ -208,7 +212,6 @@ function testSetTag(getStore: GetStore): void {
       tag: 'v' as Tag,
       digest: old,
       condition: {},
-      at: tick(),
     } as const
     const refused = await commitOne(store, { ...set, condition: { ifMatch: [old] } })
     assert.deepEqual(refused, { result: 'precondition-failed' })
@@ -230,11 +233,11 @@ function testSetTag(getStore: GetStore): void {
       await putManifest(store, repository),
       await putManifest(store, newRepository()),
     ]
-    const set = { type: 'setTag', repository, tag: 'v' as Tag, digest, condition: {}, at: tick() } as const
+    const set = { type: 'setTag', repository, tag: 'v' as Tag, digest, condition: {} } as const
     assert.deepEqual(await commitOne(store, { ...set, digest: elsewhere }), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...set, digest: newDigest() }), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...set, repository: newRepository() }), { result: 'unknown' })
-    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
     assert.deepEqual(await commitOne(store, set), { result: 'deleted' })
     assert.equal(await tagged(store, repository, 'v'), undefined)
   })
@@ -251,7 +254,7 @@ function testPruning(getStore: GetStore): void {
     for (const part of [0.3, 0.7]) {
       const horizon = log[Math.floor(log.length * part)]
       assert.ok(horizon !== undefined)
-      await prune(store, horizon.at)
+      await prune(store, horizon.at - 1)
       const last = log.findLast(({ at }) => at < horizon.at)?.revision ?? 0
       for (const { revision, at } of log) {
         const found = await tagsAt(store, repository, { revision })
@@ -300,11 +303,11 @@ function testPrunedStates(getStore: GetStore): void {
     await prune(store, tick())
     const [repository, ahead, behind] = [newRepository(), newRepository(), newRepository()]
     const old = await putManifest(store, repository, { tags: tags('v') })
-    await putManifest(store, ahead, { at: tick() + 1e12 })
+    await commitAt(store, now() + 1e12, manifestCommand(ahead))
     await putManifest(store, repository, { tags: tags('v') })
     const horizon = tick()
     await putManifest(store, repository, { tags: tags('w') })
-    await putManifest(store, behind, { at: 5 })
+    await commitAt(store, 5, manifestCommand(behind))
     await prune(store, horizon)
     assert.deepEqual(await changesOf(store, ahead), [])
     assert.equal((await changesOf(store, behind)).length, 2)

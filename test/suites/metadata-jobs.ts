@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JobRun } from '../../src/metadata/jobs.ts'
-import { commitOne, type GetStore, newToken } from './metadata-place.ts'
+import { commitAt, commitOne, type GetStore, newToken, tick } from './metadata-place.ts'
 
 /** Jobs: the lease of each, and what its last runs did. */
 export function testJobs(getStore: GetStore): void {
@@ -13,8 +13,9 @@ function testLeases(getStore: GetStore): void {
   test('the lease of a job is held by one holder, until it expires', async () => {
     const store = getStore()
     const job = newToken()
+    const start = tick()
     const lease = (holder: string, at: number) =>
-      commitOne(store, { type: 'leaseJob', job, holder, at, until: at + 10 })
+      commitAt(store, start + at, { type: 'leaseJob', job, holder, duration: 10 })
     assert.deepEqual(await lease('one', 100), { result: 'leased' })
     assert.deepEqual(await lease('two', 109), { result: 'held' })
     assert.deepEqual(await lease('two', 110), { result: 'leased' })
@@ -24,8 +25,9 @@ function testLeases(getStore: GetStore): void {
   test('a holder renews its lease', async () => {
     const store = getStore()
     const job = newToken()
+    const start = tick()
     const lease = (holder: string, at: number) =>
-      commitOne(store, { type: 'leaseJob', job, holder, at, until: at + 10 })
+      commitAt(store, start + at, { type: 'leaseJob', job, holder, duration: 10 })
     await lease('one', 100)
     assert.deepEqual(await lease('one', 105), { result: 'leased' })
     assert.deepEqual(await lease('two', 114), { result: 'held' })
@@ -36,7 +38,7 @@ function testLeases(getStore: GetStore): void {
     const store = getStore()
     const [job, other] = [newToken(), newToken()]
     const lease = (name: string, holder: string) =>
-      commitOne(store, { type: 'leaseJob', job: name, holder, at: 100, until: 110 })
+      commitOne(store, { type: 'leaseJob', job: name, holder, duration: 1e6 })
     await lease(job, 'one')
     await lease(other, 'one')
     await commitOne(store, { type: 'releaseJob', job, holder: 'two' })

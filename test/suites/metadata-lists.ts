@@ -11,7 +11,6 @@ import {
   putManifest,
   tagged,
   tags,
-  tick,
 } from './metadata-place.ts'
 
 /** Lists: byte order, pages that cover everything exactly once, and names that look like patterns. */
@@ -122,7 +121,7 @@ function testTags(getStore: GetStore): void {
     await putManifest(store, repository, { tags: tags('a', 'c', 'e', 'g') })
     assert.deepEqual((await store.tags.list(repository, '', 2))?.items, ['a', 'c'])
     await putManifest(store, repository, { tags: tags('b', 'd') })
-    await commitOne(store, { type: 'deleteTag', repository, tag: 'c' as Tag, condition: {}, at: tick() })
+    await commitOne(store, { type: 'deleteTag', repository, tag: 'c' as Tag, condition: {} })
     assert.deepEqual((await store.tags.list(repository, 'c', 10))?.items, ['d', 'e', 'g'])
   })
 }
@@ -158,7 +157,7 @@ function testPatterns(getStore: GetStore): void {
     for (const tag of ['%', 'a%', '*', '[a-z]', "a'b", 'a_b ', ' a_b', 'a_b\0']) {
       assert.equal(await tagged(store, repository, tag), undefined, JSON.stringify(tag))
     }
-    const remove = { type: 'deleteTag', repository, tag: 'a_b' as Tag, condition: {}, at: tick() } as const
+    const remove = { type: 'deleteTag', repository, tag: 'a_b' as Tag, condition: {} } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     const left = await store.tags.list(repository, '', 100)
     assert.deepEqual(left?.items, LOOK_ALIKES.filter((tag) => tag !== 'a_b').sort())

@@ -6,6 +6,7 @@ import type { Tag } from '../../src/oci/reference.ts'
 import {
   blobCommand,
   changesOf,
+  commitAt,
   commitOne,
   edge,
   type GetStore,
@@ -52,11 +53,10 @@ function testRows(getStore: GetStore): void {
     const second = await putManifest(store, repository, { tags: tags('a') })
     await putManifest(store, repository, { edges: [edge('manifest', second)] })
     const [, , , , , , { subject: index } = { subject: '' }] = await changesOf(store, repository)
-    const at = tick()
     await store.commit([
-      { type: 'deleteTag', repository, tag: 'b' as Tag, condition: {}, at },
-      { type: 'deleteManifest', repository, digest: index as Digest, at },
-      { type: 'deleteManifest', repository, digest: second, at },
+      { type: 'deleteTag', repository, tag: 'b' as Tag, condition: {} },
+      { type: 'deleteManifest', repository, digest: index as Digest },
+      { type: 'deleteManifest', repository, digest: second },
     ])
     const changes = await changesOf(store, repository)
     assert.deepEqual(rowsOf(changes), [
@@ -106,15 +106,16 @@ function testCreation(getStore: GetStore): void {
     for (const command of [
       blobCommand(newRepository()),
       manifestCommand(newRepository()),
-      { type: 'mountBlob', repository: newRepository(), digest, at: tick() } as const,
+      { type: 'mountBlob', repository: newRepository(), digest } as const,
     ]) {
+      const at = tick()
       await store.commit([command, blobCommand(command.repository), blobCommand(command.repository)])
       const created = (await changesOf(store, command.repository)).filter(
         ({ kind }) => kind === 'repository-created',
       )
       assert.deepEqual(
-        created.map(({ revision, at }) => ({ revision, at })),
-        [{ revision: 1, at: command.at }],
+        created.map((change) => [change.revision, change.at]),
+        [[1, at]],
       )
     }
   })
@@ -130,21 +131,20 @@ function testNoRows(getStore: GetStore): void {
     await commitOne(store, push)
     const index = await putManifest(store, repository, { edges: [edge('manifest', digest)] })
     const before = await changesOf(store, repository)
-    const at = tick()
     const outcomes = await store.commit([
       push,
       { ...push, tags: [] },
       blobCommand(repository),
-      { type: 'mountBlob', repository, digest: other, at },
-      { type: 'keepBlob', repository, digest: other, at },
-      { type: 'deleteBlob', repository, digest: other, at },
-      { type: 'deleteBlob', repository, digest: blob, at },
+      { type: 'mountBlob', repository, digest: other },
+      { type: 'keepBlob', repository, digest: other },
+      { type: 'deleteBlob', repository, digest: other },
+      { type: 'deleteBlob', repository, digest: blob },
       manifestCommand(repository, { edges: [edge('config', newDigest())] }),
       manifestCommand(repository, { tags: tags('v1'), condition: { ifNoneMatch: '*' } }),
-      { type: 'deleteManifest', repository, digest, at },
-      { type: 'deleteManifest', repository, digest: newDigest(), at },
-      { type: 'deleteTag', repository, tag: 'v2' as Tag, condition: {}, at },
-      { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: { ifMatch: [index] }, at },
+      { type: 'deleteManifest', repository, digest },
+      { type: 'deleteManifest', repository, digest: newDigest() },
+      { type: 'deleteTag', repository, tag: 'v2' as Tag, condition: {} },
+      { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: { ifMatch: [index] } },
     ])
     assert.deepEqual(
       outcomes.map(({ result }) => result),
@@ -173,8 +173,8 @@ function testTimes(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const start = tick()
-    const times = [start, start + 500, start - 900_000, 0, start + 499, start + 501]
-    for (const at of times) await putManifest(store, repository, { at })
+    const times = [start, start + 500, start - 900_000, 1, start + 499, start + 501]
+    for (const at of times) await commitAt(store, at, manifestCommand(repository))
     const changes = await changesOf(store, repository)
     assertGapless(changes)
     assert.deepEqual(
@@ -187,8 +187,8 @@ function testTimes(getStore: GetStore): void {
     const store = getStore()
     const [ahead, repository] = [newRepository(), newRepository()]
     const at = tick()
-    await putManifest(store, ahead, { at: at + 900_000_000 })
-    await putManifest(store, repository, { at })
+    await commitAt(store, at + 900_000_000, manifestCommand(ahead))
+    await commitAt(store, at, manifestCommand(repository))
     const changes = await changesOf(store, repository)
     assert.deepEqual(
       changes.map((change) => change.at),

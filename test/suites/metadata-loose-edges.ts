@@ -5,6 +5,7 @@ import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import {
   blobCommand,
+  commitAt,
   commitOne,
   edge,
   type GetStore,
@@ -12,6 +13,7 @@ import {
   newDigest,
   newRepository,
   newToken,
+  now,
   putManifest,
   tags,
   tick,
@@ -34,7 +36,7 @@ async function pushLarge(store: MetadataStore, repository: RepositoryName) {
   const blobAgain = (wanted: Digest) => {
     const blob = blobs.find(({ digest }) => digest === wanted)
     assert.ok(blob !== undefined)
-    return { ...blob, at: tick() }
+    return blob
   }
   return { command, layers, first, last, blobAgain }
 }
@@ -46,13 +48,13 @@ async function deleteLarge(
 ): ReturnType<typeof pushLarge> {
   const pushed = await pushLarge(store, repository)
   const { digest } = pushed.command
-  const deletion = { type: 'deleteManifest', repository, digest, keep, at: tick() } as const
+  const deletion = { type: 'deleteManifest', repository, digest, keep } as const
   assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return pushed
 }
 
 async function settle(store: MetadataStore): Promise<number> {
-  const { count, more } = await commitOne(store, { type: 'settleEdges', limit: LIMIT, at: tick() })
+  const { count, more } = await commitOne(store, { type: 'settleEdges', limit: LIMIT })
   assert.ok(count <= LIMIT)
   return more ? count : -1
 }
@@ -62,11 +64,11 @@ async function settleAll(store: MetadataStore): Promise<void> {
 }
 
 function undelete(store: MetadataStore, repository: RepositoryName, digest: Digest) {
-  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: [], at: tick() })
+  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: [] })
 }
 
 function deleteBlob(store: MetadataStore, repository: RepositoryName, digest: Digest) {
-  return commitOne(store, { type: 'deleteBlob', repository, digest, at: tick() })
+  return commitOne(store, { type: 'deleteBlob', repository, digest })
 }
 
 async function unusedSince(store: MetadataStore, repository: RepositoryName, digest: Digest) {
@@ -126,7 +128,7 @@ function testReturn(getStore: GetStore): void {
         const restored = { result: 'restored', previousTags: [] }
         assert.deepEqual(await undelete(store, repository, command.digest), restored)
       } else {
-        assert.deepEqual(await commitOne(store, { ...command, at: tick() }), { result: 'stored' })
+        assert.deepEqual(await commitOne(store, command), { result: 'stored' })
       }
       for (let left = true; left; left = (await settle(store)) !== -1) {
         for (const layer of [first, last]) {
@@ -135,13 +137,13 @@ function testReturn(getStore: GetStore): void {
         }
       }
       const { digest } = command
-      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true, at: tick() })
+      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
       await settleAll(store)
-      const before = tick()
-      const expire = { type: 'expireDeleted', before, limit: 10, at: before } as const
-      while ((await commitOne(store, expire)).more);
+      const expire = { type: 'expireDeleted', deletedFor: 0, limit: 10 } as const
+      const at = tick()
+      while ((await commitAt(store, at, expire)).more);
       await settleAll(store)
-      for (const layer of layers) assert.equal(await unusedSince(store, repository, layer), before)
+      for (const layer of layers) assert.equal(await unusedSince(store, repository, layer), at)
     })
   }
 }
@@ -153,12 +155,13 @@ function testRelease(getStore: GetStore): void {
     const { layers, first, last, blobAgain } = await deleteLarge(store, repository, { keep: false })
     const again = blobAgain(last)
     await commitOne(store, again)
+    const pushed = now()
     const shared = layers.find((layer) => layer !== first && layer !== last) ?? newDigest()
     await putManifest(store, repository, { edges: [edge('layer', shared)] })
     await settleAll(store)
-    const since = await unusedSince(store, repository, first)
-    assert.ok(typeof since === 'number' && since < again.at)
-    assert.equal(await unusedSince(store, repository, last), again.at)
+    const deleted = await unusedSince(store, repository, first)
+    assert.ok(typeof deleted === 'number' && deleted < pushed)
+    assert.equal(await unusedSince(store, repository, last), pushed)
     assert.equal(await unusedSince(store, repository, shared), undefined)
     assert.deepEqual(await store.contents.namedBy(repository, first, 10), [])
   })
@@ -176,7 +179,7 @@ function testPurge(getStore: GetStore): void {
       const [named, pushed] = layers.filter((layer) => layer !== first && layer !== last)
       assert.ok(named !== undefined && pushed !== undefined)
       await putManifest(store, repository, { edges: [edge('layer', named)] })
-      const purge = { type: 'purgeManifest', repository, digest: command.digest, at: tick() } as const
+      const purge = { type: 'purgeManifest', repository, digest: command.digest } as const
       assert.deepEqual(await commitOne(store, purge), { result: 'purged', areRowsLeft: true })
       await commitOne(store, blobAgain(pushed))
       await settleAll(store)
@@ -192,10 +195,10 @@ function testPurge(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     await deleteLarge(store, repository, { keep: true })
     await settle(store)
-    await commitOne(store, { type: 'deleteRepository', repository, at: tick() })
+    await commitOne(store, { type: 'deleteRepository', repository })
     assert.equal(await settle(store), -1)
     const step = { type: 'dropDeletedRepositories', limit: LIMIT } as const
-    while ((await commitOne(store, { ...step, at: tick() })).more);
+    while ((await commitOne(store, step)).more);
     assert.equal((await store.repositories.deletion(repository))?.finished !== undefined, true)
   })
 }
@@ -211,7 +214,7 @@ function testGraphs(getStore: GetStore): void {
       tags: tags(newToken()),
     })
     for (const digest of [index, ...children]) {
-      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true, at: tick() })
+      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
     }
     let steps = 0
     for (; ; steps++) {

@@ -14,11 +14,14 @@ import {
   commitOne,
   edge,
   type GetStore,
+  keyOf,
   manifestCommand,
   newDigest,
   newRepository,
+  now,
   putBlob,
   putManifest,
+  since,
   tags,
   tick,
 } from './metadata-place.ts'
@@ -41,7 +44,7 @@ function pull(
   digest: Digest,
   at: number,
 ): Promise<unknown> {
-  return commitOne(store, { type: 'recordPulls', pulls: [{ repository, digest, at }] })
+  return commitOne(store, { type: 'recordPulls', pulls: [{ repository, digest, ago: since(at) }] })
 }
 
 function testEntries(getStore: GetStore): void {
@@ -60,13 +63,15 @@ function testEntries(getStore: GetStore): void {
       tags: tags('b', 'a'),
     })
     await store.commit([plain, full])
+    const pushed = now()
     const parent = manifestCommand(repository, {
       edges: [edge('manifest', plain.digest, plain.bytes.length)],
     })
     await commitOne(store, parent)
+    const later = now()
     const pulled = tick()
     await pull(store, repository, full.digest, pulled)
-    const described = ({ digest, mediaType, bytes, at }: PutManifest) => ({
+    const described = ({ digest, mediaType, bytes }: PutManifest, at = pushed) => ({
       digest,
       mediaType,
       size: bytes.length,
@@ -87,7 +92,7 @@ function testEntries(getStore: GetStore): void {
         platform: 'linux/arm64/v8',
         pulled,
       },
-      { ...described(parent), totalSize: parent.bytes.length + plain.bytes.length },
+      { ...described(parent, later), totalSize: parent.bytes.length + plain.bytes.length },
     ])
   })
 
@@ -193,13 +198,13 @@ function testMovingPages(getStore: GetStore): void {
     for (const sort of ['pushed', 'digest'] as const) {
       const repository = newRepository()
       const staying: Digest[] = []
-      for (let index = 0; index < 12; index++) staying.push(await putManifest(store, repository))
+      for (let index = 0; index < 14; index++) staying.push(await putManifest(store, repository))
       let passing = await putManifest(store, repository)
       let rounds = 0
       const found = await readAll(store, queryOf(repository, { sort, limit: 2 }), async () => {
         rounds++
         if (rounds > 5) return
-        await commitOne(store, { type: 'deleteManifest', repository, digest: passing, at: tick() })
+        await commitOne(store, { type: 'deleteManifest', repository, digest: passing })
         passing = await putManifest(store, repository)
         await putManifest(store, repository, { tags: tags('t') })
         await pull(store, repository, staying[rounds] ?? passing, tick())
@@ -287,14 +292,16 @@ function testFilters(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const [early, late] = [manifestCommand(repository), manifestCommand(repository)]
-    await store.commit([early, late])
-    assert.deepEqual(await digestsOf(store, repository, { pushedBefore: late.at }), [early.digest])
-    assert.deepEqual(await digestsOf(store, repository, { pushedBefore: early.at }), [])
-    assert.deepEqual(await digestsOf(store, repository, { pushedAfter: early.at }), [late.digest])
-    assert.deepEqual(
-      await digestsOf(store, repository, { pushedAfter: early.at - 1, pushedBefore: late.at }),
-      [early.digest],
-    )
+    await commitOne(store, early)
+    const first = now()
+    await commitOne(store, late)
+    const second = now()
+    assert.deepEqual(await digestsOf(store, repository, { pushedBefore: second }), [early.digest])
+    assert.deepEqual(await digestsOf(store, repository, { pushedBefore: first }), [])
+    assert.deepEqual(await digestsOf(store, repository, { pushedAfter: first }), [late.digest])
+    assert.deepEqual(await digestsOf(store, repository, { pushedAfter: first - 1, pushedBefore: second }), [
+      early.digest,
+    ])
   })
 }
 
@@ -310,7 +317,7 @@ function testPulls(getStore: GetStore): void {
     await pull(store, newRepository(), digest, at)
     const [found] = await readAll(store, queryOf(repository))
     assert.equal(found?.pulled, at)
-    await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest })
     assert.deepEqual(await readAll(store, queryOf(repository, { sort: 'pulled' })), [])
   })
 
@@ -319,9 +326,10 @@ function testPulls(getStore: GetStore): void {
     const repository = newRepository()
     const [never, pulled] = [manifestCommand(repository), manifestCommand(repository)]
     await store.commit([never, pulled])
+    const pushed = now()
     const at = tick()
     await pull(store, repository, pulled.digest, at)
-    assert.deepEqual(await digestsOf(store, repository, { pulledBefore: never.at }), [])
+    assert.deepEqual(await digestsOf(store, repository, { pulledBefore: pushed }), [])
     assert.deepEqual(await digestsOf(store, repository, { pulledBefore: at }), [never.digest])
     assert.deepEqual(await digestsOf(store, repository, { pulledBefore: at + 1 }), [
       never.digest,
@@ -358,7 +366,7 @@ function testUntagged(getStore: GetStore): void {
     assert.deepEqual(reached.slice(0, 7), first)
     assert.equal(reached.length, 8)
 
-    await commitOne(store, { type: 'deleteTag', repository, tag: 'v1' as never, condition: {}, at: tick() })
+    await commitOne(store, { type: 'deleteTag', repository, tag: 'v1' as never, condition: {} })
     assert.deepEqual(await digestsOf(store, repository, { untagged: true }), [...first, ...untagged])
   })
 }

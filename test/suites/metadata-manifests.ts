@@ -17,7 +17,6 @@ import {
   sha256,
   tagged,
   tags,
-  tick,
 } from './metadata-place.ts'
 
 /** Manifests and tags: what a push needs, what it changes, and what stands in the way of a deletion. */
@@ -81,7 +80,7 @@ function testMissing(getStore: () => PushStore): void {
     const repository = newRepository()
     const digest = await putBlob(store, repository)
     const [deleted, pushed] = await store.commit([
-      { type: 'deleteBlob', repository, digest, at: tick() },
+      { type: 'deleteBlob', repository, digest },
       manifestCommand(repository, { edges: [edge('layer', digest)] }),
     ])
     assert.equal(deleted.result, 'deleted')
@@ -116,10 +115,10 @@ function testKinds(getStore: () => PushStore): void {
     const blob = await putBlob(store, repository)
     const edges = [edge('config', blob), edge('layer', blob), edge('layer', blob), edge('manifest', blob)]
     const digest = await putManifest(store, repository, { edges })
-    const needed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob, at: tick() })
+    const needed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob })
     assert.deepEqual(needed, { result: 'needed', by: digest })
-    await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
-    const freed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest })
+    const freed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob })
     assert.deepEqual(freed, { result: 'deleted' })
   })
 }
@@ -160,7 +159,7 @@ function testStoring(getStore: () => PushStore): void {
     const bytes = Buffer.from(`{"in":"${repository}"}`)
     const digest = await putManifest(store, repository, { bytes })
     await putManifest(store, other, { bytes })
-    await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest })
     const read = await store.manifests.read(other, { digest })
     assert.ok(read && Buffer.from(read.bytes).equals(bytes))
   })
@@ -172,9 +171,9 @@ function testStoring(getStore: () => PushStore): void {
     const digest = sha256(bytes)
     const put = blobCommand(repository, { digest, size: bytes.length, content: { bytes } })
     await store.commit([put, manifestCommand(repository, { bytes })])
-    await commitOne(store, { type: 'deleteBlob', repository, digest, at: tick() })
+    await commitOne(store, { type: 'deleteBlob', repository, digest })
     assert.deepEqual(Buffer.from((await store.manifests.read(repository, { digest }))?.bytes ?? []), bytes)
-    await store.commit([put, { type: 'deleteManifest', repository, digest, at: tick() }])
+    await store.commit([put, { type: 'deleteManifest', repository, digest }])
     const blob = await store.blobs.find(repository, digest)
     assert.deepEqual(Buffer.from(blob?.content.bytes ?? []), bytes)
   })
@@ -219,7 +218,7 @@ function testConditions(getStore: () => PushStore): void {
       assert.equal((await tagged(store, repository, 't')) === A, !holdsAtA, which)
 
       await putManifest(store, repository, { ...putA, tags: name })
-      const remove = { type: 'deleteTag', repository, tag: 't' as Tag, condition, at: tick() } as const
+      const remove = { type: 'deleteTag', repository, tag: 't' as Tag, condition } as const
       const removed = (await commitOne(store, remove)).result
       assert.equal(removed, holdsAtA ? 'deleted' : 'precondition-failed', `removing with ${which}`)
       assert.equal(await tagged(store, repository, 't'), holdsAtA ? undefined : A, which)
@@ -282,7 +281,7 @@ function testSingleTags(getStore: () => PushStore): void {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository, { tags: tags('v1') })
-    const remove = { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: {}, at: tick() } as const
+    const remove = { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: {} } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     assert.deepEqual(await commitOne(store, remove), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...remove, repository: newRepository() }), {
@@ -298,7 +297,7 @@ function testDeletion(getStore: () => PushStore): void {
     const repository = newRepository()
     const child = await putManifest(store, repository, { tags: tags('child') })
     const index = await putManifest(store, repository, { edges: [edge('manifest', child)] })
-    const remove = { type: 'deleteManifest', repository, digest: child, at: tick() } as const
+    const remove = { type: 'deleteManifest', repository, digest: child } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'needed', by: index })
     assert.equal(await tagged(store, repository, 'child'), child)
     const [parent, freed] = await store.commit([{ ...remove, digest: index }, remove])
@@ -312,7 +311,7 @@ function testDeletion(getStore: () => PushStore): void {
     const digest = await putManifest(store, repository, { bytes })
     await putManifest(store, other, { bytes })
     await putManifest(store, other, { edges: [edge('manifest', digest)] })
-    const outcome = await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
+    const outcome = await commitOne(store, { type: 'deleteManifest', repository, digest })
     assert.deepEqual(outcome, { result: 'deleted' })
   })
 
@@ -322,7 +321,7 @@ function testDeletion(getStore: () => PushStore): void {
     const command = manifestCommand(repository, { tags: tags('a', 'b') })
     await commitOne(store, command)
     const kept = await putManifest(store, repository, { tags: tags('kept') })
-    const remove = { type: 'deleteManifest', repository, digest: command.digest, at: tick() } as const
+    const remove = { type: 'deleteManifest', repository, digest: command.digest } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     assert.deepEqual(await commitOne(store, remove), { result: 'unknown' })
     assert.deepEqual(await store.tags.list(repository, '', 10), { items: ['kept'], more: false })
@@ -343,7 +342,7 @@ function testWhatStays(getStore: () => PushStore): void {
       [repository, newDigest()],
       [repository, blob],
     ] as const) {
-      const outcome = await commitOne(store, { type: 'deleteManifest', repository: name, digest, at: tick() })
+      const outcome = await commitOne(store, { type: 'deleteManifest', repository: name, digest })
       assert.deepEqual(outcome, { result: 'unknown' })
     }
   })
@@ -357,7 +356,6 @@ function testWhatStays(getStore: () => PushStore): void {
       type: 'deleteManifest',
       repository,
       digest: subject,
-      at: tick(),
     })
     assert.deepEqual(outcome, { result: 'deleted' })
     const page = await store.manifests.referrers({

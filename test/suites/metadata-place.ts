@@ -4,13 +4,14 @@ import type { Change } from '../../src/metadata/changes.ts'
 import type { Command, Outcome } from '../../src/metadata/command.ts'
 import type { PutManifest } from '../../src/metadata/manifests.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import type { UploadRecord } from '../../src/metadata/uploads.ts'
 import { type Digest, formatDigest } from '../../src/oci/digest.ts'
 import type { Edge, EdgeKind } from '../../src/oci/manifest.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 
-/** Makes an empty store; the suite closes it. */
-export type MakeMetadataStore = () => Promise<MetadataStore>
+/** Makes an empty store that has the given clock; the suite closes it. */
+export type MakeMetadataStore = (clock: StoreClock) => Promise<MetadataStore>
 
 /** What the tests of pushes and of opening uploads use of a store, so that a driver can begin with that. */
 export interface PushStore extends Pick<MetadataStore, 'commit' | 'blobs'> {
@@ -26,13 +27,29 @@ export interface PushStore extends Pick<MetadataStore, 'commit' | 'blobs'> {
 /** The store of a suite, once it is there. */
 export type GetStore = () => MetadataStore
 
+const STEP_MS = 1000
 let time = 1_700_000_000_000
 let places = 0
 
-/** A time later than any before. */
+/** The clock of the stores of the suites, which only the tests move. */
+export const testClock = new StoreClock()
+testClock.set(time)
+
+/** Moves the clock to a time later than any before, a second after the last one. @returns the time */
 export function tick(): number {
-  time += 1000
+  time += STEP_MS
+  testClock.set(time)
   return time
+}
+
+/** The time of the last command. */
+export function now(): number {
+  return testClock.now()
+}
+
+/** How long ago a time will be when the next command is executed by {@link commitOne}. */
+export function since(past: number): number {
+  return time + STEP_MS - past
 }
 
 /** The name of a repository that no other test uses. */
@@ -56,11 +73,23 @@ export function newDigest(): Digest {
   return sha256(randomBytes(16))
 }
 
-/** Does one command. */
+/** Does one command, a second after the one before. */
 export async function commitOne<const C extends Command>(
   store: Pick<MetadataStore, 'commit'>,
   command: C,
 ): Promise<Outcome<C>> {
+  tick()
+  const [outcome] = await store.commit([command])
+  return outcome as Outcome<C>
+}
+
+/** Executes one command at a time, which may be in the past or in the future. */
+export async function commitAt<const C extends Command>(
+  store: Pick<MetadataStore, 'commit'>,
+  at: number,
+  command: C,
+): Promise<Outcome<C>> {
+  testClock.set(at)
   const [outcome] = await store.commit([command])
   return outcome as Outcome<C>
 }
@@ -74,7 +103,6 @@ export function blobCommand(repository: RepositoryName, changes: Partial<PutBlob
     digest: sha256(bytes),
     size: bytes.length,
     content: { bytes },
-    at: tick(),
     ...changes,
   }
 }
@@ -106,7 +134,6 @@ export function manifestCommand(repository: RepositoryName, changes: Partial<Put
     edges: [],
     tags: [],
     condition: {},
-    at: tick(),
     ...changes,
   }
 }
@@ -154,7 +181,7 @@ export async function tagged(
 
 /** Whether a key is queued for deletion. */
 export async function isGarbage(store: MetadataStore, key: string): Promise<boolean> {
-  return (await store.log.garbage(Number.MAX_SAFE_INTEGER, 1_000_000)).includes(key)
+  return (await store.log.garbage({ queuedFor: 0, limit: 1_000_000 })).includes(key)
 }
 
 /** Where a blob's bytes are, if that is not in the metadata store. */

@@ -13,7 +13,7 @@ import { testLog } from './metadata-log.ts'
 import { testLooseEdges } from './metadata-loose-edges.ts'
 import { testManifestList } from './metadata-manifest-list.ts'
 import { testManifests } from './metadata-manifests.ts'
-import type { GetStore, MakeMetadataStore } from './metadata-place.ts'
+import { type GetStore, type MakeMetadataStore, testClock } from './metadata-place.ts'
 import { testReferrers } from './metadata-referrers.ts'
 import { testRepositories } from './metadata-repositories.ts'
 import { testUndelete } from './metadata-undelete.ts'
@@ -62,7 +62,7 @@ export function metadataVolumeSuite(name: string, makeStore: MakeMetadataStore):
 function openedStore(makeStore: MakeMetadataStore): GetStore {
   let opened: MetadataStore | undefined
   before(async () => {
-    opened = await makeStore()
+    opened = await makeStore(testClock)
   })
   after(async () => await opened?.close())
   return () => {

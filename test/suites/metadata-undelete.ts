@@ -14,8 +14,10 @@ import {
   newDigest,
   newRepository,
   newToken,
+  now,
   putBlob,
   putManifest,
+  since,
   tagged,
   tags,
   tick,
@@ -37,24 +39,23 @@ async function deleteManifest(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<number> {
-  const at = tick()
-  const command = { type: 'deleteManifest', repository, digest, keep: true, at } as const
+  const command = { type: 'deleteManifest', repository, digest, keep: true } as const
   assert.deepEqual(await commitOne(store, command), { result: 'deleted' })
-  return at
+  return now()
 }
 
 function undelete(store: MetadataStore, repository: RepositoryName, digest: Digest, names: Tag[] = []) {
-  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: names, at: tick() })
+  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: names })
 }
 
 function purge(store: MetadataStore, repository: RepositoryName, digest: Digest) {
-  return commitOne(store, { type: 'purgeManifest', repository, digest, at: tick() })
+  return commitOne(store, { type: 'purgeManifest', repository, digest })
 }
 
-/** Lets go of all that was deleted before a time. */
-async function expire(store: MetadataStore, before: number): Promise<number> {
+/** Lets go of all that was deleted up to a time. */
+async function expire(store: MetadataStore, time: number): Promise<number> {
   for (let total = 0; ; ) {
-    const command = { type: 'expireDeleted', before, limit: 10, at: before } as const
+    const command = { type: 'expireDeleted', deletedFor: since(time), limit: 10 } as const
     const { count, more } = await commitOne(store, command)
     total += count
     if (!more) return total
@@ -101,7 +102,7 @@ function testRestore(getStore: GetStore): void {
     const labels = [{ key: 'l', operator: 'in' as const, values: ['m'] }]
     const labelled = await store.manifests.list({ ...list, filters: { labels } })
     assert.equal(labelled?.manifests.length, 1)
-    const needed = await commitOne(store, { type: 'deleteBlob', repository, digest: layer, at: tick() })
+    const needed = await commitOne(store, { type: 'deleteBlob', repository, digest: layer })
     assert.deepEqual(needed, { result: 'needed', by: digest })
     const bytes = (await store.manifests.read(repository, { digest }))?.bytes ?? []
     assert.deepEqual(Buffer.from(bytes), Buffer.from(command.bytes))
@@ -151,7 +152,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
     assert.deepEqual(await undelete(store, repository, index), { result: 'restored', previousTags: [] })
     for (const digest of [index, inner, one, two]) assert.equal(await isLive(store, repository, digest), true)
     assert.equal(await isLive(store, repository, other), false)
-    const removal = { type: 'deleteManifest', repository, digest: one, at: tick() } as const
+    const removal = { type: 'deleteManifest', repository, digest: one } as const
     assert.deepEqual(await commitOne(store, removal), { result: 'needed', by: inner })
   })
 
@@ -170,7 +171,7 @@ function testRefusals(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const [live, gone] = [await putManifest(store, repository), await putManifest(store, repository)]
-    await commitOne(store, { type: 'deleteManifest', repository, digest: gone, at: tick() })
+    await commitOne(store, { type: 'deleteManifest', repository, digest: gone })
     assert.deepEqual(await undelete(store, repository, live), { result: 'exists' })
     for (const [name, digest] of [
       [repository, gone],
@@ -194,7 +195,7 @@ function testRefusals(getStore: GetStore): void {
     const digest = await putManifest(store, repository, { edges })
     for (const manifest of [digest, child]) await deleteManifest(store, repository, manifest)
     for (const blob of [lost, lostToo]) {
-      const outcome = await commitOne(store, { type: 'deleteBlob', repository, digest: blob, at: tick() })
+      const outcome = await commitOne(store, { type: 'deleteBlob', repository, digest: blob })
       assert.deepEqual(outcome, { result: 'deleted' })
     }
     const before = await changesOf(store, repository)
@@ -216,8 +217,8 @@ function testHeldContent(getStore: GetStore): void {
     const digest = await putManifest(store, repository, { edges: [edge('layer', layer.digest)] })
     await deleteManifest(store, repository, digest)
     // Pushed again, it is no more unused than before.
-    await commitOne(store, { ...layer, at: tick() })
-    await commitOne(store, { type: 'collectBlobs', before: tick(), limit: 10_000, at: tick() })
+    await commitOne(store, layer)
+    await commitOne(store, { type: 'collectBlobs', unusedFor: 0, limit: 10_000 })
     assert.equal(await isGarbage(store, key), false)
     assert.deepEqual(await undelete(store, repository, digest), { result: 'restored', previousTags: [] })
   })
@@ -231,7 +232,7 @@ function testHeldContent(getStore: GetStore): void {
     await expire(store, tick())
     const at = await deleteManifest(store, repository, command.digest)
     await commitOne(store, command)
-    assert.equal(await expire(store, at + 1), 0)
+    assert.equal(await expire(store, at), 0)
     assert.equal(await isLive(store, repository, command.digest), true)
     assert.equal((await store.blobs.find(repository, layer))?.unusedSince, undefined)
   })
@@ -248,10 +249,11 @@ function testExpiry(getStore: GetStore): void {
     const second = await putManifest(store, repository, { edges: [edge('layer', shared)] })
     const at = await deleteManifest(store, repository, first)
     await deleteManifest(store, repository, second)
-    assert.equal(await expire(store, at), 0)
-    assert.equal(await expire(store, at + 1), 1)
+    assert.equal(await expire(store, at - 1), 0)
+    assert.equal(await expire(store, at), 1)
+    const expired = now()
     assert.deepEqual(await undelete(store, repository, first), { result: 'unknown' })
-    assert.equal((await store.blobs.find(repository, mine))?.unusedSince, at + 1)
+    assert.equal((await store.blobs.find(repository, mine))?.unusedSince, expired)
     assert.equal((await store.blobs.find(repository, shared))?.unusedSince, undefined)
     assert.deepEqual(await undelete(store, repository, second), { result: 'restored', previousTags: [] })
   })
@@ -263,8 +265,7 @@ function testExpiry(getStore: GetStore): void {
     const digests: Digest[] = []
     for (let index = 0; index < 5; index++) digests.push(await putManifest(store, repository))
     for (const digest of digests) await deleteManifest(store, repository, digest)
-    const before = tick()
-    const step = { type: 'expireDeleted', before, limit: 3, at: before } as const
+    const step = { type: 'expireDeleted', deletedFor: 0, limit: 3 } as const
     const repositories = [repository]
     assert.deepEqual(await commitOne(store, step), { result: 'done', count: 3, more: true, repositories })
     const third = digests[2] ?? newDigest()
@@ -321,7 +322,7 @@ function testPurgeRefusals(getStore: GetStore): void {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
     const layer = await putBlob(store, repository)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest: layer, at: tick() })
+    await commitOne(store, { type: 'mountBlob', repository: other, digest: layer })
     const digest = await putManifest(store, repository, { edges: [edge('layer', layer)] })
     assert.deepEqual(await purge(store, newRepository(), digest), { result: 'unknown' })
     assert.deepEqual(await purge(store, other, digest), { result: 'unknown' })

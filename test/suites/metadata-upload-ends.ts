@@ -8,6 +8,7 @@ import {
   isGarbage,
   newRepository,
   newToken,
+  since,
   tick,
 } from './metadata-place.ts'
 import { KEYED, keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
@@ -23,7 +24,7 @@ function testEnding(getStore: GetStore): void {
   test('an upload that ended stays ended, and its key is garbage', async () => {
     const store = getStore()
     const { upload, key } = await keyedUpload(store)
-    const end = { type: 'endUpload', ...upload, at: tick() } as const
+    const end = { type: 'endUpload', ...upload } as const
     const outcomes = await store.commit([
       end,
       end,
@@ -45,7 +46,7 @@ function testEnding(getStore: GetStore): void {
   test('an upload that holds no bytes yet can be ended, and stays so', async () => {
     const store = getStore()
     const upload = newUpload()
-    const ended = await commitOne(store, { type: 'endUpload', ...upload, at: tick() })
+    const ended = await commitOne(store, { type: 'endUpload', ...upload })
     assert.deepEqual(ended, { result: 'ended' })
     assert.equal(await store.uploads.find(upload.id), 'ended')
     assert.deepEqual(await commitOne(store, saveCommand(upload, { version: 0 })), { result: 'unknown' })
@@ -57,7 +58,7 @@ function testEnding(getStore: GetStore): void {
     const open = openCommand(upload)
     const [, ended, saved] = await store.commit([
       open,
-      { type: 'endUpload', ...upload, at: open.at },
+      { type: 'endUpload', ...upload },
       saveCommand(upload, { lease: open.lease.token }),
     ])
     assert.deepEqual([ended.result, saved.result], ['ended', 'unknown'])
@@ -65,10 +66,11 @@ function testEnding(getStore: GetStore): void {
   })
 }
 
-/** Expires what nobody wrote to since a time, and all that earlier tests left. */
-async function expireAll(store: MetadataStore, before: number): Promise<void> {
-  const expire = { type: 'expireUploads', before, endedBefore: '', limit: 1000, at: before } as const
-  while ((await commitOne(store, expire)).count > 0);
+/** Expires what nobody wrote to after a time, and all that earlier tests left. */
+async function expireAll(store: MetadataStore, time: number): Promise<void> {
+  const expire = () =>
+    ({ type: 'expireUploads', untouchedFor: since(time), endedBefore: '', limit: 1000 }) as const
+  while ((await commitOne(store, expire())).count > 0);
 }
 
 function testExpiry(getStore: GetStore): void {
@@ -77,14 +79,16 @@ function testExpiry(getStore: GetStore): void {
     await expireAll(store, tick())
     const uploads = [await keyedUpload(store), await keyedUpload(store), await keyedUpload(store)]
     const before = tick()
+    tick()
     const young = await keyedUpload(store)
-    const expire = { type: 'expireUploads', before, endedBefore: '', limit: 2, at: before } as const
+    const expire = () =>
+      ({ type: 'expireUploads', untouchedFor: since(before), endedBefore: '', limit: 2 }) as const
     for (const [taken, left] of [
       [2, 1],
       [1, 0],
       [0, 0],
     ] as const) {
-      assert.deepEqual(await commitOne(store, expire), { result: 'done', count: taken })
+      assert.deepEqual(await commitOne(store, expire()), { result: 'done', count: taken })
       for (const [index, { upload, key }] of uploads.entries()) {
         const isLeft = index >= uploads.length - left
         assert.equal((await store.uploads.find(upload.id)) === 'ended', !isLeft)
@@ -109,13 +113,13 @@ function testExpiry(getStore: GetStore): void {
     const repository = newRepository()
     const prefix = newToken()
     const ids = ['1', '2', '3'].map((digit) => prefix + digit)
-    await store.commit(ids.map((id) => ({ type: 'endUpload', id, repository, at: tick() }) as const))
-    const expire = { type: 'expireUploads', endedBefore: `${prefix}3`, limit: 1000, at: tick() } as const
-    for (const [before, left] of [
+    await store.commit(ids.map((id) => ({ type: 'endUpload', id, repository }) as const))
+    const expire = { type: 'expireUploads', endedBefore: `${prefix}3`, limit: 1000 } as const
+    for (const [time, left] of [
       [0, ['ended', 'ended', 'ended']],
       [tick(), [undefined, undefined, 'ended']],
     ] as const) {
-      while ((await commitOne(store, { ...expire, before })).count > 0);
+      while ((await commitOne(store, { ...expire, untouchedFor: since(time) })).count > 0);
       const found = await Promise.all(ids.map((id) => store.uploads.find(id)))
       assert.deepEqual(found, left)
     }
@@ -126,8 +130,7 @@ function testTwoWriters(getStore: GetStore): void {
   test('of several that open an upload at once, one gets it', async () => {
     const store = getStore()
     const { upload } = await keyedUpload(store)
-    const at = tick()
-    const opens = Array.from({ length: 10 }, () => openCommand(upload, { claim: KEYED, at }))
+    const opens = Array.from({ length: 10 }, () => openCommand(upload, { claim: KEYED }))
     const outcomes = await Promise.all(opens.map((open) => commitOne(store, open)))
     const results = outcomes.map(({ result }) => result).sort()
     assert.deepEqual(results, [...Array(9).fill('changed'), 'opened'])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { commitOne, newRepository, newToken, type PushStore } from './metadata-place.ts'
-import { newUpload, openCommand } from './metadata-upload.ts'
+import { commitOne, newRepository, newToken, now, type PushStore } from './metadata-place.ts'
+import { LEASE_MS, newUpload, openCommand } from './metadata-upload.ts'
 
 /** Opening an upload: the only thing that is done to uploads here, so that a driver can begin with it. */
 export function testOpening(getStore: () => Pick<PushStore, 'commit' | 'uploads'>): void {
@@ -14,7 +14,8 @@ export function testOpening(getStore: () => Pick<PushStore, 'commit' | 'uploads'
     assert.deepEqual(await commitOne(store, again), { result: 'opened', key: open.key })
     const found = await store.uploads.find(upload.id)
     assert.ok(found !== undefined && found !== 'ended')
-    assert.deepEqual([found.repository, found.version, found.lease], [upload.repository, 2, again.lease])
+    assert.deepEqual([found.repository, found.version], [upload.repository, 2])
+    assert.deepEqual(found.lease, { token: again.lease.token, until: now() + LEASE_MS })
   })
 
   test('an upload that is held is opened neither without its lease nor with another', async () => {
@@ -22,11 +23,12 @@ export function testOpening(getStore: () => Pick<PushStore, 'commit' | 'uploads'
     const upload = newUpload()
     const open = openCommand(upload)
     await commitOne(store, open)
+    const lease = { token: open.lease.token, until: now() + LEASE_MS }
     for (const claim of [{ version: 0 }, { version: 1 }, { lease: newToken() }])
       assert.deepEqual(await commitOne(store, openCommand(upload, { claim })), { result: 'changed' })
     const found = await store.uploads.find(upload.id)
     assert.ok(found !== undefined && found !== 'ended')
-    assert.deepEqual([found.version, found.lease], [1, open.lease])
+    assert.deepEqual([found.version, found.lease], [1, lease])
   })
 
   test('an upload of another repository, or a claim to one without a row, is unknown', async () => {

@@ -9,7 +9,7 @@ import {
   isGarbage,
   newRepository,
   newToken,
-  tick,
+  now,
 } from './metadata-place.ts'
 import {
   KEYED,
@@ -93,7 +93,7 @@ function testReverting(getStore: GetStore): void {
       const claim = { version: 3 }
       const command =
         how === 'revert'
-          ? ({ type: 'revertUpload', ...upload, claim, at: tick() } as const)
+          ? ({ type: 'revertUpload', ...upload, claim } as const)
           : openCommand(upload, { claim, from: 'acknowledged' })
       assert.match((await commitOne(store, command)).result, /^(?:reverted|opened)$/)
       const found = await recordOf(store, upload)
@@ -104,7 +104,7 @@ function testReverting(getStore: GetStore): void {
     const longer = { offset: 200, content: { state: '1:200' }, acknowledged: false }
     const [, reverted] = await store.commit([
       saveCommand(upload, KEYED, longer),
-      { type: 'revertUpload', ...upload, claim: { version: 3 }, at: tick() },
+      { type: 'revertUpload', ...upload, claim: { version: 3 } },
     ])
     assert.deepEqual(reverted, { result: 'reverted' })
     assert.deepEqual(positionsOf(await recordOf(store, upload)), {
@@ -115,8 +115,7 @@ function testReverting(getStore: GetStore): void {
 }
 
 function seizeCommand(upload: TestUpload): SeizeUpload {
-  const at = tick()
-  return { type: 'seizeUpload', ...upload, lease: { token: newToken(), until: at + 1000 }, at }
+  return { type: 'seizeUpload', ...upload, lease: { token: newToken(), duration: 1000 } }
 }
 
 function testSeizing(getStore: GetStore): void {
@@ -129,12 +128,13 @@ function testSeizing(getStore: GetStore): void {
     const seized = await commitOne(store, seize)
     assert.ok(seized.result === 'seized')
     assert.deepEqual(positionsOf(seized.upload), { held: [5, '12345'], told: [5, '12345'] })
-    assert.deepEqual(seized.upload.lease, seize.lease)
+    const { token, duration } = seize.lease
+    assert.deepEqual(seized.upload.lease, { token, until: now() + duration })
     assert.equal(seized.upload.mustMove, false)
     assert.equal(await isGarbage(store, key), true)
     const lost = { lease: open.lease.token }
     assert.deepEqual(await commitOne(store, saveCommand(upload, lost)), { result: 'changed' })
-    const late = { type: 'endUpload', ...upload, ...lost, at: tick() } as const
+    const late = { type: 'endUpload', ...upload, ...lost } as const
     assert.deepEqual(await commitOne(store, late), { result: 'changed' })
     const next = openCommand(upload, { claim: { lease: seize.lease.token }, lease: seize.lease })
     assert.deepEqual(await commitOne(store, next), { result: 'opened', key: next.key })
@@ -151,7 +151,7 @@ function testSeizing(getStore: GetStore): void {
     assert.deepEqual(await commitOne(store, put), { result: 'upload-changed' })
     const stranger = { id: upload.id, repository: newRepository() }
     assert.deepEqual(await commitOne(store, seizeCommand(stranger)), { result: 'unknown' })
-    await commitOne(store, { type: 'endUpload', ...upload, at: tick() })
+    await commitOne(store, { type: 'endUpload', ...upload })
     assert.deepEqual(await commitOne(store, seizeCommand(upload)), { result: 'unknown' })
   })
 }
@@ -168,16 +168,16 @@ function testMoving(getStore: GetStore): void {
     assert.equal(seized.upload.mustMove, true)
     const [unused, used] = [newToken(), newToken()]
     for (const reserved of [unused, used]) {
-      const reserve = { type: 'reserveKey', id, key: reserved, at: tick() } as const
+      const reserve = { type: 'reserveKey', id, key: reserved } as const
       assert.deepEqual(await commitOne(store, { ...reserve, lease: newToken() }), { result: 'changed' })
       assert.deepEqual(await commitOne(store, { ...reserve, lease }), { result: 'reserved' })
     }
-    const discard = { type: 'discardKey', id, at: tick() } as const
+    const discard = { type: 'discardKey', id } as const
     assert.deepEqual(await commitOne(store, { ...discard, key }), { result: 'in-use' })
     assert.deepEqual(await commitOne(store, { ...discard, key: used }), { result: 'in-use' })
     const garbage = () => Promise.all([key, unused, used].map((each) => isGarbage(store, each)))
     assert.deepEqual(await garbage(), [false, true, false])
-    const move = { type: 'moveUpload', id, state: '1:100b', at: tick() } as const
+    const move = { type: 'moveUpload', id, state: '1:100b' } as const
     assert.deepEqual(await commitOne(store, { ...move, lease: newToken() }), { result: 'changed' })
     assert.deepEqual(await commitOne(store, { ...move, lease }), { result: 'moved' })
     assert.deepEqual(await garbage(), [true, true, false])
@@ -199,7 +199,7 @@ function testMoving(getStore: GetStore): void {
         size: 50,
         content: { key: isTaken ? reserved : key },
       })
-      const reserve = { type: 'reserveKey', id: upload.id, lease, key: reserved, at: tick() } as const
+      const reserve = { type: 'reserveKey', id: upload.id, lease, key: reserved } as const
       const [, , stored] = await store.commit([seize, reserve, put])
       assert.deepEqual(stored, { result: 'stored' })
       assert.equal(await isGarbage(store, reserved), !isTaken)
@@ -214,7 +214,7 @@ function testClosedUploads(getStore: GetStore): void {
     const [closed, cancelled] = [newUpload(), newUpload()]
     assert.equal(await store.uploads.closedAs(closed.id), undefined)
     const put = blobCommand(closed.repository, { upload: { id: closed.id, claim: { version: 0 } } })
-    await store.commit([put, { type: 'endUpload', ...cancelled, at: tick() }])
+    await store.commit([put, { type: 'endUpload', ...cancelled }])
     assert.equal(await store.uploads.closedAs(closed.id), put.digest)
     assert.equal(await store.uploads.closedAs(cancelled.id), undefined)
   })

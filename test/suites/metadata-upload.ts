@@ -1,7 +1,7 @@
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { OpenUpload, SaveUpload, UploadClaim } from '../../src/metadata/uploads.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
-import { newRepository, newToken, tick } from './metadata-place.ts'
+import { newRepository, newToken } from './metadata-place.ts'
 
 /** An upload by its id, and the repository that it is for. */
 export interface TestUpload {
@@ -9,7 +9,8 @@ export interface TestUpload {
   repository: RepositoryName
 }
 
-const LEASE_MS = 500
+/** In milliseconds. */
+export const LEASE_MS = 500
 
 /** An upload that nobody has written to. */
 export function newUpload(): TestUpload {
@@ -18,8 +19,7 @@ export function newUpload(): TestUpload {
 
 /** A command that opens an upload from its beginning, unless told otherwise. */
 export function openCommand(upload: TestUpload, changes: Partial<OpenUpload> = {}): OpenUpload {
-  const at = changes.at ?? tick()
-  const lease = { token: newToken(), until: at + LEASE_MS }
+  const lease = { token: newToken(), duration: LEASE_MS }
   return {
     type: 'openUpload',
     ...upload,
@@ -27,7 +27,6 @@ export function openCommand(upload: TestUpload, changes: Partial<OpenUpload> = {
     from: 'held',
     key: newToken(),
     lease,
-    at,
     ...changes,
   }
 }
@@ -47,7 +46,6 @@ export function saveCommand(
     content: { bytes },
     digests: {},
     acknowledged: true,
-    at: tick(),
     ...changes,
   }
 }

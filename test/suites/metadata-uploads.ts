@@ -9,6 +9,8 @@ import {
   isGarbage,
   newRepository,
   newToken,
+  now,
+  testClock,
 } from './metadata-place.ts'
 import { KEYED, keyedUpload, newUpload, openCommand, saveCommand } from './metadata-upload.ts'
 
@@ -88,13 +90,15 @@ function testLeases(getStore: GetStore): void {
     assert.equal((await commitOne(store, first)).result, 'opened')
     const found = await store.uploads.find(upload.id)
     assert.ok(found !== undefined && found !== 'ended')
-    assert.deepEqual(found.lease, first.lease)
-    for (const at of [first.lease.until - 1, first.lease.until + 1]) {
+    const until = now() + first.lease.duration
+    assert.deepEqual(found.lease, { token: first.lease.token, until })
+    for (const at of [until - 1, until + 1]) {
+      testClock.set(at)
       const claim: UploadClaim = { version: found.version }
       const outcomes: Outcome[] = await store.commit([
-        openCommand(upload, { claim, at }),
-        saveCommand(upload, claim, { at }),
-        { type: 'revertUpload', ...upload, claim, at },
+        openCommand(upload, { claim }),
+        saveCommand(upload, claim),
+        { type: 'revertUpload', ...upload, claim },
       ])
       for (const outcome of outcomes) assert.deepEqual(outcome, { result: 'changed' })
     }
@@ -104,8 +108,8 @@ function testLeases(getStore: GetStore): void {
     const store = getStore()
     const upload = newUpload()
     const lost = openCommand(upload)
-    const held = { lease: { token: newToken(), until: lost.lease.until } }
-    await store.commit([lost, { type: 'seizeUpload', ...upload, ...held, at: lost.at }])
+    const held = { lease: { token: newToken(), duration: lost.lease.duration } }
+    await store.commit([lost, { type: 'seizeUpload', ...upload, ...held }])
     const before = await store.uploads.find(upload.id)
     const claim = { lease: lost.lease.token }
     const put = blobCommand(upload.repository, {
@@ -133,11 +137,11 @@ function testLettingGo(getStore: GetStore): void {
     const store = getStore()
     const upload = newUpload()
     const open = openCommand(upload)
-    const lease = { token: open.lease.token, until: open.lease.until + 10_000 }
+    const lease = { token: open.lease.token, duration: open.lease.duration + 10_000 }
     await store.commit([open, saveCommand(upload, { lease: lease.token }, { lease })])
     const held = await store.uploads.find(upload.id)
     assert.ok(held !== undefined && held !== 'ended')
-    assert.deepEqual(held.lease, lease)
+    assert.deepEqual(held.lease, { token: lease.token, until: now() + lease.duration })
     await commitOne(store, saveCommand(upload, { lease: lease.token }))
     const free = await store.uploads.find(upload.id)
     assert.ok(free !== undefined && free !== 'ended')
@@ -160,7 +164,7 @@ function testLettingGo(getStore: GetStore): void {
     assert.ok(before !== undefined && before !== 'ended')
     assert.deepEqual(await store.uploads.find(upload.id), { ...before, version: 3 })
     assert.equal(await isGarbage(store, key), false)
-    const next = openCommand(upload, { claim: { version: 3 }, at: open.at })
+    const next = openCommand(upload, { claim: { version: 3 } })
     assert.equal((await commitOne(store, next)).result, 'opened')
   })
 }
@@ -206,14 +210,12 @@ function testStrangers(getStore: GetStore): void {
     const before = await store.uploads.find(upload.id)
     const stranger = { id: upload.id, repository: newRepository() }
     const claims = [{ lease: open.lease.token }, KEYED]
-    const late = open.lease.until + 1
+    testClock.set(now() + open.lease.duration + 1)
     const outcomes = await store.commit([
-      openCommand(stranger, { claim: KEYED, at: late }),
-      ...claims.map((claim) => saveCommand(stranger, claim, { at: late })),
-      ...claims.map((claim) =>
-        blobCommand(stranger.repository, { upload: { id: upload.id, claim }, at: late }),
-      ),
-      { type: 'endUpload', ...stranger, at: late },
+      openCommand(stranger, { claim: KEYED }),
+      ...claims.map((claim) => saveCommand(stranger, claim)),
+      ...claims.map((claim) => blobCommand(stranger.repository, { upload: { id: upload.id, claim } })),
+      { type: 'endUpload', ...stranger },
     ])
     for (const { result } of outcomes) assert.match(result, /unknown$/)
     assert.deepEqual(await store.uploads.find(upload.id), before)
@@ -268,7 +270,6 @@ function testClosing(getStore: GetStore): void {
     await commitOne(store, open)
     const early = blobCommand(upload.repository, {
       upload: { id: upload.id, claim: KEYED },
-      at: open.at,
     })
     assert.deepEqual(await commitOne(store, early), { result: 'upload-changed' })
     assert.equal(await store.repositories.exists(upload.repository), false)

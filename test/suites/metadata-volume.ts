@@ -43,7 +43,8 @@ function testPages(getStore: GetStore): void {
     const commands = Array.from({ length: 10_050 }, () => manifestCommand(repository))
     for (let start = 0; start < commands.length; start += 1000) {
       const some = commands.slice(start, start + 1000)
-      const pulls = some.map(({ digest }) => ({ repository, digest, at: tick() }))
+      const pulls = some.map(({ digest }, index) => ({ repository, digest, ago: some.length - index }))
+      tick()
       await store.commit([...some, { type: 'recordPulls', pulls }])
     }
     const digests = commands.map(({ digest }) => digest)

@@ -8,6 +8,7 @@ import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import type { RegistryParts, Retention } from '../../src/registry/parts.ts'
 import { type LocalRegistry, localRegistry, type Registry } from '../../src/registry/registry.ts'
 import { memoryBlobStore } from '../../src/storage/memory.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 
 const DAY = 86_400_000
 
@@ -28,8 +29,8 @@ export async function placeRegistry(
     path,
   }: { retention?: Partial<Retention>; pullsInterval?: number; path?: string } = {},
 ): Promise<PlacedRegistry> {
-  const metadata = path === undefined ? memoryMetadata() : await sqliteMetadata({ path })
-  let now = 1_700_000_000_000
+  const clock = stoppedClock()
+  const metadata = path === undefined ? memoryMetadata(clock) : await sqliteMetadata({ path, clock })
   const parts: RegistryParts = {
     blobs: memoryBlobStore(),
     metadata,
@@ -41,7 +42,7 @@ export async function placeRegistry(
       garbage: 0,
       ...retention,
     },
-    clock: () => now,
+    clock: () => clock.now(),
     random: randomBytes,
   }
   const registry = localRegistry(parts)
@@ -58,7 +59,7 @@ export async function placeRegistry(
     ...registry,
     parts,
     pass(milliseconds) {
-      now += milliseconds
+      clock.set(clock.now() + milliseconds)
     },
     sweepNow: () => registry.maintenance.sweep(new AbortController().signal),
   }

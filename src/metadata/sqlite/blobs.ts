@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { CollectBlobs, DeleteBlob, KeepBlob, MountBlob, PutBlob } from '../blobs.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { isNamed, manifestThatNeeds, moveEdgesToTombstones } from './parents.ts'
 import {
@@ -14,7 +14,7 @@ import type { Statements } from './statements.ts'
 import { closeUpload } from './upload-ends.ts'
 
 /** @see PutBlob */
-export function putBlob(statements: Statements, command: PutBlob): Outcome<PutBlob> {
+export function putBlob(statements: Statements, command: Stamped<PutBlob>): Outcome<PutBlob> {
   const found = findRepository(statements, command.repository)
   if (found === undefined && isBeingDeleted(statements, command.repository)) {
     return { result: 'repository-deleting' }
@@ -62,7 +62,7 @@ export function unlinkUnnamed(statements: Statements, repository: number, digest
 }
 
 /** @see MountBlob */
-export function mountBlob(statements: Statements, command: MountBlob): Outcome<MountBlob> {
+export function mountBlob(statements: Statements, command: Stamped<MountBlob>): Outcome<MountBlob> {
   if (!isLinked(statements, command)) return { result: 'unknown' }
   const repository = ensureRepository(statements, command.repository, command.at)
   if (repository === undefined) return { result: 'repository-deleting' }
@@ -87,7 +87,7 @@ function isLinked(statements: Statements, { from, digest }: MountBlob): boolean 
 }
 
 /** @see DeleteBlob */
-export function deleteBlob(statements: Statements, command: DeleteBlob): Outcome<DeleteBlob> {
+export function deleteBlob(statements: Statements, command: Stamped<DeleteBlob>): Outcome<DeleteBlob> {
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
   const by = manifestThatNeeds(statements, repository, command.digest)
@@ -111,7 +111,7 @@ export function deleteBlob(statements: Statements, command: DeleteBlob): Outcome
 }
 
 /** @see KeepBlob */
-export function keepBlob(statements: Statements, command: KeepBlob): Outcome<KeepBlob> {
+export function keepBlob(statements: Statements, command: Stamped<KeepBlob>): Outcome<KeepBlob> {
   const kept = statements.run(
     `UPDATE links SET unused = max(unused, ?)
      WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND digest = ?`,
@@ -123,11 +123,11 @@ export function keepBlob(statements: Statements, command: KeepBlob): Outcome<Kee
 }
 
 /** @see CollectBlobs */
-export function collectBlobs(statements: Statements, command: CollectBlobs): Outcome<CollectBlobs> {
+export function collectBlobs(statements: Statements, command: Stamped<CollectBlobs>): Outcome<CollectBlobs> {
   const unused = statements.all(
     `SELECT l.repository, l.digest, r.name FROM links l LEFT JOIN repositories r ON r.id = l.repository
-     WHERE l.unused < ? ORDER BY l.unused LIMIT +?`,
-    command.before,
+     WHERE l.unused <= ? ORDER BY l.unused LIMIT +?`,
+    command.at - command.unusedFor,
     command.limit,
   )
   for (const { repository, digest } of unused) {

@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ContentPlace } from '../blobs.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { ForgetGarbage, ReserveProbe } from '../contents.ts'
 import type { Statements } from './statements.ts'
 
@@ -69,7 +69,10 @@ export function forgetGarbage(statements: Statements, { keys }: ForgetGarbage): 
 }
 
 /** @see ReserveProbe */
-export function reserveProbe(statements: Statements, { key, at }: ReserveProbe): Outcome<ReserveProbe> {
+export function reserveProbe(
+  statements: Statements,
+  { key, at }: Stamped<ReserveProbe>,
+): Outcome<ReserveProbe> {
   // A row that changes each time, so that there is something to commit.
   statements.run(
     'INSERT INTO garbage (key, queued) VALUES (?, ?) ON CONFLICT DO UPDATE SET queued = excluded.queued',

@@ -1,15 +1,16 @@
 import type { CountReads, PendingCounts, RepositoryCount } from '../counts.ts'
 import { readMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
+import type { StoreClock } from './store-clock.ts'
 
 const ROWS_OF_A_STEP = 2_000
 /** The pause after a count of a repository, as a multiple of how long that count took. */
 const REST = 20
 
 /** Reads for counting the content of repositories. */
-export function countReads(statements: Statements): CountReads {
+export function countReads(statements: Statements, clock: StoreClock): CountReads {
   return {
-    pending: async (at, limit) => listPending(statements, at, limit),
+    pending: async (limit) => listPending(statements, clock.now(), limit),
     count: (repository, signal) => countRepository(statements, repository, signal),
   }
 }
@@ -22,20 +23,22 @@ function listPending(statements: Statements, at: number, limit: number): Pending
     limit,
   )
   const cursor = (changes.at(-1)?.sequence as number | undefined) ?? mark
-  const due = statements.all(
+  const waiting = statements.all(
     'SELECT repository, due FROM uncounted WHERE due <= ? ORDER BY due LIMIT +?',
     at,
     limit,
   )
-  const found = new Map(due.map((row) => [row.repository as number, row.due as number]))
+  const found = new Map(waiting.map((row) => [row.repository as number, row.due as number]))
   for (const { repository } of changes) {
     const id = repository as number
     if (!found.has(id)) found.set(id, dueOf(statements, id))
   }
+  const repositories = [...found].map(([repository, due]) => ({ repository, due }))
   return {
-    repositories: [...found].map(([repository, time]) => ({ repository, due: time })),
+    due: repositories.filter(({ due }) => due <= at).map(({ repository }) => repository),
+    later: repositories.filter(({ due }) => due > at),
     cursor,
-    more: changes.length === limit || due.length === limit,
+    more: changes.length === limit || waiting.length === limit,
   }
 }
 

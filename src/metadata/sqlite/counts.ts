@@ -1,10 +1,10 @@
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { SaveCounts } from '../counts.ts'
 import { setMark } from './marks.ts'
 import type { Statements } from './statements.ts'
 
 /** @see SaveCounts */
-export function saveCounts(statements: Statements, command: SaveCounts): Outcome<SaveCounts> {
+export function saveCounts(statements: Statements, command: Stamped<SaveCounts>): Outcome<SaveCounts> {
   for (const count of command.counted) {
     statements.run('DELETE FROM uncounted WHERE repository = ?', count.repository)
     statements.run(
@@ -17,7 +17,7 @@ export function saveCounts(statements: Statements, command: SaveCounts): Outcome
       count.manifests,
       count.blobs,
       count.size,
-      count.at,
+      command.at - count.ago,
       count.took,
       count.repository,
     )

@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { DeleteRepository, DropDeletedRepositories } from '../repositories.ts'
 import { dropUnheldContent } from './contents.ts'
 import { findRepository, recordChange } from './repositories.ts'
@@ -10,7 +10,7 @@ import { endSomeUploadsOf } from './upload-ends.ts'
 /** @see DeleteRepository */
 export function deleteRepository(
   statements: Statements,
-  { repository: name, at }: DeleteRepository,
+  { repository: name, at }: Stamped<DeleteRepository>,
 ): Outcome<DeleteRepository> {
   const repository = findRepository(statements, name)
   if (repository === undefined) return { result: 'unknown' }
@@ -91,7 +91,7 @@ const OTHERS: readonly RemovalStep[] = [
 /** @see DropDeletedRepositories */
 export function dropDeletedRepositories(
   statements: Statements,
-  { limit, at }: DropDeletedRepositories,
+  { limit, at }: Stamped<DropDeletedRepositories>,
 ): Outcome<DropDeletedRepositories> {
   const row = statements.get('SELECT id FROM deleted_repositories WHERE finished IS NULL ORDER BY id LIMIT 1')
   if (row === undefined) return { result: 'done', count: 0, more: false }

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Edge } from '../../oci/manifest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { SettleEdges } from '../manifests.ts'
 import { releaseLink, unlinkUnnamed } from './blobs.ts'
 import type { Statements } from './statements.ts'
@@ -105,7 +105,10 @@ export function hasMoreEdges(
 }
 
 /** @see SettleEdges */
-export function settleEdges(statements: Statements, { limit, at }: SettleEdges): Outcome<SettleEdges> {
+export function settleEdges(
+  statements: Statements,
+  { limit, at }: Stamped<SettleEdges>,
+): Outcome<SettleEdges> {
   // Edges of a deleted repository are removed with it.
   const loose = statements.get(
     `SELECT l.repository, l.parent, l.unused, r.name

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { JobReads, JobRun, LeaseJob, RecordRun, ReleaseJob } from '../jobs.ts'
 import type { Row, Statements } from './statements.ts'
 
@@ -14,13 +14,13 @@ export function makeJobLeases(database: DatabaseSync): void {
 }
 
 /** @see LeaseJob */
-export function leaseJob(statements: Statements, command: LeaseJob): Outcome<LeaseJob> {
+export function leaseJob(statements: Statements, command: Stamped<LeaseJob>): Outcome<LeaseJob> {
   const taken = statements.run(
     `INSERT INTO job_leases (job, holder, until) VALUES (?1, ?2, ?3)
      ON CONFLICT DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE holder = ?2 OR until <= ?4`,
     command.job,
     command.holder,
-    command.until,
+    command.at + command.duration,
     command.at,
   )
   return { result: taken === 0 ? 'held' : 'leased' }

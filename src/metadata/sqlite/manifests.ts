@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import { isManifestType, isSameMediaType } from '../../oci/media-type.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type {
   DeleteManifest,
   DescribeManifests,
@@ -19,7 +19,7 @@ import { leaveTombstone, removeTombstone } from './tombstones.ts'
 import { correctParents, totalSize } from './total-size.ts'
 
 /** @see PutManifest */
-export function putManifest(statements: Statements, command: PutManifest): Outcome<PutManifest> {
+export function putManifest(statements: Statements, command: Stamped<PutManifest>): Outcome<PutManifest> {
   const found = findRepository(statements, command.repository)
   if (found === undefined && isBeingDeleted(statements, command.repository)) {
     return { result: 'repository-deleting' }
@@ -59,7 +59,7 @@ function storedMediaType(statements: Statements, repository: number, digest: Dig
 function storeManifest(
   statements: Statements,
   repository: number,
-  command: PutManifest,
+  command: Stamped<PutManifest>,
   { isNew }: { isNew: boolean },
 ): void {
   const { digest } = command
@@ -90,7 +90,7 @@ function insertManifest(
   statements: Statements,
   repository: number,
   position: number,
-  command: PutManifest,
+  command: Stamped<PutManifest>,
 ): void {
   const { bytes, edges, annotations, labels } = command
   statements.run(
@@ -113,7 +113,10 @@ function insertManifest(
 }
 
 /** @see DeleteManifest */
-export function deleteManifest(statements: Statements, command: DeleteManifest): Outcome<DeleteManifest> {
+export function deleteManifest(
+  statements: Statements,
+  command: Stamped<DeleteManifest>,
+): Outcome<DeleteManifest> {
   const { digest, at } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined || !hasRow(statements, 'manifests', repository, digest)) {
@@ -141,7 +144,10 @@ function removeRows(statements: Statements, repository: number, digest: Digest):
 }
 
 /** @see PurgeManifest */
-export function purgeManifest(statements: Statements, command: PurgeManifest): Outcome<PurgeManifest> {
+export function purgeManifest(
+  statements: Statements,
+  command: Stamped<PurgeManifest>,
+): Outcome<PurgeManifest> {
   const { digest, at } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
@@ -162,14 +168,14 @@ export function purgeManifest(statements: Statements, command: PurgeManifest): O
 }
 
 /** @see RecordPulls */
-export function recordPulls(statements: Statements, { pulls }: RecordPulls): Outcome<RecordPulls> {
-  for (const { repository, digest, at } of pulls) {
+export function recordPulls(statements: Statements, command: Stamped<RecordPulls>): Outcome<RecordPulls> {
+  for (const { repository, digest, ago } of command.pulls) {
     statements.run(
       `INSERT INTO pulls (repository, digest, pulled)
        SELECT m.repository, m.digest, ? FROM repositories r JOIN manifests m ON m.repository = r.id
        WHERE r.name = ? AND m.digest = ?
        ON CONFLICT DO UPDATE SET pulled = max(pulled, excluded.pulled)`,
-      at,
+      command.at - ago,
       repository,
       digest,
     )

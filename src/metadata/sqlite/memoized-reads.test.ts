@@ -9,10 +9,11 @@ import {
   edge,
   manifestCommand,
   newRepository,
+  now,
   putManifest,
   tagged,
   tags,
-  tick,
+  testClock,
 } from '../../../test/suites/metadata-place.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
@@ -25,7 +26,7 @@ async function storeWithThief(
   t: TestContext,
 ): Promise<{ store: MetadataStore; steal: (tag: string) => void; run: (sql: string) => void }> {
   const path = join(await temporaryFolder(t), 'metadata.sqlite')
-  const store = await sqliteMetadata({ path })
+  const store = await sqliteMetadata({ path, clock: testClock })
   t.after(() => store.close())
   const database = new DatabaseSync(path)
   t.after(() => database.close())
@@ -33,16 +34,16 @@ async function storeWithThief(
   return { store, steal, run: (sql) => database.exec(sql) }
 }
 
-/** What a sweep commits, at a time for which everything unused and deleted is old. */
-function sweepCommands(at: number): Command[] {
+/** What a sweep commits that takes everything unused and deleted. */
+function sweepCommands(): Command[] {
   return [
-    { type: 'expireUploads', before: at, endedBefore: 'zzz', limit: 100, at },
-    { type: 'expireDeleted', before: at, limit: 100, at },
-    { type: 'collectBlobs', before: at, limit: 100, at },
-    { type: 'settleEdges', limit: 100, at },
-    { type: 'dropHiddenTags', limit: 100, at },
-    { type: 'dropDeletedRepositories', limit: 100, at },
-    { type: 'pruneChanges', before: 0, limit: 100, at },
+    { type: 'expireUploads', untouchedFor: 0, endedBefore: 'zzz', limit: 100 },
+    { type: 'expireDeleted', deletedFor: 0, limit: 100 },
+    { type: 'collectBlobs', unusedFor: 0, limit: 100 },
+    { type: 'settleEdges', limit: 100 },
+    { type: 'dropHiddenTags', limit: 100 },
+    { type: 'dropDeletedRepositories', limit: 100 },
+    { type: 'pruneChanges', age: 1e13, limit: 100 },
     { type: 'shrinkStore', limit: 100 },
   ]
 }
@@ -64,7 +65,7 @@ test('a sweep that finds nothing to do leaves what was read in memory', async (t
   const repository = newRepository()
   const digest = await putManifest(store, repository, { tags: tags('v1') })
   assert.equal(await tagged(store, repository, 'v1'), digest)
-  await store.commit(sweepCommands(tick()))
+  await store.commit(sweepCommands())
   steal('v1')
   assert.equal(await tagged(store, repository, 'v1'), digest)
 })
@@ -77,7 +78,7 @@ test('a sweep voids only what was read of the repositories in which it did somet
   assert.ok(await tagged(store, swept, 'swept'))
   assert.ok(await store.blobs.find(swept, unused))
   assert.ok(await tagged(store, other, 'other'))
-  await store.commit(sweepCommands(tick()))
+  await store.commit(sweepCommands())
   steal('swept')
   steal('other')
   assert.equal(await tagged(store, swept, 'swept'), undefined)
@@ -89,11 +90,10 @@ test('since when a blob is unused is read again after its manifest has expired',
   const { store } = await storeWithThief(t)
   const repository = newRepository()
   const { manifest, layer } = await push(store, { repository, tag: 'v1' })
-  await commitOne(store, { type: 'deleteManifest', repository, digest: manifest, keep: true, at: tick() })
+  await commitOne(store, { type: 'deleteManifest', repository, digest: manifest, keep: true })
   assert.equal((await store.blobs.find(repository, layer))?.unusedSince, undefined)
-  const at = tick()
-  await commitOne(store, { type: 'expireDeleted', before: at, limit: 100, at })
-  assert.equal((await store.blobs.find(repository, layer))?.unusedSince, at)
+  await commitOne(store, { type: 'expireDeleted', deletedFor: 0, limit: 100 })
+  assert.equal((await store.blobs.find(repository, layer))?.unusedSince, now())
 })
 
 test('a blob is read again after a step has removed many edges of a purged manifest', async (t) => {
@@ -104,9 +104,9 @@ test('a blob is read again after a step has removed many edges of a purged manif
   const digest = await putManifest(store, repository, {
     edges: layers.map((layer) => edge('layer', layer.digest)),
   })
-  await commitOne(store, { type: 'purgeManifest', repository, digest, at: tick() })
+  await commitOne(store, { type: 'purgeManifest', repository, digest })
   for (const layer of layers) assert.ok(await store.blobs.find(repository, layer.digest))
-  const settle = { type: 'settleEdges', limit: 1000, at: tick() } as const
+  const settle = { type: 'settleEdges', limit: 1000 } as const
   assert.deepEqual(await commitOne(store, settle), {
     result: 'done',
     count: 501,
@@ -133,13 +133,13 @@ test('a deletion of a repository is seen at each of its steps, although it was a
   const { manifest } = await push(store, { repository, tag: 'v1' })
   const deletion = () => store.repositories.deletion(repository)
   assert.equal(await deletion(), undefined)
-  await commitOne(store, { type: 'deleteRepository', repository, at: tick() })
+  await commitOne(store, { type: 'deleteRepository', repository })
   assert.equal((await deletion())?.removed, 0)
-  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1, at: tick() })
+  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1 })
   assert.equal((await deletion())?.removed, 1)
-  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1000, at: tick() })
+  await commitOne(store, { type: 'dropDeletedRepositories', limit: 1000 })
   assert.ok((await deletion())?.finished)
-  await commitOne(store, { type: 'pruneChanges', before: tick(), limit: 1000, at: tick() })
+  await commitOne(store, { type: 'pruneChanges', age: 0, limit: 1000 })
   assert.equal(await deletion(), undefined)
   assert.equal(await store.manifests.find(repository, { digest: manifest }), undefined)
 })

@@ -1,11 +1,11 @@
 import type { PruneChanges } from '../changes.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import { dropUnnamed } from './deletions.ts'
 import { readMark, setMark } from './marks.ts'
 import type { Row, Statements } from './statements.ts'
 
 /** @see PruneChanges */
-export function pruneChanges(statements: Statements, command: PruneChanges): Outcome<PruneChanges> {
+export function pruneChanges(statements: Statements, command: Stamped<PruneChanges>): Outcome<PruneChanges> {
   const floor = readMark(statements, 'pruned-changes')
   const counted = readMark(statements, 'counted-changes')
   const rows = statements.all(
@@ -27,10 +27,11 @@ export function pruneChanges(statements: Statements, command: PruneChanges): Out
  * How many changes at the beginning are old. A change after a younger one waits for it. But a change with a time in the future was written
  * while the clock was wrong, and counts as old as the next one.
  */
-function oldOnes(rows: Row[], { before, at }: PruneChanges): number {
-  const young = rows.findIndex((row) => (row.at as number) >= before && (row.at as number) <= at)
+function oldOnes(rows: Row[], { age, at }: Stamped<PruneChanges>): number {
+  const isOld = (row: Row) => (row.at as number) <= at - age
+  const young = rows.findIndex((row) => !isOld(row) && (row.at as number) <= at)
   const candidates = young === -1 ? rows : rows.slice(0, young)
-  return candidates.findLastIndex((row) => (row.at as number) < before) + 1
+  return candidates.findLastIndex(isOld) + 1
 }
 
 function countAgain(statements: Statements, repository: number): void {

@@ -20,7 +20,7 @@ DatabaseSync.prototype.prepare = function (sql, ...others) {
   return prepare.call(this, sql, ...others)
 }
 
-metadataStoreSuite('SQLite that is watched', async () => memoryMetadata())
+metadataStoreSuite('SQLite that is watched', async (clock) => memoryMetadata(clock))
 
 /** All statements that were seen, each with the steps of its plan. */
 function plans(): { sql: string; steps: string[] }[] {

@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { Reference, RepositoryName } from '../../oci/reference.ts'
 import type { BlobRecord } from '../blobs.ts'
+import type { GarbageQuery } from '../changes.ts'
 import type { ManifestRecord, ReferrersPage, ReferrersQuery, UndescribedManifest } from '../manifests.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { changeBounds, listChanges, readChanges } from './change-reads.ts'
@@ -14,6 +15,7 @@ import { PageBudget } from './page-budget.ts'
 import { findRepository } from './repositories.ts'
 import { repositoryReads } from './repository-reads.ts'
 import type { Row, Statements } from './statements.ts'
+import type { StoreClock } from './store-clock.ts'
 import { tagReads } from './tag-reads.ts'
 import { IS_LIVE } from './tags.ts'
 import { findClosed } from './upload-ends.ts'
@@ -28,7 +30,7 @@ export type Reads = Omit<MetadataStore, 'commit' | 'close'> & {
 }
 
 /** Makes the reads on a connection that sees the commits of the writer. */
-export function sqliteReads(statements: Statements): Reads {
+export function sqliteReads(statements: Statements, clock: StoreClock): Reads {
   const watch = new ChangeWatch(() => changeBounds(statements).last)
   return {
     secret: statements.get(`SELECT value FROM settings WHERE name = 'secret'`)?.value as Uint8Array,
@@ -52,9 +54,9 @@ export function sqliteReads(statements: Statements): Reads {
       read: async (query) => readChanges(statements, query),
       bounds: async () => changeBounds(statements),
       changed: (after, signal) => watch.changed(after, signal),
-      garbage: async (before, limit) => listGarbage(statements, before, limit),
+      garbage: async (query) => listGarbage(statements, clock.now(), query),
     },
-    counts: countReads(statements),
+    counts: countReads(statements, clock),
     jobs: jobReads(statements),
     close: () => watch.close(),
   }
@@ -202,10 +204,14 @@ function listUndescribed(statements: Statements, limit: number): UndescribedMani
   })
 }
 
-function listGarbage(statements: Statements, before: number, limit: number): string[] {
+function listGarbage(
+  statements: Statements,
+  now: number,
+  { queuedFor, until = Number.POSITIVE_INFINITY, limit }: GarbageQuery,
+): string[] {
   const rows = statements.all(
     'SELECT key FROM garbage WHERE queued <= ? ORDER BY queued LIMIT +?',
-    before,
+    Math.min(now - queuedFor, until),
     limit,
   )
   return rows.map((row) => row.key as string)

@@ -16,7 +16,6 @@ import {
   putManifest,
   tagged,
   tags,
-  tick,
 } from '../../../test/suites/metadata-place.ts'
 import { openCommand } from '../../../test/suites/metadata-upload.ts'
 import { startProgram } from '../../../test/suites/program.ts'
@@ -66,9 +65,9 @@ test('no bytes are left of content that no repository has any more', async (t) =
   const digest = await putManifest(store, repository, {
     edges: [edge('layer', blobs[0]?.digest ?? newDigest())],
   })
-  await commitOne(store, { type: 'deleteManifest', repository, digest, at: tick() })
+  await commitOne(store, { type: 'deleteManifest', repository, digest })
   for (const blob of blobs) {
-    await commitOne(store, { type: 'deleteBlob', repository, digest: blob.digest, at: tick() })
+    await commitOne(store, { type: 'deleteBlob', repository, digest: blob.digest })
   }
   const database = new DatabaseSync(path, { readOnly: true })
   t.after(() => database.close())
@@ -80,7 +79,7 @@ test('no bytes are left of content that no repository has any more', async (t) =
 test('no upload is held after a start, since its writer is gone', async (t) => {
   const { store, path } = await ownStore(t)
   const upload = { id: newToken(), repository: newRepository() }
-  const open = openCommand(upload, { lease: { token: newToken(), until: Number.MAX_SAFE_INTEGER } })
+  const open = openCommand(upload, { lease: { token: newToken(), duration: 1e12 } })
   await commitOne(store, open)
   const early = openCommand(upload, { claim: { version: 1 } })
   assert.deepEqual(await commitOne(store, early), { result: 'changed' })

@@ -7,6 +7,7 @@ import { openForWriting, openWithReserve, WITHOUT_TEMPORARY_FILES } from './open
 import { sqliteReads } from './reader.ts'
 import { refuseUnsound, type Soundness } from './soundness.ts'
 import { prepareStatements } from './statements.ts'
+import { StoreClock } from './store-clock.ts'
 import { Versions } from './versions.ts'
 import { sqliteWriter } from './writer.ts'
 import { outcomesOf, PortClient, type WriterClient } from './writer-client.ts'
@@ -16,6 +17,8 @@ import { WriterHost } from './writer-host.ts'
 export interface SharedMetadata {
   path: string
   versions: SharedArrayBuffer
+  /** The memory of {@link StoreClock}. */
+  clock: SharedArrayBuffer
   /** The port that delivers the ports of the writers. */
   writers: MessagePort
 }
@@ -37,14 +40,17 @@ const BUSY_TIMEOUT_MS = 10_000
  * transaction, and a read connection on each thread that reads.
  *
  * @param path the path of the file
+ * @param clock the clock of the system if absent
  * @param onWriterDeath called if the writer's thread died; another one takes over automatically
  * @throws NewerDataError if the file was written by a newer version, DatabaseDamagedError if it is damaged or torn
  */
 export async function sqliteMetadata({
   path,
+  clock = new StoreClock(),
   onWriterDeath = () => {},
 }: {
   path: string
+  clock?: StoreClock
   onWriterDeath?: (error: unknown) => void
 }): Promise<SqliteMetadata> {
   const soundness = refuseUnsound(path)
@@ -54,8 +60,13 @@ export async function sqliteMetadata({
   )
   database.close()
   const versions = new Versions()
-  const host = new WriterHost(path, versions, onWriterDeath)
-  const share = (): SharedMetadata => ({ path, versions: versions.memory, writers: host.connect() })
+  const host = new WriterHost({ path, versions, clock }, onWriterDeath)
+  const share = (): SharedMetadata => ({
+    path,
+    versions: versions.memory,
+    clock: clock.memory,
+    writers: host.connect(),
+  })
   try {
     const store = sharedMetadata(share())
     return {
@@ -76,11 +87,12 @@ export async function sqliteMetadata({
 }
 
 /** Uses the store of another thread, or of this one, from this thread. */
-export function sharedMetadata({ path, versions, writers }: SharedMetadata): MetadataStore {
+export function sharedMetadata({ path, versions, clock, writers }: SharedMetadata): MetadataStore {
   const client = new PortClient()
   writers.on('message', (port: MessagePort) => client.attach(port))
   writers.unref()
-  return assemble(openForReading(path), new Versions(versions), {
+  const shared = { versions: new Versions(versions), clock: new StoreClock(clock) }
+  return assemble(openForReading(path), shared, {
     commit: (commands) => client.commit(commands),
     async close() {
       await client.close()
@@ -89,22 +101,26 @@ export function sharedMetadata({ path, versions, writers }: SharedMetadata): Met
   })
 }
 
-/** A metadata store without a thread or a file, which is lost on close. */
-export function memoryMetadata(): MetadataStore {
+/** A metadata store without a thread or a file, which is lost on close. @param clock the clock of the system if absent */
+export function memoryMetadata(clock = new StoreClock()): MetadataStore {
   const path = ':memory:'
   const database = openForWriting(path)
   const versions = new Versions()
-  const writer = sqliteWriter(database, { path, versions })
-  return assemble(database, versions, {
-    async commit(commands: readonly Command[]): Promise<Outcome[]> {
-      const [result] = writer.apply([commands])
-      if (result === undefined) throw new Error('the writer gave no result')
-      return outcomesOf(result)
+  const writer = sqliteWriter(database, { path, versions, clock })
+  return assemble(
+    database,
+    { versions, clock },
+    {
+      async commit(commands: readonly Command[]): Promise<Outcome[]> {
+        const [result] = writer.apply([commands])
+        if (result === undefined) throw new Error('the writer gave no result')
+        return outcomesOf(result)
+      },
+      async close() {
+        if (database.isOpen) writer.close()
+      },
     },
-    async close() {
-      if (database.isOpen) writer.close()
-    },
-  })
+  )
 }
 
 /** The cache size of each worker. A page of a list touches some hundred leaves of large trees, for which SQLite's default of 2 MiB is too small. */
@@ -116,8 +132,12 @@ function openForReading(path: string): DatabaseSync {
   return database
 }
 
-function assemble(database: DatabaseSync, versions: Versions, writer: WriterClient): MetadataStore {
-  const { close: endReads, ...reads } = sqliteReads(prepareStatements(database))
+function assemble(
+  database: DatabaseSync,
+  { versions, clock }: { versions: Versions; clock: StoreClock },
+  writer: WriterClient,
+): MetadataStore {
+  const { close: endReads, ...reads } = sqliteReads(prepareStatements(database), clock)
   return {
     ...memoizedReads(reads, versions),
     commit: (commands) => writer.commit(commands) as Promise<never>,

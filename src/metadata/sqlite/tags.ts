@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import { conditionHolds } from '../tag-condition.ts'
 import type { DeleteTag, DropHiddenTags, SetTag } from '../tags.ts'
 import { findRepository, recordChange } from './repositories.ts'
@@ -73,7 +73,7 @@ export function pointTag(
 }
 
 /** @see SetTag */
-export function setTag(statements: Statements, command: SetTag): Outcome<SetTag> {
+export function setTag(statements: Statements, command: Stamped<SetTag>): Outcome<SetTag> {
   const { tag, digest, at } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
@@ -99,7 +99,7 @@ export function hasRow(
 }
 
 /** @see DeleteTag */
-export function deleteTag(statements: Statements, command: DeleteTag): Outcome<DeleteTag> {
+export function deleteTag(statements: Statements, command: Stamped<DeleteTag>): Outcome<DeleteTag> {
   const repository = findRepository(statements, command.repository)
   const digest = tagDigest(statements, repository, command.tag)
   if (repository === undefined || digest === undefined) return { result: 'unknown' }
@@ -163,7 +163,7 @@ export function doomTags(
 /** @see DropHiddenTags */
 export function dropHiddenTags(
   statements: Statements,
-  { limit, at }: DropHiddenTags,
+  { limit, at }: Stamped<DropHiddenTags>,
 ): Outcome<DropHiddenTags> {
   // Tags of a deleted repository are removed with it.
   const hidden = statements.get(

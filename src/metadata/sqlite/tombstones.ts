@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { ExpireDeleted, UndeleteManifest } from '../manifests.ts'
 import { dropUnheldContent } from './contents.ts'
 import { finishBurial, settleEdgesOf } from './edges.ts'
@@ -40,7 +40,7 @@ export function removeTombstone(statements: Statements, repository: number, dige
 /** @see UndeleteManifest */
 export function undeleteManifest(
   statements: Statements,
-  command: UndeleteManifest,
+  command: Stamped<UndeleteManifest>,
 ): Outcome<UndeleteManifest> {
   const { digest, at } = command
   const repository = findRepository(statements, command.repository)
@@ -147,11 +147,14 @@ function restoreManifest(statements: Statements, repository: number, digest: Dig
 }
 
 /** @see ExpireDeleted */
-export function expireDeleted(statements: Statements, command: ExpireDeleted): Outcome<ExpireDeleted> {
+export function expireDeleted(
+  statements: Statements,
+  command: Stamped<ExpireDeleted>,
+): Outcome<ExpireDeleted> {
   const rows = statements.all(
     `SELECT g.repository, g.digest, g.pushed, r.name FROM graves g LEFT JOIN repositories r ON r.id = g.repository
-     WHERE g.deleted < ? ORDER BY g.deleted LIMIT +?`,
-    command.before,
+     WHERE g.deleted <= ? ORDER BY g.deleted LIMIT +?`,
+    command.at - command.deletedFor,
     command.limit,
   )
   let count = 0

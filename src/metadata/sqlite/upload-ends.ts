@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import type { DiscardKey, EndUpload, ExpireUploads, UploadClaim } from '../uploads.ts'
 import { discardKey } from './contents.ts'
 import type { Statements } from './statements.ts'
@@ -26,7 +26,7 @@ export function findClosed(statements: Statements, id: string): Digest | undefin
 }
 
 /** @see EndUpload */
-export function endUpload(statements: Statements, command: EndUpload): Outcome<EndUpload> {
+export function endUpload(statements: Statements, command: Stamped<EndUpload>): Outcome<EndUpload> {
   const { id, repository, lease, at } = command
   const found = findUpload(statements, id)
   if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
@@ -64,7 +64,10 @@ export function endSomeUploadsOf(
 }
 
 /** @see DiscardKey */
-export function discardUploadKey(statements: Statements, { id, key, at }: DiscardKey): Outcome<DiscardKey> {
+export function discardUploadKey(
+  statements: Statements,
+  { id, key, at }: Stamped<DiscardKey>,
+): Outcome<DiscardKey> {
   const row = statements.get('SELECT key, next_key FROM uploads WHERE id = ?', id)
   if (row !== undefined && (row.key === key || row.next_key === key)) return { result: 'in-use' }
   discardKey(statements, key, at)
@@ -72,19 +75,23 @@ export function discardUploadKey(statements: Statements, { id, key, at }: Discar
 }
 
 /** @see ExpireUploads */
-export function expireUploads(statements: Statements, command: ExpireUploads): Outcome<ExpireUploads> {
+export function expireUploads(
+  statements: Statements,
+  command: Stamped<ExpireUploads>,
+): Outcome<ExpireUploads> {
+  const before = command.at - command.untouchedFor
   const expired = statements.all(
-    'SELECT id FROM uploads WHERE touched < ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT +?',
-    command.before,
+    'SELECT id FROM uploads WHERE touched <= ? AND (lease IS NULL OR leased_until <= ?) ORDER BY touched LIMIT +?',
+    before,
     command.at,
     command.limit,
   )
   for (const { id } of expired) removeUpload(statements, id as string, { at: command.at })
   const forgotten = statements.run(
     `DELETE FROM ended_uploads WHERE id IN
-     (SELECT id FROM ended_uploads WHERE id < ? AND ended < ? ORDER BY id LIMIT +?)`,
+     (SELECT id FROM ended_uploads WHERE id < ? AND ended <= ? ORDER BY id LIMIT +?)`,
     command.endedBefore,
-    command.before,
+    before,
     command.limit,
   )
   return { result: 'done', count: expired.length + forgotten }

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/reference.ts'
-import type { Outcome } from '../command.ts'
+import type { Outcome, Stamped } from '../command.ts'
 import { judgeClaim } from '../upload-claim.ts'
 import type {
   AcknowledgeUpload,
@@ -56,7 +56,7 @@ const TO_ACKNOWLEDGED = `bytes = CASE acknowledged_state WHEN '' THEN substr(byt
   position = acknowledged, state = acknowledged_state, digests = acknowledged_digests, version = version + 1`
 
 /** @see OpenUpload */
-export function openUpload(statements: Statements, command: OpenUpload): Outcome<OpenUpload> {
+export function openUpload(statements: Statements, command: Stamped<OpenUpload>): Outcome<OpenUpload> {
   const { id, repository, lease, at } = command
   const claimed = checkClaim(statements, command, command.claim)
   if (claimed !== 'held') return { result: claimed }
@@ -69,7 +69,7 @@ export function openUpload(statements: Statements, command: OpenUpload): Outcome
     repository,
     command.key,
     lease.token,
-    lease.until,
+    at + lease.duration,
     at,
   )
   if (command.from === 'acknowledged')
@@ -79,7 +79,7 @@ export function openUpload(statements: Statements, command: OpenUpload): Outcome
 }
 
 /** @see SaveUpload */
-export function saveUpload(statements: Statements, command: SaveUpload): Outcome<SaveUpload> {
+export function saveUpload(statements: Statements, command: Stamped<SaveUpload>): Outcome<SaveUpload> {
   const claimed = checkClaim(statements, command, command.claim)
   if (claimed !== 'held') return { result: claimed }
   // Small acknowledged bytes stay in the row until a client is told about the bytes under the key.
@@ -97,7 +97,7 @@ export function saveUpload(statements: Statements, command: SaveUpload): Outcome
     command.content.bytes ?? null,
     JSON.stringify(command.digests),
     command.lease?.token ?? null,
-    command.lease?.until ?? null,
+    command.lease === undefined ? null : command.at + command.lease.duration,
     command.at,
   )
   if (command.acknowledged) acknowledge(statements, command.id)
@@ -126,7 +126,7 @@ export function acknowledgeUpload(
 }
 
 /** @see RevertUpload */
-export function revertUpload(statements: Statements, command: RevertUpload): Outcome<RevertUpload> {
+export function revertUpload(statements: Statements, command: Stamped<RevertUpload>): Outcome<RevertUpload> {
   const claimed = checkClaim(statements, command, command.claim)
   if (claimed !== 'held') return { result: claimed }
   statements.run(
@@ -138,7 +138,7 @@ export function revertUpload(statements: Statements, command: RevertUpload): Out
 }
 
 /** @see SeizeUpload */
-export function seizeUpload(statements: Statements, command: SeizeUpload): Outcome<SeizeUpload> {
+export function seizeUpload(statements: Statements, command: Stamped<SeizeUpload>): Outcome<SeizeUpload> {
   const { id, repository, lease, at } = command
   const found = findUpload(statements, id)
   if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
@@ -153,14 +153,17 @@ export function seizeUpload(statements: Statements, command: SeizeUpload): Outco
     id,
     repository,
     lease.token,
-    lease.until,
+    at + lease.duration,
     at,
   )
   return { result: 'seized', upload: findUpload(statements, id) as UploadRecord }
 }
 
 /** @see ReserveKey */
-export function reserveKey(statements: Statements, { id, lease, key, at }: ReserveKey): Outcome<ReserveKey> {
+export function reserveKey(
+  statements: Statements,
+  { id, lease, key, at }: Stamped<ReserveKey>,
+): Outcome<ReserveKey> {
   const row = statements.get('SELECT next_key FROM uploads WHERE id = ? AND lease = ?', id, lease)
   if (row === undefined) return { result: 'changed' }
   if (typeof row.next_key === 'string') discardKey(statements, row.next_key, at)
@@ -171,7 +174,7 @@ export function reserveKey(statements: Statements, { id, lease, key, at }: Reser
 /** @see MoveUpload */
 export function moveUpload(
   statements: Statements,
-  { id, lease, state, at }: MoveUpload,
+  { id, lease, state, at }: Stamped<MoveUpload>,
 ): Outcome<MoveUpload> {
   const row = statements.get('SELECT key FROM uploads WHERE id = ? AND lease = ?', id, lease)
   if (row === undefined) return { result: 'changed' }

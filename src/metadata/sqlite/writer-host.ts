@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { BatchCounts } from './batch-counts.ts'
+import type { StoreClock } from './store-clock.ts'
 import type { Versions } from './versions.ts'
 import type { WriterOrder, WriterThreadData } from './writer-thread.ts'
 
@@ -30,8 +31,11 @@ export class WriterHost {
   #restart: NodeJS.Timeout | undefined
 
   /** @param onDeath called with the reason when a writer died; another one is about to start */
-  constructor(path: string, versions: Versions, onDeath: (error: unknown) => void) {
-    this.#data = { path, versions: versions.memory, batches: this.batches.memory }
+  constructor(
+    { path, versions, clock }: { path: string; versions: Versions; clock: StoreClock },
+    onDeath: (error: unknown) => void,
+  ) {
+    this.#data = { path, versions: versions.memory, clock: clock.memory, batches: this.batches.memory }
     this.#onDeath = onDeath
     ;({ worker: this.#worker, ended: this.#ended } = this.#start())
   }

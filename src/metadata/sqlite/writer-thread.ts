@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import type { Command } from '../command.ts'
 import { BatchCounts } from './batch-counts.ts'
 import { openWithReserve } from './opening.ts'
+import { StoreClock } from './store-clock.ts'
 import { Versions } from './versions.ts'
 import { type CommitResult, sqliteWriter } from './writer.ts'
 
@@ -10,6 +11,8 @@ import { type CommitResult, sqliteWriter } from './writer.ts'
 export interface WriterThreadData {
   path: string
   versions: SharedArrayBuffer
+  /** The memory of {@link StoreClock}. */
+  clock: SharedArrayBuffer
   /** The memory of {@link BatchCounts}. */
   batches: SharedArrayBuffer
 }
@@ -33,7 +36,7 @@ const MAX_COMMITS_OF_A_BATCH = 1000
 /** Manifests that together name more than this wait for the next batch, so that one transaction stays short. */
 const MAX_EDGES_OF_A_BATCH = 10_000
 
-const { path, versions: memory, batches } = workerData as WriterThreadData
+const { path, versions: memory, clock, batches } = workerData as WriterThreadData
 // A database that disappeared must not be replaced by an empty one.
 if (!existsSync(path)) throw new Error(`${path} is gone`)
 const versions = new Versions(memory)
@@ -43,7 +46,7 @@ const RESERVE_PAUSE_MS = 60_000
 reserve.make()
 // Only the ports keep the thread alive.
 setInterval(() => reserve.make(), RESERVE_PAUSE_MS).unref()
-const writer = sqliteWriter(database, { path, versions, reserve })
+const writer = sqliteWriter(database, { path, versions, reserve, clock: new StoreClock(clock) })
 const ports = new Set<MessagePort>()
 versions.takeOver()
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Command, Commands, Outcome } from '../command.ts'
+import type { Command, Commands, Outcome, Stamped } from '../command.ts'
 import { touchedParts } from '../touched-parts.ts'
 import { collectBlobs, deleteBlob, keepBlob, mountBlob, putBlob } from './blobs.ts'
 import { Checkpoints, offersCheckpoints } from './checkpoints.ts'
@@ -17,6 +17,7 @@ import type { Reserve } from './reserve.ts'
 import { shrinkStore } from './shrinking.ts'
 import { isStoreFailure, primaryCode, SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY } from './sqlite-error.ts'
 import { prepareStatements, type Statements } from './statements.ts'
+import { ChangeTimes, type StoreClock } from './store-clock.ts'
 import { deleteTag, dropHiddenTags, setTag } from './tags.ts'
 import { expireDeleted, undeleteManifest } from './tombstones.ts'
 import { discardUploadKey, endUpload, expireUploads } from './upload-ends.ts'
@@ -50,6 +51,8 @@ export interface WriterEnvironment {
   path: string
   /** The versions that the writer raises with each change. */
   versions: Versions
+  /** It gives the commands their times. */
+  clock: StoreClock
   /** For commands that free space on a full disk; without it, they fail there like all others. */
   reserve?: Reserve
 }
@@ -62,11 +65,13 @@ export function sqliteWriter(opened: DatabaseSync, environment: WriterEnvironmen
 class SqliteWriter implements Writer {
   readonly #environment: WriterEnvironment
   readonly #file: string | undefined
+  readonly #times: ChangeTimes
   #connection: Connection
 
   constructor(opened: DatabaseSync, environment: WriterEnvironment) {
     this.#environment = environment
     this.#file = fileAt(environment.path)
+    this.#times = new ChangeTimes(environment.clock)
     this.#connection = this.#connect(opened)
   }
 
@@ -74,7 +79,7 @@ class SqliteWriter implements Writer {
     const { path, reserve } = this.#environment
     try {
       if (!this.#connection.database.isOpen) this.#reopen()
-      return applyBatch(this.#connection, batch)
+      return applyBatch(this.#connection, batch, this.#times.next())
     } catch (error) {
       // The state that this connection has of its files may be wrong from now on.
       if (primaryCode(error) === SQLITE_IOERR && path !== ':memory:') this.#drop()
@@ -152,7 +157,7 @@ class SqliteWriter implements Writer {
       const results = reserve.lend(() => {
         // If this succeeds, the log starts over and needs no space.
         this.#connection.checkpoints?.take()
-        return applyBatch(this.#connection, freeing)
+        return applyBatch(this.#connection, freeing, this.#times.next())
       })
       const resultOf = new Map(freeing.map((commands, index) => [commands, results[index]]))
       return batch.map((commands, index) => resultOf.get(commands) ?? (failed[index] as CommitResult))
@@ -191,10 +196,11 @@ interface Connection {
 function applyBatch(
   { database, statements, checkpoints, readMark, versions }: Connection,
   batch: readonly (readonly Command[])[],
+  at: number,
 ): CommitResult[] {
   database.exec('BEGIN IMMEDIATE')
   try {
-    const results = batch.map((commands) => applyCommands(statements, commands))
+    const results = batch.map((commands) => applyCommands(statements, commands, at))
     checkpoints?.mark()
     versions.whileChanging(touchedByBatch(batch, results), () => {
       database.exec('COMMIT')
@@ -225,10 +231,10 @@ function touchedByBatch(
 }
 
 /** Uses one savepoint for each caller, so that a failure of its commands does not affect those of others. */
-function applyCommands(statements: Statements, commands: readonly Command[]): CommitResult {
+function applyCommands(statements: Statements, commands: readonly Command[], at: number): CommitResult {
   statements.run('SAVEPOINT commands')
   try {
-    const outcomes = commands.map((command) => applyCommand(statements, command))
+    const outcomes = commands.map((command) => applyCommand(statements, { ...command, at }))
     statements.run('RELEASE commands')
     return { outcomes }
   } catch (error) {
@@ -265,7 +271,7 @@ const FREES_SPACE: ReadonlySet<Command['type']> = new Set([
 type Handlers = {
   readonly [Type in keyof Commands]: (
     statements: Statements,
-    command: Commands[Type]['command'],
+    command: Stamped<Commands[Type]['command']>,
   ) => Commands[Type]['outcome']
 }
 
@@ -310,8 +316,8 @@ const HANDLERS: Handlers = {
   shrinkStore,
 }
 
-function applyCommand(statements: Statements, command: Command): Outcome {
-  const handle = HANDLERS[command.type] as (statements: Statements, command: Command) => Outcome
+function applyCommand(statements: Statements, command: Stamped): Outcome {
+  const handle = HANDLERS[command.type] as (statements: Statements, command: Stamped) => Outcome
   return handle(statements, command)
 }
 

@@ -1,4 +1,5 @@
 import type { DeleteBlob, DeleteBlobOutcome, PutBlob, PutBlobOutcome } from '../../../src/metadata/blobs.ts'
+import type { Stamped } from '../../../src/metadata/command.ts'
 import type { DeleteManifest, DeleteManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { DeleteTag, DeleteTagOutcome } from '../../../src/metadata/tags.ts'
@@ -12,7 +13,7 @@ import type { Row, Session } from './session.ts'
 /** An upload as far as the spike knows it: who has it, and its key. */
 export type HeldUpload = Pick<UploadRecord, 'repository' | 'version' | 'lease'> & { key: string }
 
-export async function openUpload(session: Session, command: OpenUpload): Promise<OpenUploadOutcome> {
+export async function openUpload(session: Session, command: Stamped<OpenUpload>): Promise<OpenUploadOutcome> {
   const row = await session.get('SELECT * FROM uploads WHERE id = $1 FOR UPDATE', command.id)
   const claimed = judgeClaim(row && uploadOf(row), command)
   if (claimed !== 'held') return { result: claimed }
@@ -24,7 +25,7 @@ export async function openUpload(session: Session, command: OpenUpload): Promise
     command.repository,
     command.key,
     command.lease.token,
-    command.lease.until,
+    command.at + command.lease.duration,
     command.at,
   )
   return { result: 'opened', key: String(opened?.key) }
@@ -41,7 +42,7 @@ export function uploadOf(row: Row): HeldUpload {
 
 export async function deleteManifest(
   session: Session,
-  command: DeleteManifest,
+  command: Stamped<DeleteManifest>,
 ): Promise<DeleteManifestOutcome> {
   const { digest, at } = command
   const state = await session.get(
@@ -87,7 +88,7 @@ async function dropUnheldContent(session: Session, digest: Digest): Promise<void
 }
 
 /** Only as much as the tests of the others need: content in a row, without an upload. */
-export async function putBlob(session: Session, command: PutBlob): Promise<PutBlobOutcome> {
+export async function putBlob(session: Session, command: Stamped<PutBlob>): Promise<PutBlobOutcome> {
   const repository = await ensureRepository(session, command.repository, command.at)
   await session.all(
     'INSERT INTO contents (digest, size, bytes) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET bytes = excluded.bytes',
@@ -123,7 +124,7 @@ export async function deleteBlob(
   return { result: 'deleted' }
 }
 
-export async function deleteTag(session: Session, command: DeleteTag): Promise<DeleteTagOutcome> {
+export async function deleteTag(session: Session, command: Stamped<DeleteTag>): Promise<DeleteTagOutcome> {
   const repository = await findRepository(session, command.repository)
   const row = await session.get(
     'SELECT digest FROM tags WHERE repository = $1 AND name = $2',

@@ -1,3 +1,4 @@
+import type { Stamped } from '../../../src/metadata/command.ts'
 import type { PutManifest } from '../../../src/metadata/manifests.ts'
 import { recordChanges } from './repositories.ts'
 import type { Session } from './session.ts'
@@ -6,7 +7,7 @@ import type { Session } from './session.ts'
 export async function insertManifest(
   session: Session,
   repository: number,
-  command: PutManifest,
+  command: Stamped<PutManifest>,
 ): Promise<boolean> {
   const { digest, at } = command
   await session.all(

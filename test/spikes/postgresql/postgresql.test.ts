@@ -8,7 +8,7 @@ import {
   manifestCommand,
   newRepository,
   tags,
-  tick,
+  testClock,
 } from '../../suites/metadata-place.ts'
 import { newUpload, openCommand } from '../../suites/metadata-upload.ts'
 import { testOpening } from '../../suites/metadata-upload-opening.ts'
@@ -40,7 +40,7 @@ for (const [name, push, roundTrips] of DESIGNS) {
       return opened
     }
     before(async () => {
-      opened = await openSpike(cluster?.host ?? '', `by_${name}`, push)
+      opened = await openSpike(cluster?.host ?? '', `by_${name}`, { push, clock: testClock })
     })
     after(async () => await opened?.close())
     testManifests(getStore)
@@ -57,7 +57,7 @@ for (const [name, push, roundTrips] of DESIGNS) {
         const command = manifestCommand(repository, { edges, tags: tags('latest') })
         figures.push += await timed(() => commitOne(store, command))
         assert.equal(store.roundTrips, roundTrips)
-        const remove = { type: 'deleteManifest', repository, digest: command.digest, at: tick() } as const
+        const remove = { type: 'deleteManifest', repository, digest: command.digest } as const
         figures.remove += await timed(() => commitOne(store, remove))
         assert.equal(store.roundTrips, 8)
         figures.open += await timed(() => commitOne(store, openCommand(newUpload())))

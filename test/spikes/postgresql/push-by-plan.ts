@@ -1,3 +1,4 @@
+import type { Stamped } from '../../../src/metadata/command.ts'
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
@@ -20,7 +21,10 @@ interface PushPlan {
 }
 
 /** The third design: one statement reads, a pure function decides, and one statement writes. */
-export async function pushByPlan(session: Session, command: PutManifest): Promise<PutManifestOutcome> {
+export async function pushByPlan(
+  session: Session,
+  command: Stamped<PutManifest>,
+): Promise<PutManifestOutcome> {
   const state = await readState(session, command)
   const decided = decidePush(state, command)
   if ('result' in decided) return decided
@@ -29,7 +33,7 @@ export async function pushByPlan(session: Session, command: PutManifest): Promis
 }
 
 /** The rules of a push. @returns why it is refused, or what is to be written */
-function decidePush(state: PushState, command: PutManifest): PutManifestOutcome | PushPlan {
+function decidePush(state: PushState, command: Stamped<PutManifest>): PutManifestOutcome | PushPlan {
   if (state.missing.length > 0) return { result: 'missing', digests: state.missing }
   if (!command.tags.every((tag) => conditionHolds(state.tags[tag], command.condition)))
     return { result: 'precondition-failed' }
@@ -42,7 +46,7 @@ function decidePush(state: PushState, command: PutManifest): PutManifestOutcome 
   return { changes, tags }
 }
 
-async function readState(session: Session, command: PutManifest): Promise<PushState> {
+async function readState(session: Session, command: Stamped<PutManifest>): Promise<PushState> {
   const row = await session.get(
     `WITH r AS (SELECT id FROM repositories WHERE name = $1)
      SELECT (SELECT id FROM r) AS id,
@@ -97,7 +101,7 @@ const WRITE = `WITH input AS (SELECT $1::json AS command, $3::json AS changes),
 
 async function write(
   session: Session,
-  { state, plan, command }: { state: PushState; plan: PushPlan; command: PutManifest },
+  { state, plan, command }: { state: PushState; plan: PushPlan; command: Stamped<PutManifest> },
 ): Promise<void> {
   const { bytes, ...rest } = command
   const edges = state.hasManifest ? [] : command.edges

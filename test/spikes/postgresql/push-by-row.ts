@@ -1,3 +1,4 @@
+import type { Stamped } from '../../../src/metadata/command.ts'
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
@@ -6,7 +7,10 @@ import { ensureRepository, findRepository, recordChanges } from './repositories.
 import type { Session } from './session.ts'
 
 /** The first design: what the SQLite driver did at first, a statement for each row. */
-export async function pushByRow(session: Session, command: PutManifest): Promise<PutManifestOutcome> {
+export async function pushByRow(
+  session: Session,
+  command: Stamped<PutManifest>,
+): Promise<PutManifestOutcome> {
   const found = await findRepository(session, command.repository)
   const missing = new Set<Digest>()
   for (const { digest, kind, required } of command.edges) {
@@ -40,7 +44,11 @@ async function tagDigest(session: Session, repository: number | undefined, tag: 
   return row?.digest as Digest | undefined
 }
 
-async function storeManifest(session: Session, repository: number, command: PutManifest): Promise<void> {
+async function storeManifest(
+  session: Session,
+  repository: number,
+  command: Stamped<PutManifest>,
+): Promise<void> {
   if (!(await insertManifest(session, repository, command))) return
   const { digest } = command
   for (const edge of command.edges) {
@@ -60,7 +68,12 @@ async function storeManifest(session: Session, repository: number, command: PutM
   }
 }
 
-async function pointTag(session: Session, repository: number, tag: string, { digest, at }: PutManifest) {
+async function pointTag(
+  session: Session,
+  repository: number,
+  tag: string,
+  { digest, at }: Stamped<PutManifest>,
+) {
   const old = await tagDigest(session, repository, tag)
   if (old === digest) return
   const revision = await recordChanges(

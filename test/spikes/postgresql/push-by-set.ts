@@ -1,3 +1,4 @@
+import type { Stamped } from '../../../src/metadata/command.ts'
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
@@ -6,7 +7,10 @@ import { ensureRepository, findRepository, recordChanges } from './repositories.
 import type { Session } from './session.ts'
 
 /** The second design: each rule is a statement over a set, between decisions. */
-export async function pushBySet(session: Session, command: PutManifest): Promise<PutManifestOutcome> {
+export async function pushBySet(
+  session: Session,
+  command: Stamped<PutManifest>,
+): Promise<PutManifestOutcome> {
   const found = await findRepository(session, command.repository)
   const missing = await session.all(MISSING, found ?? null, JSON.stringify(command.edges))
   if (missing.length > 0) return { result: 'missing', digests: missing.map((row) => row.digest as Digest) }
@@ -34,7 +38,11 @@ export const MISSING = `SELECT value ->> 'digest' AS digest FROM json_array_elem
     OR NOT EXISTS (SELECT 1 FROM manifests WHERE repository = $1 AND digest = value ->> 'digest'))
   GROUP BY 1 ORDER BY min(number)`
 
-async function storeManifest(session: Session, repository: number, command: PutManifest): Promise<void> {
+async function storeManifest(
+  session: Session,
+  repository: number,
+  command: Stamped<PutManifest>,
+): Promise<void> {
   if (!(await insertManifest(session, repository, command))) return
   const { digest } = command
   await session.all(
@@ -55,7 +63,7 @@ async function storeManifest(session: Session, repository: number, command: PutM
 async function pointTags(
   session: Session,
   repository: number,
-  { digest, at }: PutManifest,
+  { digest, at }: Stamped<PutManifest>,
   { moved, digestOf }: { moved: readonly string[]; digestOf: ReadonlyMap<unknown, Digest> },
 ): Promise<void> {
   const first = await recordChanges(

@@ -1,5 +1,5 @@
 import { Pool, type PoolClient } from 'pg'
-import type { Command, Outcome } from '../../../src/metadata/command.ts'
+import type { Command, Outcome, Stamped } from '../../../src/metadata/command.ts'
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
 import type { PushStore } from '../../suites/metadata-place.ts'
 import { deleteBlob, deleteManifest, deleteTag, openUpload, putBlob } from './commands.ts'
@@ -9,7 +9,7 @@ import { SCHEMA } from './schema.ts'
 import { Session } from './session.ts'
 
 /** A design of `putManifest`, inside of a transaction that has the lock of the repository. */
-export type Push = (session: Session, command: PutManifest) => Promise<PutManifestOutcome>
+export type Push = (session: Session, command: Stamped<PutManifest>) => Promise<PutManifestOutcome>
 
 /** A store of the spike. It knows how many round trips its last commit took. */
 export interface SpikeStore extends PushStore {
@@ -18,7 +18,11 @@ export interface SpikeStore extends PushStore {
 }
 
 /** Opens a store in a database of its own of a cluster. */
-export async function openSpike(host: string, database: string, push: Push): Promise<SpikeStore> {
+export async function openSpike(
+  host: string,
+  database: string,
+  { push, clock }: { push: Push; clock: { now(): number } },
+): Promise<SpikeStore> {
   const administration = new Pool({ host, user: 'stowage', database: 'postgres' })
   await administration.query(`CREATE DATABASE ${database}`)
   await administration.end()
@@ -28,10 +32,11 @@ export async function openSpike(host: string, database: string, push: Push): Pro
   const commit = async (commands: readonly Command[]): Promise<Outcome[]> => {
     const client = await pool.connect()
     const session = new Session(client)
+    const at = clock.now()
     try {
       return await transaction(client, session, async () => {
         const outcomes: Outcome[] = []
-        for (const command of commands) outcomes.push(await apply(session, command, push))
+        for (const command of commands) outcomes.push(await apply(session, { ...command, at }, push))
         return outcomes
       })
     } finally {
@@ -61,7 +66,7 @@ async function transaction<T>(client: PoolClient, session: Session, work: () => 
   }
 }
 
-async function apply(session: Session, command: Command, push: Push): Promise<Outcome> {
+async function apply(session: Session, command: Stamped, push: Push): Promise<Outcome> {
   // An upload is locked by its own row.
   if (command.type === 'openUpload') return await openUpload(session, command)
   if ('repository' in command && command.repository) await lockRepository(session, command.repository)
