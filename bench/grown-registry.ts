@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ANONYMOUS } from '../src/metadata/actor.ts'
 import type { Command } from '../src/metadata/command.ts'
 import type { PutManifest, RecordPulls } from '../src/metadata/manifests.ts'
 import { MIGRATIONS } from '../src/metadata/sqlite/migrations.ts'
@@ -172,7 +173,7 @@ function* listedCommands(count: number): Iterable<Command> {
   }
   for (let index = 0; index < count; index += deleted) {
     const { digest } = listedManifest(index)
-    yield { type: 'deleteManifest', repository: name, digest, keep: true }
+    yield { type: 'deleteManifest', actor: ANONYMOUS, repository: name, digest, keep: true }
   }
 }
 
@@ -195,7 +196,14 @@ function made(bytes: Buffer): Made {
 
 function blobsOf(name: RepositoryName): Command[] {
   return [LAYER, CONFIG].map(({ bytes, digest }) => {
-    return { type: 'putBlob', repository: name, digest, size: bytes.length, content: { bytes } }
+    return {
+      type: 'putBlob',
+      actor: ANONYMOUS,
+      repository: name,
+      digest,
+      size: bytes.length,
+      content: { bytes },
+    }
   })
 }
 
@@ -218,7 +226,16 @@ function descriptor({ bytes, digest }: Made, mediaType: string): object {
 
 function putManifest(name: RepositoryName, { bytes, digest }: Made, tags: readonly Tag[]): PutManifest {
   const manifest = parseManifest(bytes, undefined)
-  return { type: 'putManifest', repository: name, digest, bytes, ...manifest, tags, condition: {} }
+  return {
+    type: 'putManifest',
+    actor: ANONYMOUS,
+    repository: name,
+    digest,
+    bytes,
+    ...manifest,
+    tags,
+    condition: {},
+  }
 }
 
 function repository(text: string): RepositoryName {

@@ -78,7 +78,7 @@ export const pushManifest = endpoint({
     'PRECONDITION_FAILED',
     'REPOSITORY_DELETING',
   ],
-  async handle({ registry }, request) {
+  async handle({ registry, caller: { actor } }, request) {
     const { name, reference } = request.path
     const { tag: named } = request.query
     const { digest, subject } = await registry.manifests.push({
@@ -88,6 +88,7 @@ export const pushManifest = endpoint({
       digest: reference.digest ?? request.query.digest,
       tags: reference.tag === undefined ? named : [...new Set([reference.tag, ...named])],
       condition: tagCondition(request),
+      actor,
     })
     return emptyAnswer(201, {
       Location: formatRoute('manifest', { name, reference: digest }),
@@ -139,14 +140,15 @@ export const deleteManifest = endpoint({
     },
   },
   errors: ['TAG_INVALID', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'MANIFEST_NEEDED', 'PRECONDITION_FAILED'],
-  async handle({ registry }, request) {
+  async handle({ registry, caller: { actor } }, request) {
     const { name, reference } = request.path
     if (reference.tag !== undefined) {
-      await registry.manifests.deleteTag(name, reference.tag, tagCondition(request))
+      const condition = tagCondition(request)
+      await registry.manifests.deleteTag(name, reference.tag, { condition, actor })
       return emptyAnswer(202)
     }
     requireMatch(request, reference.digest)
-    await registry.manifests.delete(name, reference.digest)
+    await registry.manifests.delete(name, reference.digest, actor)
     return emptyAnswer(202, { 'Docker-Content-Digest': reference.digest })
   },
 })

@@ -1,4 +1,5 @@
 import { type Answer, type EmptyAnswer, emptyAnswer } from '../api/answer.ts'
+import type { Context } from '../api/context.ts'
 import { type EndpointRequest, endpoint } from '../api/endpoint.ts'
 import type { AnswerDescription } from '../api/operation.ts'
 import { contentDigestParameter, hashAlgorithmParameter, textParameter } from '../api/parameters.ts'
@@ -10,7 +11,6 @@ import { type ByteRange, parseContentRange } from '../oci/range.ts'
 import { parseRepositoryName, type RepositoryName } from '../oci/reference.ts'
 import { formatRoute } from '../oci/route.ts'
 import type { Chunk } from '../registry/push-blob.ts'
-import type { Registry } from '../registry/registry.ts'
 import { UploadOutOfOrderError } from '../registry/upload.ts'
 import { BYTES } from './content.ts'
 import { specification } from './specification.ts'
@@ -65,12 +65,13 @@ export const startUpload = endpoint({
     202: { description: 'An upload was started. Nothing is stored yet.', headers: UPLOAD_HEADERS },
   },
   errors: ['DIGEST_INVALID', 'DIGEST_UNSUPPORTED', 'UPLOAD_UNKNOWN', 'REPOSITORY_DELETING'],
-  async handle({ registry }, { path: { name }, query, body }) {
-    const mounted = await mountBlob(registry, name, query)
+  async handle(context, { path: { name }, query, body }) {
+    const mounted = await mountBlob(context, name, query)
     if (mounted !== undefined) return blobCreated(name, mounted)
+    const { registry, caller } = context
     const { digest } = query
     if (digest !== undefined) {
-      await registry.uploads.pushWhole(name, digest, body)
+      await registry.uploads.pushWhole(name, { digest, actor: caller.actor }, body)
       return blobCreated(name, digest)
     }
     const upload = await registry.uploads.start(name, query['digest-algorithm'])
@@ -80,14 +81,14 @@ export const startUpload = endpoint({
 
 /** A mount is never refused, since the client can always upload instead. @returns the digest of a mounted blob */
 async function mountBlob(
-  registry: Registry,
+  { registry, caller: { actor } }: Context,
   name: RepositoryName,
   { mount = '', from: fromText = '' }: { mount: string | undefined; from: string | undefined },
 ): Promise<Digest | undefined> {
   const digest = parseDigest(mount)
   const from = fromText === '' ? undefined : parseRepositoryName(fromText)
   if (digest === undefined || (fromText !== '' && from === undefined)) return undefined
-  return (await registry.blobs.mount(name, digest, from)) ? digest : undefined
+  return (await registry.blobs.mount(name, digest, { from, actor })) ? digest : undefined
 }
 
 /** `PATCH /v2/<name>/blobs/uploads/<upload>`. */
@@ -124,7 +125,7 @@ export const finishUpload = endpoint({
   body: CHUNK,
   answers: { 201: BLOB_CREATED },
   errors: [...CHUNK_ERRORS, 'DIGEST_INVALID', 'DIGEST_UNSUPPORTED'],
-  handle: ({ registry }, request) =>
+  handle: ({ registry, caller: { actor } }, request) =>
     keepingOrder(request.path, async ({ name, upload }) => {
       const { digest } = request.query
       if (digest === undefined) {
@@ -132,7 +133,7 @@ export const finishUpload = endpoint({
           message: 'the "digest" parameter is required to close an upload',
         })
       }
-      await registry.uploads.finish(name, upload, digest, chunkOf(request))
+      await registry.uploads.finish(name, upload, { digest, actor }, chunkOf(request))
       return blobCreated(name, digest)
     }),
 })

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/reference.ts'
+import type { Actor } from './actor.ts'
 import type { UploadClaim } from './uploads.ts'
 
 /** Where the bytes of content are stored: in the metadata store itself, or in the blob store under a key. */
@@ -21,6 +22,8 @@ export interface BlobReads {
 /** Makes a verified blob part of a repository and closes its upload. */
 export interface PutBlob {
   type: 'putBlob'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
   size: number
@@ -36,6 +39,8 @@ export type PutBlobOutcome = {
 /** Makes a blob of another repository (of any, without `from`) part of this one. */
 export interface MountBlob {
   type: 'mountBlob'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
   from?: RepositoryName

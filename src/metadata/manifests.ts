@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { LabelRequirement, Labels } from '../oci/label-selector.ts'
 import type { Descriptor, Edge } from '../oci/manifest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
+import type { Actor } from './actor.ts'
 import type { BlobRecord } from './blobs.ts'
 import type { TagCondition } from './tags.ts'
 
@@ -131,6 +132,8 @@ export interface ManifestReads {
 /** Stores a manifest and sets tags to it, if all that it requires is in the repository. */
 export interface PutManifest {
   type: 'putManifest'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
   bytes: Uint8Array
@@ -162,6 +165,8 @@ export type PutManifestOutcome =
  */
 export interface DeleteManifest {
   type: 'deleteManifest'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
   /** Whether it and its content are kept for an undelete, until they expire. */
@@ -180,6 +185,8 @@ export type DeleteManifestOutcome =
  */
 export interface UndeleteManifest {
   type: 'undeleteManifest'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
   tags: readonly Tag[]
@@ -200,6 +207,8 @@ export type UndeleteManifestOutcome =
  */
 export interface PurgeManifest {
   type: 'purgeManifest'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   digest: Digest
 }

@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../oci/reference.ts'
+import type { Actor } from './actor.ts'
 import type { RepositoryCount } from './counts.ts'
 import type { Page } from './page.ts'
 
@@ -60,6 +61,8 @@ export interface RepositoryReads {
 /** Deletes a repository with all of its content. It is invisible from then on; {@link DropDeletedRepositories} removes its rows. */
 export interface DeleteRepository {
   type: 'deleteRepository'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
 }
 

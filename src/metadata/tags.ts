@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
+import type { Actor } from './actor.ts'
 import type { Page } from './page.ts'
 
 /** The condition that a tag must meet before a command may change it. @see RFC 9110, section 13.1 */
@@ -63,6 +64,8 @@ export interface TagReads {
 /** Sets a tag to a manifest that is in the repository. */
 export interface SetTag {
   type: 'setTag'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   tag: Tag
   digest: Digest
@@ -77,6 +80,8 @@ export type SetTagOutcome =
 /** Removes a tag; the manifest stays. */
 export interface DeleteTag {
   type: 'deleteTag'
+  /** Recorded in the change log. */
+  actor: Actor
   repository: RepositoryName
   tag: Tag
   condition: TagCondition

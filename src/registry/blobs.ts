@@ -1,3 +1,4 @@
+import type { Actor } from '../metadata/actor.ts'
 import type { BlobRecord } from '../metadata/blobs.ts'
 import type { StoredContent } from '../metadata/contents.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -122,6 +123,12 @@ async function isThereWhole(
   return found !== undefined && found >= size
 }
 
+/** Where a blob is mounted from; from any repository if `from` is undefined. */
+export interface Mount {
+  from: RepositoryName | undefined
+  actor: Actor
+}
+
 /**
  * Makes a blob of another repository part of this one, if its bytes exist.
  *
@@ -132,11 +139,11 @@ export async function mountBlob(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
-  from: RepositoryName | undefined,
+  { from, actor }: Mount,
 ): Promise<boolean> {
   if ((await findLost(parts, [digest])).length > 0) return false
   const [outcome] = await parts.metadata.commit([
-    { type: 'mountBlob', repository, digest, ...(from && { from }) },
+    { type: 'mountBlob', actor, repository, digest, ...(from && { from }) },
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   return outcome.result === 'mounted'

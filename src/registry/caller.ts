@@ -1,3 +1,4 @@
+import type { Actor } from '../metadata/actor.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 
 /** What clients may be allowed to do. Each endpoint states which permission it needs. */
@@ -13,6 +14,8 @@ export interface Visibility {
 
 /** Who sends a request, and what they may do. */
 export interface Caller {
+  /** Who the change log says has made the changes of the caller. */
+  readonly actor: Actor
   /** The repositories that the caller may pull from. No answer reveals any other. */
   readonly visibility: Visibility
   /** Whether the caller may do something in a repository, or in the registry as a whole if there is none. */
@@ -23,4 +26,4 @@ export interface Caller {
 export const EVERYTHING: Visibility = { key: '', includes: async () => true }
 
 /** The caller of every request while there are no accounts. It may do everything. */
-export const ANYONE: Caller = { visibility: EVERYTHING, may: async () => true }
+export const ANYONE: Caller = { actor: { kind: 'anonymous' }, visibility: EVERYTHING, may: async () => true }

@@ -1,3 +1,4 @@
+import type { Actor } from '../metadata/actor.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
@@ -19,6 +20,8 @@ import { lostUpload, releaseUpload, revertUpload, type Upload } from './upload.t
 /** The blob that an upload is closed as. */
 export interface Closing {
   digest: Digest
+  /** Who closes it. */
+  actor: Actor
   from: UploadStart
   /** Whether the body may be the whole blob, regardless of what the upload received before. */
   mayBeWhole: boolean
@@ -34,11 +37,12 @@ export async function closeUpload(
   parts: RegistryParts,
   upload: Upload,
   received: Received,
-  { digest, from, mayBeWhole }: Closing,
+  { digest, actor, from, mayBeWhole }: Closing,
 ): Promise<void> {
   const owned = await own(parts, upload, received, from)
   try {
-    await store(parts, upload, await contentWith(parts, upload, owned, { digest, mayBeWhole }), digest)
+    const content = await contentWith(parts, upload, owned, { digest, mayBeWhole })
+    await store(parts, upload, content, { digest, actor })
   } catch (error) {
     const isRefused = error instanceof RegistryError && error.id === 'DIGEST_INVALID'
     if (isRefused) await revertUpload(parts, upload, owned.claim)
@@ -65,7 +69,7 @@ async function contentWith(
   parts: RegistryParts,
   upload: Upload,
   received: Received,
-  { digest, mayBeWhole }: Omit<Closing, 'from'>,
+  { digest, mayBeWhole }: Pick<Closing, 'digest' | 'mayBeWhole'>,
 ): Promise<Received> {
   const { content, start, offset } = received
   const algorithm = hashAlgorithmOf(digest)
@@ -108,12 +112,13 @@ async function store(
   parts: RegistryParts,
   { id, repository }: Upload,
   { content, claim, offset }: Received,
-  digest: Digest,
+  { digest, actor }: Pick<Closing, 'digest' | 'actor'>,
 ): Promise<void> {
   if (content.key !== undefined) await parts.blobs.publish(content.key, content.state)
   const [outcome] = await parts.metadata.commit([
     {
       type: 'putBlob',
+      actor,
       repository,
       digest,
       size: offset,

@@ -1,4 +1,5 @@
 import type { Job } from '../jobs/job.ts'
+import type { Actor } from '../metadata/actor.ts'
 import type { RepositoryDeletion } from '../metadata/repositories.ts'
 import { RegistryError } from '../oci/error.ts'
 import type { RepositoryName } from '../oci/reference.ts'
@@ -49,9 +50,9 @@ export class Remover {
    *
    * @throws RegistryError NAME_UNKNOWN
    */
-  async delete(name: RepositoryName): Promise<RepositoryDeletion> {
+  async delete(name: RepositoryName, actor: Actor): Promise<RepositoryDeletion> {
     const { metadata } = this.#parts
-    const [outcome] = await metadata.commit([{ type: 'deleteRepository', repository: name }])
+    const [outcome] = await metadata.commit([{ type: 'deleteRepository', actor, repository: name }])
     const deletion = await metadata.repositories.deletion(name)
     const isThere = outcome.result === 'deleted' || deletion?.finished === undefined
     if (deletion === undefined || !isThere) return nameUnknown(name)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { placeRegistry, pushImage } from '../../test/suites/registry-place.ts'
+import { ANONYMOUS } from '../metadata/actor.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
 
 const repository = 'app' as RepositoryName
@@ -16,13 +17,22 @@ test('a tag is rolled back to a digest, or to what it was at a revision, if it i
   const condition = {}
   const { revision: before } = await registry.repositories.state(repository)
   const expected = { old: second, new: first, revision: before + 1 }
-  assert.deepEqual(await registry.history.rollback(repository, v1, { revision, condition }), expected)
+  assert.deepEqual(
+    await registry.history.rollback(repository, v1, { revision, condition, actor: ANONYMOUS }),
+    expected,
+  )
   assert.equal((await registry.manifests.find(repository, { tag: v1 })).digest, first)
   const stale = { ifMatch: [second] }
-  await assert.rejects(registry.history.rollback(repository, v1, { digest: second, condition: stale }), {
-    id: 'PRECONDITION_FAILED',
-  })
-  assert.equal((await registry.history.rollback(repository, v1, { digest: second, condition })).new, second)
+  await assert.rejects(
+    registry.history.rollback(repository, v1, { digest: second, condition: stale, actor: ANONYMOUS }),
+    {
+      id: 'PRECONDITION_FAILED',
+    },
+  )
+  assert.equal(
+    (await registry.history.rollback(repository, v1, { digest: second, condition, actor: ANONYMOUS })).new,
+    second,
+  )
   const { items } = await registry.history.tag(repository, v1, { before: 1e9, limit: 10 })
   assert.deepEqual(
     items.map(({ digest }) => digest),
@@ -43,9 +53,9 @@ test('a tag is not rolled back to a missing manifest, and the refusal says why',
   })
   await assert.rejects(rollback({ revision }, unknown), { id: 'NAME_UNKNOWN' })
   await assert.rejects(rollback({ digest: first }, unknown), { id: 'NAME_UNKNOWN' })
-  await registry.manifests.delete(repository, first)
+  await registry.manifests.delete(repository, first, ANONYMOUS)
   await assert.rejects(rollback({ revision }), { id: 'MANIFEST_DELETED', details: [{ digest: first }] })
-  await registry.manifests.purge(repository, first)
+  await registry.manifests.purge(repository, first, ANONYMOUS)
   await assert.rejects(rollback({ revision }), { id: 'CONTENT_GONE', details: [{ digest: first }] })
   await assert.rejects(rollback({ digest: first }), { id: 'MANIFEST_UNKNOWN' })
 })
@@ -59,9 +69,12 @@ test('history older than its retention is refused as pruned, and newer history i
   assert.equal((await registry.sweepNow()).changes, last)
   await assert.rejects(registry.history.tagsAt(repository, { revision: 1 }, page), { id: 'HISTORY_PRUNED' })
   await assert.rejects(registry.history.tagsAt(repository, { time: 5 }, page), { id: 'HISTORY_PRUNED' })
-  await assert.rejects(registry.history.rollback(repository, v1, { revision: 1, condition: {} }), {
-    id: 'HISTORY_PRUNED',
-  })
+  await assert.rejects(
+    registry.history.rollback(repository, v1, { revision: 1, condition: {}, actor: ANONYMOUS }),
+    {
+      id: 'HISTORY_PRUNED',
+    },
+  )
   for (const query of [{}, { repository }]) {
     await assert.rejects(registry.changes.read({ ...query, after: last - 1, limit: 10 }), {
       id: 'HISTORY_PRUNED',

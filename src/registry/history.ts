@@ -1,3 +1,4 @@
+import type { Actor } from '../metadata/actor.ts'
 import type { ChangePage, ChangeQuery } from '../metadata/changes.ts'
 import type { Page } from '../metadata/page.ts'
 import type { PastTagsPage, TagChange, TagCondition } from '../metadata/tags.ts'
@@ -13,6 +14,7 @@ export type When = { revision: number; time?: never } | { time: number; revision
 /** The target of a rollback: a manifest of the repository, or the state of the tag at a revision. */
 export type RollbackTarget = ({ digest: Digest; revision?: never } | { revision: number; digest?: never }) & {
   condition: TagCondition
+  actor: Actor
 }
 
 /** The result of rolling a tag back. */
@@ -81,7 +83,7 @@ async function rollBack(
 ): Promise<Rollback> {
   const digest = to.digest ?? (await digestAt(parts, repository, tag, to.revision))
   const [outcome] = await parts.metadata.commit([
-    { type: 'setTag', repository, tag, digest, condition: to.condition },
+    { type: 'setTag', actor: to.actor, repository, tag, digest, condition: to.condition },
   ])
   if (outcome.result === 'set') return { old: outcome.old, new: digest, revision: outcome.revision }
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')

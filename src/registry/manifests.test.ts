@@ -8,6 +8,7 @@ import {
   pushImage,
   until,
 } from '../../test/suites/registry-place.ts'
+import { ANONYMOUS } from '../metadata/actor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName, Tag } from '../oci/reference.ts'
 
@@ -30,15 +31,19 @@ async function pulledAt(registry: PlacedRegistry, digest: Digest): Promise<numbe
 test('a deleted manifest can be restored until it expires', async (t) => {
   const registry = await placeRegistry(t, { retention: { deletedManifests: 1000, unusedBlobs: 10 } })
   const digest = await pushImage(registry, repository, { tags: ['v1'] })
-  await registry.manifests.delete(repository, digest)
+  await registry.manifests.delete(repository, digest, ANONYMOUS)
   registry.pass(999)
   await registry.sweepNow()
-  assert.deepEqual(await registry.manifests.undelete(repository, digest, [v1]), ['v1'])
+  assert.deepEqual(await registry.manifests.undelete(repository, digest, { tags: [v1], actor: ANONYMOUS }), [
+    'v1',
+  ])
   assert.equal((await registry.manifests.read(repository, { tag: v1 })).digest, digest)
-  await registry.manifests.delete(repository, digest)
+  await registry.manifests.delete(repository, digest, ANONYMOUS)
   registry.pass(1000)
   assert.equal((await registry.sweepNow()).manifests, 1)
-  await assert.rejects(registry.manifests.undelete(repository, digest, []), { id: 'MANIFEST_UNKNOWN' })
+  await assert.rejects(registry.manifests.undelete(repository, digest, { tags: [], actor: ANONYMOUS }), {
+    id: 'MANIFEST_UNKNOWN',
+  })
   registry.pass(10)
   assert.equal((await registry.sweepNow()).blobs, 2)
 })
@@ -46,17 +51,23 @@ test('a deleted manifest can be restored until it expires', async (t) => {
 test('if deleted manifests are not kept, they cannot be restored', async (t) => {
   const registry = await placeRegistry(t, { retention: { deletedManifests: 0 } })
   const digest = await pushImage(registry, repository)
-  await registry.manifests.delete(repository, digest)
-  await assert.rejects(registry.manifests.undelete(repository, digest, []), { id: 'MANIFEST_UNKNOWN' })
+  await registry.manifests.delete(repository, digest, ANONYMOUS)
+  await assert.rejects(registry.manifests.undelete(repository, digest, { tags: [], actor: ANONYMOUS }), {
+    id: 'MANIFEST_UNKNOWN',
+  })
 })
 
 test('the refusal of an undelete or a purge names the reason', async (t) => {
   const registry = await placeRegistry(t)
   const digest = await pushImage(registry, repository)
   const unknown = 'unknown' as RepositoryName
-  await assert.rejects(registry.manifests.undelete(repository, digest, []), { id: 'MANIFEST_EXISTS' })
-  await assert.rejects(registry.manifests.undelete(unknown, digest, []), { id: 'NAME_UNKNOWN' })
-  await assert.rejects(registry.manifests.purge(unknown, digest), { id: 'NAME_UNKNOWN' })
+  await assert.rejects(registry.manifests.undelete(repository, digest, { tags: [], actor: ANONYMOUS }), {
+    id: 'MANIFEST_EXISTS',
+  })
+  await assert.rejects(registry.manifests.undelete(unknown, digest, { tags: [], actor: ANONYMOUS }), {
+    id: 'NAME_UNKNOWN',
+  })
+  await assert.rejects(registry.manifests.purge(unknown, digest, ANONYMOUS), { id: 'NAME_UNKNOWN' })
   const index = { schemaVersion: 2, manifests: [{ mediaType: 'a/b', digest, size: 10 }] }
   const { digest: parent } = await registry.manifests.push({
     repository,
@@ -65,15 +76,16 @@ test('the refusal of an undelete or a purge names the reason', async (t) => {
     digest: undefined,
     tags: [],
     condition: {},
+    actor: ANONYMOUS,
   })
-  await assert.rejects(registry.manifests.purge(repository, digest), {
+  await assert.rejects(registry.manifests.purge(repository, digest, ANONYMOUS), {
     id: 'MANIFEST_NEEDED',
     details: [{ digest, neededBy: parent }],
   })
-  await registry.manifests.delete(repository, parent)
-  await registry.manifests.purge(repository, digest)
-  await assert.rejects(registry.manifests.purge(repository, digest), { id: 'MANIFEST_UNKNOWN' })
-  await assert.rejects(registry.manifests.undelete(repository, parent, []), {
+  await registry.manifests.delete(repository, parent, ANONYMOUS)
+  await registry.manifests.purge(repository, digest, ANONYMOUS)
+  await assert.rejects(registry.manifests.purge(repository, digest, ANONYMOUS), { id: 'MANIFEST_UNKNOWN' })
+  await assert.rejects(registry.manifests.undelete(repository, parent, { tags: [], actor: ANONYMOUS }), {
     id: 'CONTENT_GONE',
     details: [{ digest }],
   })
@@ -87,10 +99,10 @@ test('a purged secret is gone from the blob store with the next sweep', async (t
   const holdings = await registry.parts.metadata.manifests.read(repository, { digest })
   const config = JSON.parse(Buffer.from(holdings?.bytes ?? []).toString()).config.digest as Digest
   const key = (await registry.parts.metadata.blobs.find(repository, config))?.content.key ?? ''
-  await registry.manifests.delete(repository, digest)
+  await registry.manifests.delete(repository, digest, ANONYMOUS)
   await registry.sweepNow()
   assert.notEqual(await registry.parts.blobs.open(key, { start: 0, end: 0 }), undefined)
-  await registry.manifests.purge(repository, digest)
+  await registry.manifests.purge(repository, digest, ANONYMOUS)
   await registry.sweepNow()
   assert.equal(await registry.parts.blobs.open(key, { start: 0, end: 0 }), undefined)
 })

@@ -1,3 +1,4 @@
+import type { Actor } from '../metadata/actor.ts'
 import type { ManifestRecord } from '../metadata/manifests.ts'
 import type { TagCondition } from '../metadata/tags.ts'
 import { type Digest, formatDigest, hashAlgorithmOf } from '../oci/digest.ts'
@@ -23,6 +24,7 @@ export interface ManifestPush {
   digest: Digest | undefined
   tags: readonly Tag[]
   condition: TagCondition
+  actor: Actor
 }
 
 /** The result of pushing a manifest. */
@@ -41,7 +43,7 @@ export interface PushedManifest {
  * @see OCI Distribution Specification, "Pushing Manifests"
  */
 export async function pushManifest(parts: RegistryParts, push: ManifestPush): Promise<PushedManifest> {
-  const { repository, bytes, tags, condition } = push
+  const { repository, bytes, tags, condition, actor } = push
   if (bytes.length > MAX_MANIFEST_SIZE) throw new RegistryError('MANIFEST_TOO_LARGE')
   const digest = await verifiedDigest(bytes, push.digest)
   const { imageConfig, ...manifest } = checkManifest(bytes, push.contentType)
@@ -49,7 +51,18 @@ export async function pushManifest(parts: RegistryParts, push: ManifestPush): Pr
   await refuseLost(parts, edges)
   const described = imageConfig && (await readImageConfig(parts, repository, imageConfig))
   const [outcome] = await parts.metadata.commit([
-    { type: 'putManifest', repository, digest, bytes, ...manifest, edges, ...described, tags, condition },
+    {
+      type: 'putManifest',
+      actor,
+      repository,
+      digest,
+      bytes,
+      ...manifest,
+      edges,
+      ...described,
+      tags,
+      condition,
+    },
   ])
   if (outcome.result === 'repository-deleting') throw new RegistryError('REPOSITORY_DELETING')
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
@@ -162,10 +175,12 @@ export async function deleteManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
+  actor: Actor,
 ): Promise<boolean> {
   const [outcome] = await parts.metadata.commit([
     {
       type: 'deleteManifest',
+      actor,
       repository,
       digest,
       keep: parts.retention.deletedManifests > 0,
@@ -183,6 +198,13 @@ function manifestNeeded(digest: Digest, by: Digest): RegistryError {
   })
 }
 
+/** How a deleted manifest is restored. */
+export interface Undelete {
+  /** Set to it. */
+  tags: readonly Tag[]
+  actor: Actor
+}
+
 /**
  * Restores a deleted manifest together with the deleted manifests below it, and sets tags to it. If more than a hundred deleted manifests
  * are below it, those are restored first, in steps between other writes. If one of them cannot be restored, the others stay restored.
@@ -194,7 +216,7 @@ export async function undeleteManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
-  tags: readonly Tag[],
+  { tags, actor }: Undelete,
 ): Promise<Tag[]> {
   // A parent comes after its children, as on a stack.
   const rest: Digest[] = [digest]
@@ -204,6 +226,7 @@ export async function undeleteManifest(
     const [outcome] = await parts.metadata.commit([
       {
         type: 'undeleteManifest',
+        actor,
         repository,
         digest: next,
         tags: isLast ? tags : [],
@@ -237,11 +260,18 @@ export async function purgeManifest(
   parts: RegistryParts,
   repository: RepositoryName,
   digest: Digest,
+  actor: Actor,
 ): Promise<boolean> {
-  const [outcome] = await parts.metadata.commit([{ type: 'purgeManifest', repository, digest }])
+  const [outcome] = await parts.metadata.commit([{ type: 'purgeManifest', actor, repository, digest }])
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { digest })
   if (outcome.result === 'needed') throw manifestNeeded(digest, outcome.by)
   return outcome.areRowsLeft ?? false
+}
+
+/** How a tag is removed. */
+export interface TagDeletion {
+  condition: TagCondition
+  actor: Actor
 }
 
 /** Removes a tag; its manifest stays. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN or PRECONDITION_FAILED */
@@ -249,9 +279,9 @@ export async function deleteTag(
   parts: RegistryParts,
   repository: RepositoryName,
   tag: Tag,
-  condition: TagCondition,
+  { condition, actor }: TagDeletion,
 ): Promise<void> {
-  const [outcome] = await parts.metadata.commit([{ type: 'deleteTag', repository, tag, condition }])
+  const [outcome] = await parts.metadata.commit([{ type: 'deleteTag', actor, repository, tag, condition }])
   if (outcome.result === 'precondition-failed') throw new RegistryError('PRECONDITION_FAILED')
   if (outcome.result === 'unknown') throw await manifestUnknown(parts, repository, { tag })
 }

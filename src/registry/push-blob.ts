@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/error.ts'
 import type { ByteRange } from '../oci/range.ts'
 import type { RepositoryName } from '../oci/reference.ts'
 import { findBlob } from './blobs.ts'
-import { closeUpload } from './close-upload.ts'
+import { type Closing, closeUpload } from './close-upload.ts'
 import type { Hasher } from './hasher.ts'
 import type { RegistryParts } from './parts.ts'
 import { type Received, receive, startOf, type UploadStart } from './receive.ts'
@@ -34,15 +34,18 @@ export interface Chunk {
   length?: number | undefined
 }
 
+/** The blob that an upload becomes, and who pushes it. */
+export type ClosedAs = Pick<Closing, 'digest' | 'actor'>
+
 /** Uploads into a repository. */
 export interface Uploads {
   start(repository: RepositoryName, algorithm?: HashAlgorithm): Promise<string>
   /** Pushes a part of a blob. @returns the end of the upload after this part */
   append(repository: RepositoryName, id: string, chunk: Chunk): Promise<{ offset: number }>
   /** Pushes the last part of a blob, or all of it, and closes the upload. */
-  finish(repository: RepositoryName, id: string, digest: Digest, chunk: Chunk): Promise<void>
+  finish(repository: RepositoryName, id: string, as: ClosedAs, chunk: Chunk): Promise<void>
   /** Pushes a blob in one request. */
-  pushWhole(repository: RepositoryName, digest: Digest, body: AsyncIterable<Uint8Array>): Promise<void>
+  pushWhole(repository: RepositoryName, as: ClosedAs, body: AsyncIterable<Uint8Array>): Promise<void>
   /** Where an upload ends, including the bytes that a running request has delivered. */
   status(repository: RepositoryName, id: string): Promise<{ offset: number }>
   cancel(repository: RepositoryName, id: string): Promise<void>
@@ -69,7 +72,7 @@ export function uploadsOf(parts: RegistryParts): Uploads {
       })
     },
 
-    async finish(repository, id, digest, chunk) {
+    async finish(repository, id, { digest, actor }, chunk) {
       const begun = readUploadId(parts, repository, id)
       await writers.write(id, async (writer, allStopped) => {
         const upload = await takeOrRepeat(parts, begun, { writer, allStopped, digest, chunk })
@@ -78,15 +81,16 @@ export function uploadsOf(parts: RegistryParts): Uploads {
         const received = await chunks.take(upload, chunk, from, hashAlgorithmOf(digest))
         if (received.interrupted) return await chunks.giveUp(upload, received, received.interrupted.error)
         writer.isClosing = true
-        await closeUpload(parts, upload, received, { digest, from, mayBeWhole: chunk.range === undefined })
+        const mayBeWhole = chunk.range === undefined
+        await closeUpload(parts, upload, received, { digest, actor, from, mayBeWhole })
       })
     },
 
-    async pushWhole(repository, digest, body) {
-      const algorithm = hashAlgorithmOf(digest)
+    async pushWhole(repository, as, body) {
+      const algorithm = hashAlgorithmOf(as.digest)
       const upload = freshUpload(parts, repository, algorithm)
       const arrival = { body, from: 'acknowledged', algorithms: [algorithm] } as const
-      await closeOrDiscard(parts, upload, receive(parts, upload, arrival), digest)
+      await closeOrDiscard(parts, upload, receive(parts, upload, arrival), as)
     },
 
     async status(repository, id) {
@@ -170,14 +174,14 @@ async function closeOrDiscard(
   parts: RegistryParts,
   upload: Upload,
   receiving: Promise<Received>,
-  digest: Digest,
+  as: ClosedAs,
 ): Promise<void> {
   const { id, repository } = upload
   let received: Received | undefined
   try {
     received = await receiving
     if (received.interrupted) throw received.interrupted.error
-    await closeUpload(parts, upload, received, { digest, from: 'acknowledged', mayBeWhole: false })
+    await closeUpload(parts, upload, received, { ...as, from: 'acknowledged', mayBeWhole: false })
   } catch (error) {
     const isSmall = received !== undefined && received.content.key === undefined
     const end = { type: 'endUpload', id, repository } as const

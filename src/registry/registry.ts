@@ -1,4 +1,5 @@
 import type { Job } from '../jobs/job.ts'
+import type { Actor } from '../metadata/actor.ts'
 import type { Change, ChangePage, ChangeQuery } from '../metadata/changes.ts'
 import type { ContentHolder, HoldersPage } from '../metadata/contents.ts'
 import type {
@@ -24,7 +25,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { Reference, RepositoryName, Tag } from '../oci/reference.ts'
 import type { BlobAddress, BlobBytes, FileSlice } from '../storage/blob-store.ts'
 import { LossCounters, watchedBlobs } from './blob-presence.ts'
-import { deleteBlob, findBlob, mountBlob, type StoredBlob } from './blobs.ts'
+import { deleteBlob, findBlob, type Mount, mountBlob, type StoredBlob } from './blobs.ts'
 import { countsJob } from './counts.ts'
 import { findDeletion, Remover, refuseDeleting } from './deletion.ts'
 import {
@@ -46,6 +47,8 @@ import {
   purgeManifest,
   pushManifest,
   readManifest,
+  type TagDeletion,
+  type Undelete,
   undeleteManifest,
 } from './manifests.ts'
 import type { RegistryParts } from './parts.ts'
@@ -95,7 +98,7 @@ export type {
 /** Blobs of a repository. */
 export interface Blobs {
   find(repository: RepositoryName, digest: Digest): Promise<StoredBlob>
-  mount(repository: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
+  mount(repository: RepositoryName, digest: Digest, mount: Mount): Promise<boolean>
   delete(repository: RepositoryName, digest: Digest): Promise<void>
 }
 
@@ -104,14 +107,14 @@ export interface Manifests {
   find(repository: RepositoryName, reference: Reference): Promise<ManifestRecord>
   read(repository: RepositoryName, reference: Reference): Promise<ManifestRecord & { bytes: Uint8Array }>
   push(push: ManifestPush): Promise<PushedManifest>
-  delete(repository: RepositoryName, digest: Digest): Promise<void>
-  deleteTag(repository: RepositoryName, tag: Tag, condition: TagCondition): Promise<void>
+  delete(repository: RepositoryName, digest: Digest, actor: Actor): Promise<void>
+  deleteTag(repository: RepositoryName, tag: Tag, deletion: TagDeletion): Promise<void>
   referrers(query: ReferrersQuery): Promise<ReferrersPage>
   tags(repository: RepositoryName, after: string, limit: number): Promise<Page<Tag>>
   list(query: ManifestQuery): Promise<ManifestPage>
   /** @returns the tags that it had when it was deleted */
-  undelete(repository: RepositoryName, digest: Digest, tags: readonly Tag[]): Promise<Tag[]>
-  purge(repository: RepositoryName, digest: Digest): Promise<void>
+  undelete(repository: RepositoryName, digest: Digest, undelete: Undelete): Promise<Tag[]>
+  purge(repository: RepositoryName, digest: Digest, actor: Actor): Promise<void>
 }
 
 /** Repositories of the registry. */
@@ -120,7 +123,7 @@ export interface Repositories {
   list(after: string, limit: number): Promise<Page<RepositoryName>>
   state(name: RepositoryName): Promise<RepositoryState>
   children(query: RepositoryQuery): Promise<Page<RepositoryEntry>>
-  delete(name: RepositoryName): Promise<RepositoryDeletion>
+  delete(name: RepositoryName, actor: Actor): Promise<RepositoryDeletion>
   /** The state of the most recent deletion of a repository with this name. */
   deletion(name: RepositoryName): Promise<RepositoryDeletion>
 }
@@ -177,7 +180,7 @@ export function localRegistry(given: RegistryParts): LocalRegistry {
   return {
     blobs: {
       find: (repository, digest) => findBlob(parts, repository, digest),
-      mount: (repository, digest, from) => mountBlob(parts, repository, digest, from),
+      mount: (repository, digest, mount) => mountBlob(parts, repository, digest, mount),
       delete: (repository, digest) => deleteBlob(parts, repository, digest),
     },
     uploads: guardedUploads(parts),
@@ -187,7 +190,7 @@ export function localRegistry(given: RegistryParts): LocalRegistry {
       list: (after, limit) => metadata.repositories.list(after, limit),
       state: async (name) => (await metadata.repositories.state(name)) ?? nameUnknown(name),
       children: (query) => metadata.repositories.children(query),
-      delete: (name) => remover.delete(name),
+      delete: (name, actor) => remover.delete(name, actor),
       deletion: (name) => findDeletion(parts, name),
     },
     history: historyOf(parts),
@@ -242,17 +245,17 @@ function manifestsOf(parts: RegistryParts, pulls: PullLog, remover: Remover): Ma
       return found
     },
     push: (push) => pushManifest(parts, push),
-    async delete(repository, digest) {
-      if (await deleteManifest(parts, repository, digest)) remover.begin()
+    async delete(repository, digest, actor) {
+      if (await deleteManifest(parts, repository, digest, actor)) remover.begin()
     },
-    deleteTag: (repository, tag, condition) => deleteTag(parts, repository, tag, condition),
+    deleteTag: (repository, tag, deletion) => deleteTag(parts, repository, tag, deletion),
     referrers: (query) => metadata.manifests.referrers(query),
     tags: async (repository, after, limit) =>
       (await metadata.tags.list(repository, after, limit)) ?? nameUnknown(repository),
     list: async (query) => (await metadata.manifests.list(query)) ?? nameUnknown(query.repository),
-    undelete: (repository, digest, tags) => undeleteManifest(parts, repository, digest, tags),
-    async purge(repository, digest) {
-      if (await purgeManifest(parts, repository, digest)) remover.begin()
+    undelete: (repository, digest, undelete) => undeleteManifest(parts, repository, digest, undelete),
+    async purge(repository, digest, actor) {
+      if (await purgeManifest(parts, repository, digest, actor)) remover.begin()
     },
   }
 }

@@ -31,10 +31,10 @@ function makeView(registry: Registry, visibility: Visibility): Registry {
     ...registry,
     blobs: {
       ...blobs,
-      async mount(repository, digest, from) {
+      async mount(repository, digest, { from, actor }) {
         if (from !== undefined && !(await visibility.includes(from))) return false
         const source = from ?? (await findSource(registry, visibility, digest))
-        return source !== undefined && (await blobs.mount(repository, digest, source))
+        return source !== undefined && (await blobs.mount(repository, digest, { from: source, actor }))
       },
     },
     repositories: {

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { Command } from '../../src/metadata/command.ts'
 import { sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
@@ -73,8 +74,8 @@ function story(): Command[][] {
     [blobs[1] as Command],
     second ?? [],
     [saveCommand(upload, { version: 0 }, { offset: 20_000, content: { bytes: randomBytes(20_000) } })],
-    [{ type: 'deleteManifest', repository, digest }, ...(third ?? [])],
-    [{ type: 'deleteTag', repository, tag: tags('v1')[0] ?? assert.fail(), condition: {} }],
+    [{ type: 'deleteManifest', actor: ANONYMOUS, repository, digest }, ...(third ?? [])],
+    [{ type: 'deleteTag', actor: ANONYMOUS, repository, tag: tags('v1')[0] ?? assert.fail(), condition: {} }],
     [{ type: 'endUpload', ...upload }],
     last ?? [],
   ]

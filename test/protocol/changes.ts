@@ -10,6 +10,7 @@ export interface ToldChange {
   subject: string
   old?: string
   new?: string
+  actor?: string
 }
 
 /** What the feed answers. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createApp } from '../../src/http/app.ts'
 import { toFetch } from '../../src/http/fetch.ts'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
 import { watchClock } from '../../src/registry/clock-jumps.ts'
 import type { Retention } from '../../src/registry/parts.ts'
@@ -96,7 +97,7 @@ export async function clockedRegistry(
     sweep,
     async beginDeletion(name) {
       const repository = name as RepositoryName
-      await folder.metadata.commit([{ type: 'deleteRepository', repository }])
+      await folder.metadata.commit([{ type: 'deleteRepository', actor: ANONYMOUS, repository }])
     },
     async sweepOut() {
       await sweep()

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { Caller } from '../../src/registry/caller.ts'
 import type { ChangeList } from './changes.ts'
 import { type OpenRegistry, openRegistry } from './open-registry.ts'
 
 /** Sees nothing below `secret`, and may do everything in a repository that it names: so a test can fill those that it does not see. */
 const OUTSIDER: Caller = {
+  actor: ANONYMOUS,
   visibility: { key: 'outsider', includes: async (repository) => !repository.startsWith('secret/') },
   may: async () => true,
 }
@@ -110,7 +112,8 @@ test('content that is deleted during the request is unknown', async (t) => {
     manifests: {
       ...registry.manifests,
       async read(repository, reference) {
-        if (reference.digest !== undefined) await registry.manifests.delete(repository, reference.digest)
+        if (reference.digest !== undefined)
+          await registry.manifests.delete(repository, reference.digest, ANONYMOUS)
         return await registry.manifests.read(repository, reference)
       },
     },
@@ -179,6 +182,7 @@ test('a blob is mounted only from repositories that a client sees', async (t) =>
 test('what a caller may not do is denied, at each endpoint and whatever there is', async (t) => {
   const asked: string[] = []
   const reader: Caller = {
+    actor: ANONYMOUS,
     visibility: OUTSIDER.visibility,
     async may(action, repository) {
       asked.push(`${action} ${repository ?? ''}`.trim())

@@ -20,6 +20,7 @@ interface Rule {
 
 /** The seam of the metadata store: its subjects, each with its reads and commands. What a driver is built of is not part of it. */
 const METADATA_SEAM = [
+  'actor',
   'blobs',
   'changes',
   'command',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
@@ -96,7 +97,13 @@ function testSharing(getStore: GetStore): void {
     const command = blobCommand(repository, { size: 1_000_000, content: { key } })
     const { digest } = command
     await commitOne(store, command)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest, from: repository })
+    await commitOne(store, {
+      type: 'mountBlob',
+      actor: ANONYMOUS,
+      repository: other,
+      digest,
+      from: repository,
+    })
     assert.equal(await deleteBlob(store, repository, digest), 'deleted')
     assert.equal(await store.blobs.find(repository, digest), undefined)
     assert.equal(await keyOf(store, other, digest), key)
@@ -121,7 +128,13 @@ function testSharing(getStore: GetStore): void {
     const digest = await putManifest(store, repository)
     assert.equal(await store.blobs.find(repository, digest), undefined)
     assert.equal(await deleteBlob(store, repository, digest), 'unknown')
-    const mount = { type: 'mountBlob', repository: newRepository(), digest, from: repository } as const
+    const mount = {
+      type: 'mountBlob',
+      actor: ANONYMOUS,
+      repository: newRepository(),
+      digest,
+      from: repository,
+    } as const
     assert.deepEqual(await commitOne(store, mount), { result: 'unknown' })
   })
 }
@@ -133,7 +146,13 @@ function testMount(getStore: GetStore): void {
     const digest = await putBlob(store, source)
     for (const from of [{ from: source }, {}]) {
       const repository = newRepository()
-      const outcome = await commitOne(store, { type: 'mountBlob', repository, digest, ...from })
+      const outcome = await commitOne(store, {
+        type: 'mountBlob',
+        actor: ANONYMOUS,
+        repository,
+        digest,
+        ...from,
+      })
       assert.deepEqual(outcome, { result: 'mounted' })
       assert.equal((await store.blobs.find(repository, digest))?.size, 20)
     }
@@ -151,7 +170,7 @@ function testMount(getStore: GetStore): void {
       { digest: newDigest() },
     ]) {
       const repository = newRepository()
-      const outcome = await commitOne(store, { type: 'mountBlob', repository, ...mount })
+      const outcome = await commitOne(store, { type: 'mountBlob', actor: ANONYMOUS, repository, ...mount })
       assert.deepEqual(outcome, { result: 'unknown' })
       assert.equal(await store.repositories.exists(repository), false)
     }
@@ -162,7 +181,7 @@ function testMount(getStore: GetStore): void {
     const source = newRepository()
     const digest = await putBlob(store, source)
     await deleteBlob(store, source, digest)
-    const mount = { type: 'mountBlob', repository: newRepository(), digest } as const
+    const mount = { type: 'mountBlob', actor: ANONYMOUS, repository: newRepository(), digest } as const
     assert.deepEqual(await commitOne(store, mount), { result: 'unknown' })
   })
 }
@@ -184,7 +203,7 @@ function testNeeded(getStore: GetStore): void {
         assert.ok('by' in outcome && parents.includes(outcome.by))
         assert.notEqual(await store.blobs.find(repository, digest), undefined)
       }
-      await commitOne(store, { type: 'deleteManifest', repository, digest: parent })
+      await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: parent })
     }
     assert.equal(await deleteBlob(store, repository, layer), 'deleted')
     assert.equal(await deleteBlob(store, repository, layer), 'unknown')
@@ -195,7 +214,7 @@ function testNeeded(getStore: GetStore): void {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
     const digest = await putBlob(store, repository)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest })
+    await commitOne(store, { type: 'mountBlob', actor: ANONYMOUS, repository: other, digest })
     await putManifest(store, other, { edges: [edge('layer', digest)] })
     assert.equal(await deleteBlob(store, repository, digest), 'deleted')
     assert.notEqual(await store.blobs.find(other, digest), undefined)

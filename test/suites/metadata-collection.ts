@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { CollectBlobs } from '../../src/metadata/blobs.ts'
 import type { GarbageQuery } from '../../src/metadata/changes.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
@@ -51,7 +52,7 @@ function testKeep(getStore: GetStore): void {
     assert.equal(await unusedSince(), undefined, 'pushed again, it counts as unused')
     for (const digest of parents) {
       assert.equal(await unusedSince(), undefined)
-      await commitOne(store, { type: 'deleteManifest', repository, digest })
+      await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
     }
     assert.equal(await unusedSince(), now())
   })
@@ -166,7 +167,7 @@ function testSpared(getStore: GetStore): void {
     const command = blobCommand(repository, { size: 1_000_000, content: { key } })
     const { digest } = command
     await commitOne(store, command)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest })
+    await commitOne(store, { type: 'mountBlob', actor: ANONYMOUS, repository: other, digest })
     await putManifest(store, other, { edges: [edge('layer', digest)] })
     await collectAll(store, tick())
     assert.equal(await store.blobs.find(repository, digest), undefined)
@@ -184,7 +185,7 @@ function testSpared(getStore: GetStore): void {
     tick()
     await store.commit([
       ...puts.slice(0, 1),
-      { type: 'mountBlob', repository, digest: mounted, from: repository },
+      { type: 'mountBlob', actor: ANONYMOUS, repository, digest: mounted, from: repository },
       { type: 'keepBlob', repository, digest: kept },
     ])
     await collectAll(store, before)

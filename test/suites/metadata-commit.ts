@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { Command } from '../../src/metadata/command.ts'
 import {
   blobCommand,
@@ -34,7 +35,7 @@ function testSequence(getStore: GetStore): void {
       blob,
       manifest,
       { type: 'deleteBlob', repository, digest: blob.digest },
-      { type: 'deleteManifest', repository, digest: manifest.digest },
+      { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: manifest.digest },
       { type: 'deleteBlob', repository, digest: blob.digest },
     ])
     const results = outcomes.map(({ result }) => result)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { ContentHolder } from '../../src/metadata/contents.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
@@ -62,7 +63,7 @@ function testHolders(getStore: GetStore): void {
     const repository = newRepository()
     const digest = await putManifest(store, repository)
     assert.equal((await readHolders(store, digest, 10)).length, 1)
-    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true })
     assert.deepEqual(await readHolders(store, digest, 10), [])
   })
 }

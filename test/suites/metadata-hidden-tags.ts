@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
@@ -27,9 +28,34 @@ async function deleteTagged(store: MetadataStore, repository: RepositoryName) {
   const command = { ...manifestCommand(repository), tags: manyTags() }
   await commitOne(store, command)
   const { digest } = command
-  const deletion = { type: 'deleteManifest', repository, digest, keep: true } as const
+  const deletion = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true } as const
   assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return command
+}
+
+const ALICE = { kind: 'user', name: 'alice' } as const
+const BOB = { kind: 'user', name: 'bob' } as const
+
+function testActors(getStore: GetStore): void {
+  test('a tag was removed by the actor who deleted its manifest, whatever command removes its row', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    await dropAll(store)
+    const command = { ...manifestCommand(repository), tags: manyTags() }
+    await commitOne(store, command)
+    const { digest } = command
+    await commitOne(store, { type: 'deleteManifest', actor: ALICE, repository, digest })
+    await commitOne(store, { ...command, tags: tags('t0300'), actor: BOB })
+    await dropAll(store)
+    const changes = (await changesOf(store, repository)).filter(({ kind }) => kind === 'tag-removed')
+    assert.equal(changes.length, MANY)
+    assert.ok(changes.every(({ actor }) => actor === 'alice'))
+    const history = await store.tags.history(repository, 't0300' as Tag, { before: 1e9, limit: 10 })
+    assert.deepEqual(
+      history?.items.map(({ actor }) => actor),
+      ['bob', 'alice', undefined],
+    )
+  })
 }
 
 async function drop(store: MetadataStore): Promise<number> {
@@ -74,6 +100,7 @@ async function listedTags(store: MetadataStore, repository: RepositoryName, dige
 
 /** Tags of a manifest that was deleted with more of them than one step removes. */
 export function testHiddenTags(getStore: GetStore): void {
+  testActors(getStore)
   test('a manifest with many tags is gone at once with all of them, and the log gets each change later', async () => {
     const [store, repository] = [getStore(), newRepository()]
     await deleteTagged(store, repository)
@@ -81,7 +108,7 @@ export function testHiddenTags(getStore: GetStore): void {
     for (const tag of [first, last]) {
       assert.ok(tag !== undefined)
       assert.equal(await store.manifests.find(repository, { tag }), undefined)
-      const deletion = { type: 'deleteTag', repository, tag, condition: {} } as const
+      const deletion = { type: 'deleteTag', actor: ANONYMOUS, repository, tag, condition: {} } as const
       assert.deepEqual(await commitOne(store, deletion), { result: 'unknown' })
     }
     assert.deepEqual(await tagNames(store, repository), [])
@@ -130,7 +157,13 @@ export function testHiddenTags(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     const { digest } = await deleteTagged(store, repository)
     await drop(store)
-    const command = { type: 'undeleteManifest', repository, digest, tags: tags('t0700') } as const
+    const command = {
+      type: 'undeleteManifest',
+      actor: ANONYMOUS,
+      repository,
+      digest,
+      tags: tags('t0700'),
+    } as const
     const undeleted = await commitOne(store, command)
     assert.ok(undeleted.result === 'restored')
     assert.deepEqual(undeleted.previousTags, manyTags().slice(0, 1_000))
@@ -145,10 +178,10 @@ export function testHiddenTags(getStore: GetStore): void {
     const command = await deleteTagged(store, repository)
     await drop(store)
     await commitOne(store, command)
-    await commitOne(store, { type: 'purgeManifest', repository, digest: command.digest })
+    await commitOne(store, { type: 'purgeManifest', actor: ANONYMOUS, repository, digest: command.digest })
     assert.deepEqual(await tagNames(store, repository), [])
     await drop(store)
-    await commitOne(store, { type: 'deleteRepository', repository })
+    await commitOne(store, { type: 'deleteRepository', actor: ANONYMOUS, repository })
     await dropAll(store)
     const step = { type: 'dropDeletedRepositories', limit: LIMIT } as const
     while ((await commitOne(store, step)).more);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { PastTag } from '../../src/metadata/tags.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
@@ -66,15 +67,16 @@ async function replay(
 }
 
 function removeTag(store: MetadataStore, repository: RepositoryName, tag: string): Promise<unknown> {
-  return commitOne(store, { type: 'deleteTag', repository, tag: tag as Tag, condition: {} })
+  return commitOne(store, { type: 'deleteTag', actor: ANONYMOUS, repository, tag: tag as Tag, condition: {} })
 }
 
 /** Forgets all changes up to a time. @returns how many were looked at */
 async function prune(store: MetadataStore, time: number): Promise<number> {
   for (let total = 0; ; ) {
-    const { count, more } = await commitOne(store, { type: 'pruneChanges', age: since(time), limit: 3 })
+    const { count } = await commitOne(store, { type: 'pruneChanges', age: since(time), limit: 3 })
     total += count
-    if (!more) return total
+    // A step may end early at a change that is from the future.
+    if (count === 0) return total
   }
 }
 
@@ -87,7 +89,13 @@ function testTagHistory(getStore: GetStore): void {
     await removeTag(store, repository, 'v')
     await putManifest(store, repository, { tags: tags('w') })
     const third = await putManifest(store, repository, { tags: tags('v') })
-    await commitOne(store, { type: 'deleteManifest', repository, digest: second, keep: true })
+    await commitOne(store, {
+      type: 'deleteManifest',
+      actor: ANONYMOUS,
+      repository,
+      digest: second,
+      keep: true,
+    })
     const log = await changesOf(store, repository)
     const expected = log
       .filter(({ subject }) => subject === 'v')
@@ -167,7 +175,7 @@ function testTagsAt(getStore: GetStore): void {
     const repository = newRepository()
     const digest = await putManifest(store, repository, { tags: tags('v') })
     const revision = (await store.repositories.state(repository))?.revision ?? 0
-    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true })
     const found = await tagsAt(store, repository, { revision })
     assert.ok(found !== 'pruned')
     assert.deepEqual(
@@ -208,6 +216,7 @@ function testSetTag(getStore: GetStore): void {
     const now = await putManifest(store, repository, { tags: tags('v') })
     const set = {
       type: 'setTag',
+      actor: ANONYMOUS,
       repository,
       tag: 'v' as Tag,
       digest: old,
@@ -233,11 +242,18 @@ function testSetTag(getStore: GetStore): void {
       await putManifest(store, repository),
       await putManifest(store, newRepository()),
     ]
-    const set = { type: 'setTag', repository, tag: 'v' as Tag, digest, condition: {} } as const
+    const set = {
+      type: 'setTag',
+      actor: ANONYMOUS,
+      repository,
+      tag: 'v' as Tag,
+      digest,
+      condition: {},
+    } as const
     assert.deepEqual(await commitOne(store, { ...set, digest: elsewhere }), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...set, digest: newDigest() }), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...set, repository: newRepository() }), { result: 'unknown' })
-    await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true })
     assert.deepEqual(await commitOne(store, set), { result: 'deleted' })
     assert.equal(await tagged(store, repository, 'v'), undefined)
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { Page } from '../../src/metadata/page.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import {
@@ -121,7 +122,13 @@ function testTags(getStore: GetStore): void {
     await putManifest(store, repository, { tags: tags('a', 'c', 'e', 'g') })
     assert.deepEqual((await store.tags.list(repository, '', 2))?.items, ['a', 'c'])
     await putManifest(store, repository, { tags: tags('b', 'd') })
-    await commitOne(store, { type: 'deleteTag', repository, tag: 'c' as Tag, condition: {} })
+    await commitOne(store, {
+      type: 'deleteTag',
+      actor: ANONYMOUS,
+      repository,
+      tag: 'c' as Tag,
+      condition: {},
+    })
     assert.deepEqual((await store.tags.list(repository, 'c', 10))?.items, ['d', 'e', 'g'])
   })
 }
@@ -157,7 +164,13 @@ function testPatterns(getStore: GetStore): void {
     for (const tag of ['%', 'a%', '*', '[a-z]', "a'b", 'a_b ', ' a_b', 'a_b\0']) {
       assert.equal(await tagged(store, repository, tag), undefined, JSON.stringify(tag))
     }
-    const remove = { type: 'deleteTag', repository, tag: 'a_b' as Tag, condition: {} } as const
+    const remove = {
+      type: 'deleteTag',
+      actor: ANONYMOUS,
+      repository,
+      tag: 'a_b' as Tag,
+      condition: {},
+    } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     const left = await store.tags.list(repository, '', 100)
     assert.deepEqual(left?.items, LOOK_ALIKES.filter((tag) => tag !== 'a_b').sort())

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { Change } from '../../src/metadata/changes.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Tag } from '../../src/oci/reference.ts'
@@ -22,6 +23,7 @@ import {
 /** The change log: one row for each change that a reader could see, and none for anything else. */
 export function testLog(getStore: GetStore): void {
   testRows(getStore)
+  testActors(getStore)
   testCreation(getStore)
   testNoRows(getStore)
   testTimes(getStore)
@@ -54,9 +56,9 @@ function testRows(getStore: GetStore): void {
     await putManifest(store, repository, { edges: [edge('manifest', second)] })
     const [, , , , , , { subject: index } = { subject: '' }] = await changesOf(store, repository)
     await store.commit([
-      { type: 'deleteTag', repository, tag: 'b' as Tag, condition: {} },
-      { type: 'deleteManifest', repository, digest: index as Digest },
-      { type: 'deleteManifest', repository, digest: second },
+      { type: 'deleteTag', actor: ANONYMOUS, repository, tag: 'b' as Tag, condition: {} },
+      { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: index as Digest },
+      { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: second },
     ])
     const changes = await changesOf(store, repository)
     assert.deepEqual(rowsOf(changes), [
@@ -98,6 +100,58 @@ function testRows(getStore: GetStore): void {
   })
 }
 
+const ALICE = { kind: 'user', name: 'alice' } as const
+const BOB = { kind: 'user', name: 'bob' } as const
+
+function testActors(getStore: GetStore): void {
+  test('each change has the name of its actor, unless the actor is anonymous', async () => {
+    const store = getStore()
+    const repository = newRepository()
+    const push = manifestCommand(repository, { tags: tags('v1'), actor: ALICE })
+    const { digest } = push
+    const tag = 'v2' as Tag
+    await store.commit([
+      push,
+      { type: 'setTag', actor: BOB, repository, tag, digest, condition: {} },
+      { type: 'deleteTag', actor: ANONYMOUS, repository, tag, condition: {} },
+      { type: 'deleteManifest', actor: BOB, repository, digest, keep: true },
+      { type: 'undeleteManifest', actor: ALICE, repository, digest, tags: tags('v1') },
+      { type: 'purgeManifest', actor: ALICE, repository, digest },
+    ])
+    const history = await store.tags.history(repository, 'v1' as Tag, { before: 1e9, limit: 10 })
+    assert.deepEqual(
+      history?.items.map(({ actor }) => actor),
+      ['alice', 'alice', 'bob', 'alice'],
+    )
+    assert.deepEqual(
+      (await changesOf(store, repository)).map(({ kind, actor }) => [kind, actor]),
+      [
+        ['repository-created', 'alice'],
+        ['manifest-pushed', 'alice'],
+        ['tag-set', 'alice'],
+        ['tag-set', 'bob'],
+        ['tag-removed', undefined],
+        ['tag-removed', 'bob'],
+        ['manifest-deleted', 'bob'],
+        ['manifest-restored', 'alice'],
+        ['tag-set', 'alice'],
+        ['tag-removed', 'alice'],
+        ['manifest-purged', 'alice'],
+      ],
+    )
+  })
+
+  test('a repository that a blob creates has the actor of the blob', async () => {
+    const store = getStore()
+    const [pushed, mounted] = [newRepository(), newRepository()]
+    const put = blobCommand(pushed, { actor: ALICE })
+    const mount = { type: 'mountBlob', actor: BOB, repository: mounted, digest: put.digest } as const
+    await store.commit([put, mount])
+    const [[created], [followed]] = [await changesOf(store, pushed), await changesOf(store, mounted)]
+    assert.deepEqual([created?.actor, followed?.actor], ['alice', 'bob'])
+  })
+}
+
 function testCreation(getStore: GetStore): void {
   test('a repository is created once, by the first command', async () => {
     const store = getStore()
@@ -106,7 +160,7 @@ function testCreation(getStore: GetStore): void {
     for (const command of [
       blobCommand(newRepository()),
       manifestCommand(newRepository()),
-      { type: 'mountBlob', repository: newRepository(), digest } as const,
+      { type: 'mountBlob', actor: ANONYMOUS, repository: newRepository(), digest } as const,
     ]) {
       const at = tick()
       await store.commit([command, blobCommand(command.repository), blobCommand(command.repository)])
@@ -135,16 +189,16 @@ function testNoRows(getStore: GetStore): void {
       push,
       { ...push, tags: [] },
       blobCommand(repository),
-      { type: 'mountBlob', repository, digest: other },
+      { type: 'mountBlob', actor: ANONYMOUS, repository, digest: other },
       { type: 'keepBlob', repository, digest: other },
       { type: 'deleteBlob', repository, digest: other },
       { type: 'deleteBlob', repository, digest: blob },
       manifestCommand(repository, { edges: [edge('config', newDigest())] }),
       manifestCommand(repository, { tags: tags('v1'), condition: { ifNoneMatch: '*' } }),
-      { type: 'deleteManifest', repository, digest },
-      { type: 'deleteManifest', repository, digest: newDigest() },
-      { type: 'deleteTag', repository, tag: 'v2' as Tag, condition: {} },
-      { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: { ifMatch: [index] } },
+      { type: 'deleteManifest', actor: ANONYMOUS, repository, digest },
+      { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: newDigest() },
+      { type: 'deleteTag', actor: ANONYMOUS, repository, tag: 'v2' as Tag, condition: {} },
+      { type: 'deleteTag', actor: ANONYMOUS, repository, tag: 'v1' as Tag, condition: { ifMatch: [index] } },
     ])
     assert.deepEqual(
       outcomes.map(({ result }) => result),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/reference.ts'
@@ -48,7 +49,7 @@ async function deleteLarge(
 ): ReturnType<typeof pushLarge> {
   const pushed = await pushLarge(store, repository)
   const { digest } = pushed.command
-  const deletion = { type: 'deleteManifest', repository, digest, keep } as const
+  const deletion = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep } as const
   assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return pushed
 }
@@ -64,7 +65,7 @@ async function settleAll(store: MetadataStore): Promise<void> {
 }
 
 function undelete(store: MetadataStore, repository: RepositoryName, digest: Digest) {
-  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: [] })
+  return commitOne(store, { type: 'undeleteManifest', actor: ANONYMOUS, repository, digest, tags: [] })
 }
 
 function deleteBlob(store: MetadataStore, repository: RepositoryName, digest: Digest) {
@@ -137,7 +138,7 @@ function testReturn(getStore: GetStore): void {
         }
       }
       const { digest } = command
-      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
+      await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true })
       await settleAll(store)
       const expire = { type: 'expireDeleted', deletedFor: 0, limit: 10 } as const
       const at = tick()
@@ -179,7 +180,7 @@ function testPurge(getStore: GetStore): void {
       const [named, pushed] = layers.filter((layer) => layer !== first && layer !== last)
       assert.ok(named !== undefined && pushed !== undefined)
       await putManifest(store, repository, { edges: [edge('layer', named)] })
-      const purge = { type: 'purgeManifest', repository, digest: command.digest } as const
+      const purge = { type: 'purgeManifest', actor: ANONYMOUS, repository, digest: command.digest } as const
       assert.deepEqual(await commitOne(store, purge), { result: 'purged', areRowsLeft: true })
       await commitOne(store, blobAgain(pushed))
       await settleAll(store)
@@ -195,7 +196,7 @@ function testPurge(getStore: GetStore): void {
     const [store, repository] = [getStore(), newRepository()]
     await deleteLarge(store, repository, { keep: true })
     await settle(store)
-    await commitOne(store, { type: 'deleteRepository', repository })
+    await commitOne(store, { type: 'deleteRepository', actor: ANONYMOUS, repository })
     assert.equal(await settle(store), -1)
     const step = { type: 'dropDeletedRepositories', limit: LIMIT } as const
     while ((await commitOne(store, step)).more);
@@ -214,7 +215,7 @@ function testGraphs(getStore: GetStore): void {
       tags: tags(newToken()),
     })
     for (const digest of [index, ...children]) {
-      await commitOne(store, { type: 'deleteManifest', repository, digest, keep: true })
+      await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true })
     }
     let steps = 0
     for (; ; steps++) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type {
   ListedManifest,
   ManifestFilters,
@@ -14,7 +15,6 @@ import {
   commitOne,
   edge,
   type GetStore,
-  keyOf,
   manifestCommand,
   newDigest,
   newRepository,
@@ -204,7 +204,7 @@ function testMovingPages(getStore: GetStore): void {
       const found = await readAll(store, queryOf(repository, { sort, limit: 2 }), async () => {
         rounds++
         if (rounds > 5) return
-        await commitOne(store, { type: 'deleteManifest', repository, digest: passing })
+        await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: passing })
         passing = await putManifest(store, repository)
         await putManifest(store, repository, { tags: tags('t') })
         await pull(store, repository, staying[rounds] ?? passing, tick())
@@ -317,7 +317,7 @@ function testPulls(getStore: GetStore): void {
     await pull(store, newRepository(), digest, at)
     const [found] = await readAll(store, queryOf(repository))
     assert.equal(found?.pulled, at)
-    await commitOne(store, { type: 'deleteManifest', repository, digest })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
     assert.deepEqual(await readAll(store, queryOf(repository, { sort: 'pulled' })), [])
   })
 
@@ -366,7 +366,13 @@ function testUntagged(getStore: GetStore): void {
     assert.deepEqual(reached.slice(0, 7), first)
     assert.equal(reached.length, 8)
 
-    await commitOne(store, { type: 'deleteTag', repository, tag: 'v1' as never, condition: {} })
+    await commitOne(store, {
+      type: 'deleteTag',
+      actor: ANONYMOUS,
+      repository,
+      tag: 'v1' as never,
+      condition: {},
+    })
     assert.deepEqual(await digestsOf(store, repository, { untagged: true }), [...first, ...untagged])
   })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { TagCondition } from '../../src/metadata/tags.ts'
 import type { Tag } from '../../src/oci/reference.ts'
 import {
@@ -117,7 +118,7 @@ function testKinds(getStore: () => PushStore): void {
     const digest = await putManifest(store, repository, { edges })
     const needed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob })
     assert.deepEqual(needed, { result: 'needed', by: digest })
-    await commitOne(store, { type: 'deleteManifest', repository, digest })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
     const freed = await commitOne(store, { type: 'deleteBlob', repository, digest: blob })
     assert.deepEqual(freed, { result: 'deleted' })
   })
@@ -159,7 +160,7 @@ function testStoring(getStore: () => PushStore): void {
     const bytes = Buffer.from(`{"in":"${repository}"}`)
     const digest = await putManifest(store, repository, { bytes })
     await putManifest(store, other, { bytes })
-    await commitOne(store, { type: 'deleteManifest', repository, digest })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
     const read = await store.manifests.read(other, { digest })
     assert.ok(read && Buffer.from(read.bytes).equals(bytes))
   })
@@ -173,7 +174,7 @@ function testStoring(getStore: () => PushStore): void {
     await store.commit([put, manifestCommand(repository, { bytes })])
     await commitOne(store, { type: 'deleteBlob', repository, digest })
     assert.deepEqual(Buffer.from((await store.manifests.read(repository, { digest }))?.bytes ?? []), bytes)
-    await store.commit([put, { type: 'deleteManifest', repository, digest }])
+    await store.commit([put, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest }])
     const blob = await store.blobs.find(repository, digest)
     assert.deepEqual(Buffer.from(blob?.content.bytes ?? []), bytes)
   })
@@ -218,7 +219,7 @@ function testConditions(getStore: () => PushStore): void {
       assert.equal((await tagged(store, repository, 't')) === A, !holdsAtA, which)
 
       await putManifest(store, repository, { ...putA, tags: name })
-      const remove = { type: 'deleteTag', repository, tag: 't' as Tag, condition } as const
+      const remove = { type: 'deleteTag', actor: ANONYMOUS, repository, tag: 't' as Tag, condition } as const
       const removed = (await commitOne(store, remove)).result
       assert.equal(removed, holdsAtA ? 'deleted' : 'precondition-failed', `removing with ${which}`)
       assert.equal(await tagged(store, repository, 't'), holdsAtA ? undefined : A, which)
@@ -281,7 +282,13 @@ function testSingleTags(getStore: () => PushStore): void {
     const store = getStore()
     const repository = newRepository()
     const digest = await putManifest(store, repository, { tags: tags('v1') })
-    const remove = { type: 'deleteTag', repository, tag: 'v1' as Tag, condition: {} } as const
+    const remove = {
+      type: 'deleteTag',
+      actor: ANONYMOUS,
+      repository,
+      tag: 'v1' as Tag,
+      condition: {},
+    } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     assert.deepEqual(await commitOne(store, remove), { result: 'unknown' })
     assert.deepEqual(await commitOne(store, { ...remove, repository: newRepository() }), {
@@ -297,7 +304,7 @@ function testDeletion(getStore: () => PushStore): void {
     const repository = newRepository()
     const child = await putManifest(store, repository, { tags: tags('child') })
     const index = await putManifest(store, repository, { edges: [edge('manifest', child)] })
-    const remove = { type: 'deleteManifest', repository, digest: child } as const
+    const remove = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: child } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'needed', by: index })
     assert.equal(await tagged(store, repository, 'child'), child)
     const [parent, freed] = await store.commit([{ ...remove, digest: index }, remove])
@@ -311,7 +318,7 @@ function testDeletion(getStore: () => PushStore): void {
     const digest = await putManifest(store, repository, { bytes })
     await putManifest(store, other, { bytes })
     await putManifest(store, other, { edges: [edge('manifest', digest)] })
-    const outcome = await commitOne(store, { type: 'deleteManifest', repository, digest })
+    const outcome = await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
     assert.deepEqual(outcome, { result: 'deleted' })
   })
 
@@ -321,7 +328,7 @@ function testDeletion(getStore: () => PushStore): void {
     const command = manifestCommand(repository, { tags: tags('a', 'b') })
     await commitOne(store, command)
     const kept = await putManifest(store, repository, { tags: tags('kept') })
-    const remove = { type: 'deleteManifest', repository, digest: command.digest } as const
+    const remove = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: command.digest } as const
     assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
     assert.deepEqual(await commitOne(store, remove), { result: 'unknown' })
     assert.deepEqual(await store.tags.list(repository, '', 10), { items: ['kept'], more: false })
@@ -342,7 +349,12 @@ function testWhatStays(getStore: () => PushStore): void {
       [repository, newDigest()],
       [repository, blob],
     ] as const) {
-      const outcome = await commitOne(store, { type: 'deleteManifest', repository: name, digest })
+      const outcome = await commitOne(store, {
+        type: 'deleteManifest',
+        actor: ANONYMOUS,
+        repository: name,
+        digest,
+      })
       assert.deepEqual(outcome, { result: 'unknown' })
     }
   })
@@ -354,6 +366,7 @@ function testWhatStays(getStore: () => PushStore): void {
     const referrer = await putManifest(store, repository, { subject })
     const outcome = await commitOne(store, {
       type: 'deleteManifest',
+      actor: ANONYMOUS,
       repository,
       digest: subject,
     })

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { PutBlob } from '../../src/metadata/blobs.ts'
 import type { Change } from '../../src/metadata/changes.ts'
 import type { Command, Outcome } from '../../src/metadata/command.ts'
@@ -99,6 +100,7 @@ export function blobCommand(repository: RepositoryName, changes: Partial<PutBlob
   const bytes = randomBytes(20)
   return {
     type: 'putBlob',
+    actor: ANONYMOUS,
     repository,
     digest: sha256(bytes),
     size: bytes.length,
@@ -127,6 +129,7 @@ export function manifestCommand(repository: RepositoryName, changes: Partial<Put
   const bytes = changes.bytes ?? Buffer.from(JSON.stringify({ schemaVersion: 2, id: newToken() }))
   return {
     type: 'putManifest',
+    actor: ANONYMOUS,
     repository,
     digest: sha256(bytes),
     bytes,

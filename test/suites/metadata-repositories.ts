@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { RepositoryEntry } from '../../src/metadata/repositories.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
@@ -221,7 +222,7 @@ function testCounts(getStore: GetStore): void {
 }
 
 function deleteRepository(store: MetadataStore, repository: RepositoryName) {
-  return commitOne(store, { type: 'deleteRepository', repository })
+  return commitOne(store, { type: 'deleteRepository', actor: ANONYMOUS, repository })
 }
 
 async function dropAll(store: MetadataStore, limit = 500): Promise<number> {
@@ -254,7 +255,7 @@ function testDeletion(getStore: GetStore): void {
     assert.deepEqual(await store.contents.holders(layer, 0, 10), { holders: [] })
     assert.deepEqual(await store.contents.namedBy(repository, layer, 10), [])
     assert.equal(await entryOf(store, repository), undefined)
-    const mount = { type: 'mountBlob', repository: newRepository(), digest: layer } as const
+    const mount = { type: 'mountBlob', actor: ANONYMOUS, repository: newRepository(), digest: layer } as const
     assert.deepEqual(await commitOne(store, mount), { result: 'unknown' })
     await dropAll(store)
   })
@@ -273,7 +274,13 @@ function testDeletion(getStore: GetStore): void {
       await putManifest(store, repository, { edges, tags: tags(`t${index}`) })
     }
     const deleted = await putManifest(store, repository, { edges })
-    const deletion = { type: 'deleteManifest', repository, digest: deleted, keep: true } as const
+    const deletion = {
+      type: 'deleteManifest',
+      actor: ANONYMOUS,
+      repository,
+      digest: deleted,
+      keep: true,
+    } as const
     await commitOne(store, deletion)
     await countAll(store)
     await deleteRepository(store, repository)
@@ -304,7 +311,7 @@ function testWhileDeleting(getStore: GetStore): void {
     const pushes = [
       blobCommand(repository),
       manifestCommand(repository),
-      { type: 'mountBlob', repository, digest, from: source },
+      { type: 'mountBlob', actor: ANONYMOUS, repository, digest, from: source },
     ] as const
     for (const push of pushes) {
       assert.deepEqual(await commitOne(store, push), { result: 'repository-deleting' })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
@@ -39,17 +40,17 @@ async function deleteManifest(
   repository: RepositoryName,
   digest: Digest,
 ): Promise<number> {
-  const command = { type: 'deleteManifest', repository, digest, keep: true } as const
+  const command = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest, keep: true } as const
   assert.deepEqual(await commitOne(store, command), { result: 'deleted' })
   return now()
 }
 
 function undelete(store: MetadataStore, repository: RepositoryName, digest: Digest, names: Tag[] = []) {
-  return commitOne(store, { type: 'undeleteManifest', repository, digest, tags: names })
+  return commitOne(store, { type: 'undeleteManifest', actor: ANONYMOUS, repository, digest, tags: names })
 }
 
 function purge(store: MetadataStore, repository: RepositoryName, digest: Digest) {
-  return commitOne(store, { type: 'purgeManifest', repository, digest })
+  return commitOne(store, { type: 'purgeManifest', actor: ANONYMOUS, repository, digest })
 }
 
 /** Lets go of all that was deleted up to a time. */
@@ -152,7 +153,7 @@ function testRestoreWithChildren(getStore: GetStore): void {
     assert.deepEqual(await undelete(store, repository, index), { result: 'restored', previousTags: [] })
     for (const digest of [index, inner, one, two]) assert.equal(await isLive(store, repository, digest), true)
     assert.equal(await isLive(store, repository, other), false)
-    const removal = { type: 'deleteManifest', repository, digest: one } as const
+    const removal = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: one } as const
     assert.deepEqual(await commitOne(store, removal), { result: 'needed', by: inner })
   })
 
@@ -171,7 +172,7 @@ function testRefusals(getStore: GetStore): void {
     const store = getStore()
     const repository = newRepository()
     const [live, gone] = [await putManifest(store, repository), await putManifest(store, repository)]
-    await commitOne(store, { type: 'deleteManifest', repository, digest: gone })
+    await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: gone })
     assert.deepEqual(await undelete(store, repository, live), { result: 'exists' })
     for (const [name, digest] of [
       [repository, gone],
@@ -322,7 +323,7 @@ function testPurgeRefusals(getStore: GetStore): void {
     const store = getStore()
     const [repository, other] = [newRepository(), newRepository()]
     const layer = await putBlob(store, repository)
-    await commitOne(store, { type: 'mountBlob', repository: other, digest: layer })
+    await commitOne(store, { type: 'mountBlob', actor: ANONYMOUS, repository: other, digest: layer })
     const digest = await putManifest(store, repository, { edges: [edge('layer', layer)] })
     assert.deepEqual(await purge(store, newRepository(), digest), { result: 'unknown' })
     assert.deepEqual(await purge(store, other, digest), { result: 'unknown' })

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { JobRunner } from '../../src/jobs/runner.ts'
+import { ANONYMOUS } from '../../src/metadata/actor.ts'
 import { memoryMetadata, sqliteMetadata } from '../../src/metadata/sqlite/store.ts'
 import { type Digest, formatDigest } from '../../src/oci/digest.ts'
 import { MEDIA_TYPES } from '../../src/oci/media-type.ts'
@@ -80,7 +81,7 @@ export async function pushBlob(
   const digest = digestOf(bytes)
   await registry.uploads.pushWhole(
     repository,
-    digest,
+    { digest, actor: ANONYMOUS },
     (async function* () {
       yield bytes
     })(),
@@ -106,7 +107,14 @@ export async function pushImage(
       layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
     }),
   )
-  const push = { repository, bytes, contentType: undefined, digest: undefined, condition: {} }
+  const push = {
+    repository,
+    bytes,
+    contentType: undefined,
+    digest: undefined,
+    condition: {},
+    actor: ANONYMOUS,
+  }
   return (await registry.manifests.push({ ...push, tags: tags as Tag[] })).digest
 }
 

@@ -31,9 +31,9 @@ export const manifestPurgeEndpoint = extensionEndpoint({
 })
 
 async function purgeManifest(
-  { registry }: Context,
+  { registry, caller: { actor } }: Context,
   { path: { name }, query: { digest } }: RequestAt<'repositoryExtension', typeof QUERY>,
 ): Promise<Answer> {
-  await registry.manifests.purge(name, digest)
+  await registry.manifests.purge(name, digest, actor)
   return emptyAnswer(202)
 }

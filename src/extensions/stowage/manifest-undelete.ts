@@ -68,11 +68,11 @@ export const manifestUndeleteEndpoint = extensionEndpoint({
 })
 
 async function undeleteManifest(
-  { registry }: Context,
+  { registry, caller: { actor } }: Context,
   request: RequestAt<'repositoryExtension'>,
 ): Promise<Answer> {
   const { name } = request.path
   const { digest, tags = [] } = await readBody(request, BODY)
-  const previousTags = await registry.manifests.undelete(name, digest, tags)
+  const previousTags = await registry.manifests.undelete(name, digest, { tags, actor })
   return jsonAnswer({ name, digest, tags, previousTags })
 }

@@ -87,10 +87,10 @@ export const repositoryDeletionEndpoints: readonly ExtensionEndpoint[] = [
 ]
 
 async function deleteRepository(
-  { registry }: Context,
+  { registry, caller: { actor } }: Context,
   { path: { name } }: RequestAt<'repositoryExtension'>,
 ): Promise<Answer> {
-  const deletion = await registry.repositories.delete(name)
+  const deletion = await registry.repositories.delete(name, actor)
   const headers = { Location: `/v2/${name}/_stowage/repository/deletion` }
   return jsonAnswer(statusOf(name, deletion), { status: 202, headers })
 }

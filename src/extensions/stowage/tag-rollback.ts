@@ -82,7 +82,7 @@ export const tagRollbackEndpoint = extensionEndpoint({
 })
 
 async function rollBackTag(
-  { registry }: Context,
+  { registry, caller: { actor } }: Context,
   request: RequestAt<'repositoryExtension'>,
 ): Promise<Answer> {
   const { name: repository } = request.path
@@ -94,7 +94,7 @@ async function rollBackTag(
   }
   const condition = tagCondition(request)
   const done = await registry.history
-    .rollback(repository, tag, { ...to, condition })
+    .rollback(repository, tag, { ...to, condition, actor })
     .catch((error: unknown) => {
       throw withRemedy(error, repository)
     })

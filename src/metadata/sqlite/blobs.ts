@@ -23,7 +23,7 @@ export function putBlob(statements: Statements, command: Stamped<PutBlob>): Outc
     const closed = closeUpload(statements, command.upload, command)
     if (closed !== 'closed') return { result: closed }
   }
-  const repository = found ?? createRepository(statements, command.repository, command.at)
+  const repository = found ?? createRepository(statements, command.repository, command)
   storeContent(statements, command.digest, command.size, command.content, command.at)
   linkBlob(statements, repository, command.digest, command.at)
   return { result: 'stored' }
@@ -64,7 +64,7 @@ export function unlinkUnnamed(statements: Statements, repository: number, digest
 /** @see MountBlob */
 export function mountBlob(statements: Statements, command: Stamped<MountBlob>): Outcome<MountBlob> {
   if (!isLinked(statements, command)) return { result: 'unknown' }
-  const repository = ensureRepository(statements, command.repository, command.at)
+  const repository = ensureRepository(statements, command.repository, command)
   if (repository === undefined) return { result: 'repository-deleting' }
   linkBlob(statements, repository, command.digest, command.at)
   return { result: 'mounted' }

@@ -10,11 +10,11 @@ import { endSomeUploadsOf } from './upload-ends.ts'
 /** @see DeleteRepository */
 export function deleteRepository(
   statements: Statements,
-  { repository: name, at }: Stamped<DeleteRepository>,
+  { repository: name, at, actor }: Stamped<DeleteRepository>,
 ): Outcome<DeleteRepository> {
   const repository = findRepository(statements, name)
   if (repository === undefined) return { result: 'unknown' }
-  recordChange(statements, repository, { kind: 'repository-deleted', subject: '', at })
+  recordChange(statements, repository, { kind: 'repository-deleted', subject: '', at, actor })
   statements.run(
     `INSERT INTO deleted_repositories (id, name, deleted, pruned, total, removed)
      SELECT id, name, ?, pruned, (SELECT tags + manifests + blobs FROM counts WHERE repository = id), 0

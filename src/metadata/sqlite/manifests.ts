@@ -38,7 +38,7 @@ export function putManifest(statements: Statements, command: Stamped<PutManifest
     return { result: 'other-media-type', mediaType: stored }
   }
 
-  const repository = found ?? createRepository(statements, command.repository, command.at)
+  const repository = found ?? createRepository(statements, command.repository, command)
   storeContent(statements, command.digest, command.bytes.length, { bytes: command.bytes }, command.at)
   if (!isSame) storeManifest(statements, repository, command, { isNew: stored === undefined })
   for (const tag of command.tags) pointTag(statements, repository, tag, command)
@@ -68,6 +68,7 @@ function storeManifest(
     subject: digest,
     new: digest,
     at: command.at,
+    actor: command.actor,
   })
   if (!isNew) {
     statements.run(
@@ -117,7 +118,7 @@ export function deleteManifest(
   statements: Statements,
   command: Stamped<DeleteManifest>,
 ): Outcome<DeleteManifest> {
-  const { digest, at } = command
+  const { digest, at, actor } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined || !hasRow(statements, 'manifests', repository, digest)) {
     return { result: 'unknown' }
@@ -125,10 +126,10 @@ export function deleteManifest(
   const by = manifestThatNeeds(statements, repository, digest)
   if (by !== undefined) return { result: 'needed', by }
 
-  const { tags, areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
+  const { tags, areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, command)
   if (command.keep) leaveTombstone(statements, repository, digest, { tags, at })
   removeRows(statements, repository, digest)
-  const change = { kind: 'manifest-deleted', subject: digest, old: digest, at } as const
+  const change = { kind: 'manifest-deleted', subject: digest, old: digest, at, actor } as const
   const revision = recordChange(statements, repository, change)
   if (areTagsLeft) doomTags(statements, repository, { digest, revision })
   const areEdgesLeft = settleEdgesOf(statements, repository, digest, { unused: at, at }) === undefined
@@ -148,7 +149,7 @@ export function purgeManifest(
   statements: Statements,
   command: Stamped<PurgeManifest>,
 ): Outcome<PurgeManifest> {
-  const { digest, at } = command
+  const { digest, at, actor } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
   const isLive = hasRow(statements, 'manifests', repository, digest)
@@ -156,10 +157,10 @@ export function purgeManifest(
   const by = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
   if (by !== undefined) return { result: 'needed', by }
 
-  const { areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, at)
+  const { areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, command)
   if (isLive) removeRows(statements, repository, digest)
   else removeTombstone(statements, repository, digest)
-  const change = { kind: 'manifest-purged', subject: digest, old: digest, at } as const
+  const change = { kind: 'manifest-purged', subject: digest, old: digest, at, actor } as const
   const revision = recordChange(statements, repository, change)
   if (areTagsLeft) doomTags(statements, repository, { digest, revision })
   const areEdgesLeft = settleEdgesOf(statements, repository, digest, { unused: 'now', at }) === undefined

@@ -17,6 +17,7 @@ import {
 } from '../../../test/suites/metadata-place.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
+import { ANONYMOUS } from '../actor.ts'
 import type { Command } from '../command.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { sqliteMetadata } from './store.ts'
@@ -90,7 +91,13 @@ test('since when a blob is unused is read again after its manifest has expired',
   const { store } = await storeWithThief(t)
   const repository = newRepository()
   const { manifest, layer } = await push(store, { repository, tag: 'v1' })
-  await commitOne(store, { type: 'deleteManifest', repository, digest: manifest, keep: true })
+  await commitOne(store, {
+    type: 'deleteManifest',
+    actor: ANONYMOUS,
+    repository,
+    digest: manifest,
+    keep: true,
+  })
   assert.equal((await store.blobs.find(repository, layer))?.unusedSince, undefined)
   await commitOne(store, { type: 'expireDeleted', deletedFor: 0, limit: 100 })
   assert.equal((await store.blobs.find(repository, layer))?.unusedSince, now())
@@ -104,7 +111,7 @@ test('a blob is read again after a step has removed many edges of a purged manif
   const digest = await putManifest(store, repository, {
     edges: layers.map((layer) => edge('layer', layer.digest)),
   })
-  await commitOne(store, { type: 'purgeManifest', repository, digest })
+  await commitOne(store, { type: 'purgeManifest', actor: ANONYMOUS, repository, digest })
   for (const layer of layers) assert.ok(await store.blobs.find(repository, layer.digest))
   const settle = { type: 'settleEdges', limit: 1000 } as const
   assert.deepEqual(await commitOne(store, settle), {
@@ -133,7 +140,7 @@ test('a deletion of a repository is seen at each of its steps, although it was a
   const { manifest } = await push(store, { repository, tag: 'v1' })
   const deletion = () => store.repositories.deletion(repository)
   assert.equal(await deletion(), undefined)
-  await commitOne(store, { type: 'deleteRepository', repository })
+  await commitOne(store, { type: 'deleteRepository', actor: ANONYMOUS, repository })
   assert.equal((await deletion())?.removed, 0)
   await commitOne(store, { type: 'dropDeletedRepositories', limit: 1 })
   assert.equal((await deletion())?.removed, 1)

@@ -1,7 +1,14 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
+import { type Actor, nameOfActor } from '../actor.ts'
 import type { ChangeKind } from '../changes.ts'
 import type { Row, Statements } from './statements.ts'
+
+/** When a change is made, and by whom. */
+export interface Authorship {
+  at: number
+  actor: Actor
+}
 
 /** The id of a repository, or undefined if none has this name. */
 export function findRepository(statements: Statements, name: RepositoryName): number | undefined {
@@ -14,15 +21,19 @@ export function findRepository(statements: Statements, name: RepositoryName): nu
 export function ensureRepository(
   statements: Statements,
   name: RepositoryName,
-  at: number,
+  by: Authorship,
 ): number | undefined {
   const found = findRepository(statements, name)
   if (found !== undefined) return found
-  return isBeingDeleted(statements, name) ? undefined : createRepository(statements, name, at)
+  return isBeingDeleted(statements, name) ? undefined : createRepository(statements, name, by)
 }
 
 /** Creates a repository. No repository may have this name, not even one that is being deleted. @returns its id */
-export function createRepository(statements: Statements, name: RepositoryName, at: number): number {
+export function createRepository(
+  statements: Statements,
+  name: RepositoryName,
+  { at, actor }: Authorship,
+): number {
   const row = statements.get(
     'INSERT INTO repositories (name, revision, created, updated) VALUES (?, 0, ?, ?) RETURNING id',
     name,
@@ -30,7 +41,7 @@ export function createRepository(statements: Statements, name: RepositoryName, a
     at,
   )
   const id = row?.id as number
-  recordChange(statements, id, { kind: 'repository-created', subject: '', at })
+  recordChange(statements, id, { kind: 'repository-created', subject: '', at, actor })
   return id
 }
 
@@ -58,7 +69,7 @@ export function isBeingDeleted(statements: Statements, name: RepositoryName): bo
 export function recordChange(
   statements: Statements,
   repository: number,
-  change: { kind: ChangeKind; subject: string; old?: Digest | undefined; new?: Digest; at: number },
+  change: Authorship & { kind: ChangeKind; subject: string; old?: Digest | undefined; new?: Digest },
 ): number {
   const row = statements.get(
     'UPDATE repositories SET revision = revision + 1, updated = max(updated, ?) WHERE id = ? RETURNING revision, updated',
@@ -67,7 +78,7 @@ export function recordChange(
   )
   const revision = row?.revision as number
   statements.run(
-    'INSERT INTO changes (repository, revision, at, kind, subject, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO changes (repository, revision, at, kind, subject, old, new, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     repository,
     revision,
     row?.updated as number,
@@ -75,6 +86,7 @@ export function recordChange(
     change.subject,
     change.old ?? null,
     change.new ?? null,
+    nameOfActor(change.actor),
   )
   return revision
 }

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { schema1File } from '../../../test/data-folders/schema-1.ts'
 import { commitOne, putManifest, sha256, tagged } from '../../../test/suites/metadata-place.ts'
 import type { RepositoryName, Tag } from '../../oci/reference.ts'
+import { ANONYMOUS } from '../actor.ts'
 import type { ManifestQuery } from '../manifests.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { sqliteMetadata } from './store.ts'
@@ -85,10 +86,11 @@ test('the image configs of an old store are there to be read, each once', async 
 
 test('manifests of an old store can be deleted and restored, and its repositories are counted', async (t) => {
   const store = await oldStore(t)
-  const remove = { type: 'deleteManifest', repository, digest: index, keep: true } as const
+  const remove = { type: 'deleteManifest', actor: ANONYMOUS, repository, digest: index, keep: true } as const
   assert.deepEqual(await commitOne(store, remove), { result: 'deleted' })
   const undelete = {
     type: 'undeleteManifest',
+    actor: ANONYMOUS,
     repository,
     digest: index,
     tags: ['again' as Tag],

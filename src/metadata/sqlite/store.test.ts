@@ -21,6 +21,7 @@ import { openCommand } from '../../../test/suites/metadata-upload.ts'
 import { startProgram } from '../../../test/suites/program.ts'
 import { smallDisk } from '../../../test/suites/small-disk.ts'
 import type { Tag } from '../../oci/reference.ts'
+import { ANONYMOUS } from '../actor.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import { sqliteMetadata } from './store.ts'
 
@@ -65,7 +66,7 @@ test('no bytes are left of content that no repository has any more', async (t) =
   const digest = await putManifest(store, repository, {
     edges: [edge('layer', blobs[0]?.digest ?? newDigest())],
   })
-  await commitOne(store, { type: 'deleteManifest', repository, digest })
+  await commitOne(store, { type: 'deleteManifest', actor: ANONYMOUS, repository, digest })
   for (const blob of blobs) {
     await commitOne(store, { type: 'deleteBlob', repository, digest: blob.digest })
   }
@@ -100,8 +101,8 @@ test('acknowledged content exists after the process was killed', async (t) => {
     t,
     `import { sqliteMetadata } from ${JSON.stringify(new URL('./store.ts', import.meta.url))}
     const store = await sqliteMetadata({ path: ${JSON.stringify(path)} })
-    const put = (index) => ({ type: 'putBlob', repository: 'r' + index, digest: 'sha256:' + index, size: 1,
-      content: { bytes: Buffer.of(index) }, at: 1 })
+    const put = (index) => ({ type: 'putBlob', actor: { kind: 'anonymous' }, repository: 'r' + index, digest: 'sha256:' + index, size: 1,
+      content: { bytes: Buffer.of(index) } })
     await Promise.all(Array.from({ length: 20 }, (_, index) => store.commit([put(index)])))
     process.stdout.write('answered')
     for (;;) await store.commit([put(100)])`,

@@ -1,9 +1,10 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
+import { type Actor, actorNamed } from '../actor.ts'
 import type { Outcome, Stamped } from '../command.ts'
 import { conditionHolds } from '../tag-condition.ts'
 import type { DeleteTag, DropHiddenTags, SetTag } from '../tags.ts'
-import { findRepository, recordChange } from './repositories.ts'
+import { type Authorship, findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 
 /**
@@ -47,12 +48,15 @@ export function pointTag(
   statements: Statements,
   repository: number,
   tag: Tag,
-  { digest, at }: { digest: Digest; at: number },
+  { digest, at, actor }: Authorship & { digest: Digest },
 ): void {
   const found = findTag(statements, repository, tag)
   if (found?.isLive && found.digest === digest) return
   // The removal of the tag with its manifest is recorded before its new state.
-  if (found?.isLive === false) removeTag(statements, repository, tag, { digest: found.digest, at })
+  if (found?.isLive === false) {
+    const hidden = { digest: found.digest, at, actor: hiddenBy(statements, repository, found.digest) }
+    removeTag(statements, repository, tag, hidden)
+  }
   const old = found?.isLive ? found.digest : undefined
   const revision = recordChange(statements, repository, {
     kind: 'tag-set',
@@ -60,6 +64,7 @@ export function pointTag(
     old,
     new: digest,
     at,
+    actor,
   })
   statements.run(
     `INSERT INTO tags (repository, name, digest, updated, revision) VALUES (?, ?, ?, ?, ?)
@@ -74,7 +79,7 @@ export function pointTag(
 
 /** @see SetTag */
 export function setTag(statements: Statements, command: Stamped<SetTag>): Outcome<SetTag> {
-  const { tag, digest, at } = command
+  const { tag, digest } = command
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
   if (!hasRow(statements, 'manifests', repository, digest)) {
@@ -82,7 +87,7 @@ export function setTag(statements: Statements, command: Stamped<SetTag>): Outcom
   }
   const old = tagDigest(statements, repository, tag)
   if (!conditionHolds(old, command.condition)) return { result: 'precondition-failed' }
-  pointTag(statements, repository, tag, { digest, at })
+  pointTag(statements, repository, tag, command)
   const row = statements.get('SELECT revision FROM repositories WHERE id = ?', repository)
   return { result: 'set', old, revision: row?.revision as number }
 }
@@ -104,7 +109,7 @@ export function deleteTag(statements: Statements, command: Stamped<DeleteTag>): 
   const digest = tagDigest(statements, repository, command.tag)
   if (repository === undefined || digest === undefined) return { result: 'unknown' }
   if (!conditionHolds(digest, command.condition)) return { result: 'precondition-failed' }
-  removeTag(statements, repository, command.tag, { digest, at: command.at })
+  removeTag(statements, repository, command.tag, { digest, at: command.at, actor: command.actor })
   return { result: 'deleted' }
 }
 
@@ -112,10 +117,10 @@ function removeTag(
   statements: Statements,
   repository: number,
   tag: Tag,
-  { digest, at }: { digest: Digest; at: number },
+  { digest, at, actor }: Authorship & { digest: Digest },
 ): void {
   statements.run('DELETE FROM tags WHERE repository = ? AND name = ?', repository, tag)
-  recordChange(statements, repository, { kind: 'tag-removed', subject: tag, old: digest, at })
+  recordChange(statements, repository, { kind: 'tag-removed', subject: tag, old: digest, at, actor })
 }
 
 /** What happened to the tags of a manifest that is being deleted. */
@@ -131,7 +136,7 @@ export function removeTagsOf(
   statements: Statements,
   repository: number,
   digest: Digest,
-  at: number,
+  { at, actor }: Authorship,
 ): RemovedTags {
   const rows = statements.all(
     `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} ORDER BY t.name LIMIT +?`,
@@ -141,8 +146,22 @@ export function removeTagsOf(
   )
   const tags = rows.map((row) => row.name as Tag)
   if (tags.length > MAX_REMOVED_AT_ONCE) return { tags, areLeft: true }
-  for (const tag of tags) removeTag(statements, repository, tag, { digest, at })
+  for (const tag of tags) removeTag(statements, repository, tag, { digest, at, actor })
   return { tags, areLeft: false }
+}
+
+/** Who deleted the manifest of a row of `doomed_tags d`, unless that change is forgotten. */
+const HIDDEN_BY =
+  '(SELECT actor FROM changes c WHERE c.repository = d.repository AND c.revision = d.revision)'
+
+/** Who deleted the manifest whose tags are hidden. Their removal is recorded later, perhaps by a command of someone else. */
+function hiddenBy(statements: Statements, repository: number, digest: Digest): Actor {
+  const row = statements.get(
+    `SELECT ${HIDDEN_BY} AS actor FROM doomed_tags d WHERE d.repository = ? AND d.digest = ?`,
+    repository,
+    digest,
+  )
+  return actorNamed((row?.actor ?? null) as string | null)
 }
 
 /** Makes the tags that a manifest has up to a revision invisible. {@link dropHiddenTags} removes their rows. */
@@ -167,11 +186,12 @@ export function dropHiddenTags(
 ): Outcome<DropHiddenTags> {
   // Tags of a deleted repository are removed with it.
   const hidden = statements.get(
-    `SELECT d.repository, d.digest, d.revision, d.removed_to AS removedTo
+    `SELECT d.repository, d.digest, d.revision, d.removed_to AS removedTo, ${HIDDEN_BY} AS actor
      FROM doomed_tags d CROSS JOIN repositories r ON r.id = d.repository LIMIT 1`,
   )
   if (hidden === undefined) return { result: 'done', count: 0, more: false }
   const [repository, digest] = [hidden.repository as number, hidden.digest as Digest]
+  const actor = actorNamed(hidden.actor as string | null)
   const rows = statements.all(
     'SELECT name, revision FROM tags WHERE repository = ? AND digest = ? AND name > ? ORDER BY name LIMIT +?',
     repository,
@@ -182,7 +202,7 @@ export function dropHiddenTags(
   for (const { name, revision } of rows) {
     // A tag that was set after the manifest had been pushed again stays.
     if ((revision as number) > (hidden.revision as number)) continue
-    removeTag(statements, repository, name as Tag, { digest, at })
+    removeTag(statements, repository, name as Tag, { digest, at, actor })
   }
   const last = rows.at(-1)
   if (last === undefined || rows.length < limit) {

@@ -4,7 +4,7 @@ import type { Outcome, Stamped } from '../command.ts'
 import type { ExpireDeleted, UndeleteManifest } from '../manifests.ts'
 import { dropUnheldContent } from './contents.ts'
 import { finishBurial, settleEdgesOf } from './edges.ts'
-import { findRepository, namesIn, recordChange } from './repositories.ts'
+import { type Authorship, findRepository, namesIn, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
 import { hasRow, pointTag } from './tags.ts'
 
@@ -57,8 +57,8 @@ export function undeleteManifest(
   if (first !== undefined) return { result: 'tombstones-below', digests: first }
 
   // Children come before the manifests that name them.
-  for (const found of tombstones.reverse()) restoreManifest(statements, repository, found, at)
-  for (const tag of command.tags) pointTag(statements, repository, tag, { digest, at })
+  for (const found of tombstones.reverse()) restoreManifest(statements, repository, found, command)
+  for (const tag of command.tags) pointTag(statements, repository, tag, command)
   return { result: 'restored', previousTags: JSON.parse(tombstone.tags as string) as Tag[] }
 }
 
@@ -122,12 +122,18 @@ function listAbsent(
   return rows.map(({ child, isTombstone }) => ({ child: child as Digest, isTombstone: isTombstone === 1 }))
 }
 
-function restoreManifest(statements: Statements, repository: number, digest: Digest, at: number): void {
+function restoreManifest(
+  statements: Statements,
+  repository: number,
+  digest: Digest,
+  { at, actor }: Authorship,
+): void {
   const position = recordChange(statements, repository, {
     kind: 'manifest-restored',
     subject: digest,
     new: digest,
     at,
+    actor,
   })
   statements.run(
     `INSERT INTO manifests (${COLUMNS}, position)

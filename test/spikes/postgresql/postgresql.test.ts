@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { ANONYMOUS } from '../../../src/metadata/actor.ts'
 import { testManifests } from '../../suites/metadata-manifests.ts'
 import {
   blobCommand,
@@ -57,7 +58,12 @@ for (const [name, push, roundTrips] of DESIGNS) {
         const command = manifestCommand(repository, { edges, tags: tags('latest') })
         figures.push += await timed(() => commitOne(store, command))
         assert.equal(store.roundTrips, roundTrips)
-        const remove = { type: 'deleteManifest', repository, digest: command.digest } as const
+        const remove = {
+          type: 'deleteManifest',
+          actor: ANONYMOUS,
+          repository,
+          digest: command.digest,
+        } as const
         figures.remove += await timed(() => commitOne(store, remove))
         assert.equal(store.roundTrips, 8)
         figures.open += await timed(() => commitOne(store, openCommand(newUpload())))
