@@ -1,5 +1,6 @@
 import { constants, fstatSync, openSync, type Stats, write, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 
@@ -69,13 +70,13 @@ export class LogOutput implements LineOutput {
    * @returns whether nothing is left
    */
   async flush(milliseconds: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const tooLate = setTimeout(resolve, milliseconds, false)
-    this.#running?.then(() => resolve(true))
-    if (this.#running === undefined) resolve(true)
-    const isDone = await promise
-    clearTimeout(tooLate)
-    return isDone
+    const end = performance.now() + milliseconds
+    // The last lines of another thread may arrive after the end of that thread.
+    while (Atomics.load(this.#counters, PENDING) > 0) {
+      if (performance.now() >= end) return false
+      await sleep(1)
+    }
+    return true
   }
 
   #take(line: Uint8Array): void {
