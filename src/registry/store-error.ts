@@ -50,6 +50,12 @@ const FAILURE_OF_CODE: Readonly<Record<string, KnownFailure>> = {
   ERR_WRITER_STOPPED: 'writer-stopped',
 }
 
+/** The kind of an error that a store has thrown. */
+export function failureOf(error: unknown): StoreFailure {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return (typeof code === 'string' ? FAILURE_OF_CODE[code] : undefined) ?? 'other'
+}
+
 /** A store failed in a way to which a client can react. The cause is the error of the store. */
 export class StoreError extends RegistryError {
   readonly failure: KnownFailure
@@ -78,10 +84,9 @@ export function withStoreErrors(
 ): { blobs: BlobStore; metadata: MetadataStore } {
   const watch = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
-      const { code } = (error ?? {}) as { code?: unknown }
-      const failure = typeof code === 'string' ? FAILURE_OF_CODE[code] : undefined
-      onFailure(failure ?? 'other')
-      throw failure === undefined ? error : new StoreError(failure, error)
+      const failure = failureOf(error)
+      onFailure(failure)
+      throw failure === 'other' ? error : new StoreError(failure, error)
     })
   return {
     blobs: {

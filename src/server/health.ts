@@ -1,19 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Probes } from '../registry/probes.ts'
+import { failureOf, type StoreFailure } from '../registry/store-error.ts'
 import { STALL_MS } from '../stores/stores.ts'
+
+/** Why something is not possible. */
+export interface Problem {
+  kind: StoreFailure | 'stalled'
+  cause: string
+}
 
 /** Why reads or writes are not possible at the moment; undefined if they are. */
 export interface Health {
-  reads: string | undefined
-  writes: string | undefined
+  reads: Problem | undefined
+  writes: Problem | undefined
 }
 
 /** How long the result of a probe is valid. */
 const MAX_AGE_MS = 1_000
 /** The longest time that a caller waits for a probe. Until the probe has finished, the result before it is used. */
 const PATIENCE_MS = 500
-const STALLED = `the storage has not responded for ${STALL_MS / 1_000} seconds`
+const STALLED: Problem = {
+  kind: 'stalled',
+  cause: `the storage has not responded for ${STALL_MS / 1_000} seconds`,
+}
 
 /**
  * Finds out whether requests can be answered, by trying the operations that they need. It runs at most one probe per second and one at a
@@ -45,7 +55,10 @@ export class HealthMonitor {
   async #probe(): Promise<void> {
     const late = setTimeout(() => this.#found({ reads: STALLED, writes: STALLED }), STALL_MS)
     late.unref()
-    const [reads, writes] = await Promise.all([causeOf(this.#probes.blobs()), causeOf(this.#probes.writes())])
+    const [reads, writes] = await Promise.all([
+      problemIn(this.#probes.blobs()),
+      problemIn(this.#probes.writes()),
+    ])
     clearTimeout(late)
     this.#probed = performance.now()
     this.#found({ reads, writes })
@@ -59,10 +72,11 @@ export class HealthMonitor {
   }
 }
 
-async function causeOf(probe: Promise<void>): Promise<string | undefined> {
-  return await probe.then(
+/** Why an attempt failed; undefined if it succeeded. Never rejects. */
+export async function problemIn(attempt: Promise<unknown>): Promise<Problem | undefined> {
+  return await attempt.then(
     () => undefined,
-    (error: unknown) => messageOf(error),
+    (error: unknown) => ({ kind: failureOf(error), cause: messageOf(error) }),
   )
 }
 
@@ -71,13 +85,17 @@ function messageOf(error: unknown): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message
 }
 
-/** Logs that something stopped working, works again, or fails for another reason. Logs nothing if nothing has changed. */
+/**
+ * Logs that something stopped working, works again, or fails in another way. Logs nothing if nothing has changed. Two stores have different
+ * words for one cause, such as a full disk, so words only count for failures of an unknown kind.
+ */
 export function logChange(
   log: Pick<Logger, 'info' | 'error'>,
   what: 'reads' | 'writes',
-  { before, now }: { before: string | undefined; now: string | undefined },
+  { before, now }: { before: Problem | undefined; now: Problem | undefined },
 ): void {
-  if (now === before) return
+  const isSame = now?.kind === before?.kind && (now?.kind !== 'other' || now.cause === before?.cause)
+  if (isSame) return
   if (now === undefined) log.info({}, `${what} work again`)
-  else log.error({ cause: now }, `${what} do not work`)
+  else log.error({ cause: now.cause }, `${what} do not work`)
 }

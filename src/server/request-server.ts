@@ -14,7 +14,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { ThreadStores } from '../stores/stores.ts'
 import { type AccessLog, openAccessLog } from './access-log.ts'
 import type { CurrentConfig } from './current-config.ts'
-import { type Health, logChange } from './health.ts'
+import { type Health, logChange, type Problem, problemIn } from './health.ts'
 import type { LineOutput } from './log-output.ts'
 import type { ThreadCounters } from './thread-counters.ts'
 
@@ -158,12 +158,9 @@ function stallReporter(stores: Pick<ThreadStores, 'isStalled'>, log: Logger): ()
 
 /** Checks whether the metadata store can be read on this thread. */
 function metadataProbe({ repositories }: Registry, log: Logger): () => Promise<boolean> {
-  let before: string | undefined
+  let before: Problem | undefined
   return async () => {
-    const now = await repositories.list('', 1).then(
-      () => undefined,
-      ({ message }: Error) => message,
-    )
+    const now = await problemIn(repositories.list('', 1))
     logChange(log, 'reads', { before, now })
     before = now
     return now === undefined
