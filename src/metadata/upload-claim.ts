@@ -18,3 +18,20 @@ export function judgeClaim(
       : found.lease?.token === claim.lease
   return holds ? 'held' : 'changed'
 }
+
+/** An upload as its row describes it: who has it, and which bytes a client was told about. */
+type FoundUpload = Pick<UploadRecord, 'repository' | 'lease'> | 'ended' | undefined
+
+/** Whether a request may seize an upload. An upload without a row may be seized too. */
+export function judgeSeizure(found: FoundUpload, repository: RepositoryName): 'free' | 'unknown' {
+  return found === 'ended' || (found && found.repository !== repository) ? 'unknown' : 'free'
+}
+
+/** Whether an upload may be ended. With a lease, only if that lease is still held; without it, even while another request is writing. */
+export function judgeEnd(
+  found: FoundUpload,
+  { repository, lease }: { repository: RepositoryName; lease?: string },
+): 'free' | 'unknown' | 'changed' {
+  if (found === 'ended' || (found && found.repository !== repository)) return 'unknown'
+  return lease !== undefined && found?.lease?.token !== lease ? 'changed' : 'free'
+}

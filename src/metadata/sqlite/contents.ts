@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ContentPlace } from '../blobs.ts'
 import type { Outcome, Stamped } from '../command.ts'
+import { replaceContent } from '../content-replacement.ts'
 import type { ForgetGarbage, ReserveProbe } from '../contents.ts'
 import type { Statements } from './statements.ts'
 
@@ -9,10 +10,7 @@ export function discardKey(statements: Statements, key: string, at: number): voi
   statements.run('INSERT OR IGNORE INTO garbage (key, queued) VALUES (?, ?)', key, at)
 }
 
-/**
- * Stores content, or records its new location: uploading a digest again repairs damaged bytes. Content whose bytes are in the database
- * stays there.
- */
+/** Stores content, or what changes if it is stored already. */
 export function storeContent(
   statements: Statements,
   digest: Digest,
@@ -21,7 +19,8 @@ export function storeContent(
   at: number,
 ): void {
   const found = statements.get('SELECT key FROM contents WHERE digest = ?', digest)
-  if (found === undefined) {
+  const replacement = replaceContent(found as { key: string | null } | undefined, content)
+  if (replacement.action === 'insert') {
     statements.run(
       'INSERT INTO contents (digest, size, key, bytes) VALUES (?, ?, ?, ?)',
       digest,
@@ -29,21 +28,17 @@ export function storeContent(
       content.key ?? null,
       content.bytes ?? null,
     )
-    return
   }
-  if (found.key === null) {
-    if (content.key !== undefined) discardKey(statements, content.key, at)
-    else healBytes(statements, digest, content.bytes)
-    return
+  if (replacement.action === 'heal') healBytes(statements, digest, replacement.bytes)
+  if (replacement.action === 'move') {
+    statements.run(
+      'UPDATE contents SET key = ?, bytes = ? WHERE digest = ?',
+      content.key ?? null,
+      content.bytes ?? null,
+      digest,
+    )
   }
-  if (found.key === content.key) return
-  statements.run(
-    'UPDATE contents SET key = ?, bytes = ? WHERE digest = ?',
-    content.key ?? null,
-    content.bytes ?? null,
-    digest,
-  )
-  discardKey(statements, found.key as string, at)
+  if ('discarded' in replacement) discardKey(statements, replacement.discarded, at)
 }
 
 function healBytes(statements: Statements, digest: Digest, bytes: Uint8Array): void {

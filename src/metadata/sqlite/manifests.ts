@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
-import { isManifestType, isSameMediaType } from '../../oci/media-type.ts'
 import type { Outcome, Stamped } from '../command.ts'
+import { decidePush, type PushState } from '../manifest-push.ts'
+import { judgeRemoval } from '../manifest-removal.ts'
 import type {
   DeleteManifest,
   DescribeManifests,
@@ -8,41 +9,42 @@ import type {
   PutManifest,
   RecordPulls,
 } from '../manifests.ts'
-import { conditionHolds } from '../tag-condition.ts'
 import { dropUnheldContent, storeContent } from './contents.ts'
 import { missingContent, settleEdgesOf, storeEdges } from './edges.ts'
 import { manifestThatNeeds, moveEdgesToTombstones } from './parents.ts'
 import { createRepository, findRepository, isBeingDeleted, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
-import { doomTags, hasRow, pointTag, removeTagsOf, tagDigest } from './tags.ts'
+import { doomTags, findTags, hasRow, removeTagsOf, writeMove } from './tags.ts'
 import { leaveTombstone, removeTombstone } from './tombstones.ts'
 import { correctParents, totalSize } from './total-size.ts'
 
 /** @see PutManifest */
 export function putManifest(statements: Statements, command: Stamped<PutManifest>): Outcome<PutManifest> {
   const found = findRepository(statements, command.repository)
-  if (found === undefined && isBeingDeleted(statements, command.repository)) {
-    return { result: 'repository-deleting' }
-  }
-  const missing = missingContent(statements, found, command.edges)
-  if (missing.length > 0) return { result: 'missing', digests: missing }
-  const holds = command.tags.every((tag) =>
-    conditionHolds(tagDigest(statements, found, tag), command.condition),
-  )
-  if (!holds) return { result: 'precondition-failed' }
-
-  const stored = found === undefined ? undefined : storedMediaType(statements, found, command.digest)
-  const isSame = stored !== undefined && isSameMediaType(stored, command.mediaType)
-  // With a type that a manifest cannot have, it can't have been pushed deliberately.
-  if (stored !== undefined && !isSame && isManifestType(stored)) {
-    return { result: 'other-media-type', mediaType: stored }
-  }
-
+  const { plan, refused } = decidePush(readPushState(statements, found, command), command)
+  if (refused !== undefined) return refused
   const repository = found ?? createRepository(statements, command.repository, command)
   storeContent(statements, command.digest, command.bytes.length, { bytes: command.bytes }, command.at)
-  if (!isSame) storeManifest(statements, repository, command, { isNew: stored === undefined })
-  for (const tag of command.tags) pointTag(statements, repository, tag, command)
+  if (plan.manifest !== 'unchanged')
+    storeManifest(statements, repository, command, { isNew: plan.manifest === 'new' })
+  for (const { tag, move } of plan.moves) writeMove(statements, repository, { tag, move }, command)
   return { result: 'stored' }
+}
+
+function readPushState(
+  statements: Statements,
+  found: number | undefined,
+  { repository, edges, digest, tags }: PutManifest,
+): PushState {
+  const missing = missingContent(statements, found, edges)
+  const nothing = { missing, mediaType: undefined, tags: new Map() }
+  if (found === undefined) {
+    return { ...nothing, repository: isBeingDeleted(statements, repository) ? 'being-deleted' : 'absent' }
+  }
+  // The push will be refused, whatever the rest is.
+  if (missing.length > 0) return { ...nothing, repository: 'exists' }
+  const mediaType = storedMediaType(statements, found, digest)
+  return { repository: 'exists', missing, mediaType, tags: findTags(statements, found, tags) }
 }
 
 /** The media type under which a manifest is served; undefined if the repository does not have it. */
@@ -120,11 +122,11 @@ export function deleteManifest(
 ): Outcome<DeleteManifest> {
   const { digest, at, actor } = command
   const repository = findRepository(statements, command.repository)
-  if (repository === undefined || !hasRow(statements, 'manifests', repository, digest)) {
-    return { result: 'unknown' }
-  }
-  const by = manifestThatNeeds(statements, repository, digest)
-  if (by !== undefined) return { result: 'needed', by }
+  if (repository === undefined) return { result: 'unknown' }
+  const isThere = hasRow(statements, 'manifests', repository, digest)
+  const neededBy = isThere ? manifestThatNeeds(statements, repository, digest) : undefined
+  const refused = judgeRemoval({ isThere, neededBy })
+  if (refused !== undefined) return refused
 
   const { tags, areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, command)
   if (command.keep) leaveTombstone(statements, repository, digest, { tags, at })
@@ -153,9 +155,12 @@ export function purgeManifest(
   const repository = findRepository(statements, command.repository)
   if (repository === undefined) return { result: 'unknown' }
   const isLive = hasRow(statements, 'manifests', repository, digest)
-  if (!isLive && !hasRow(statements, 'graves', repository, digest)) return { result: 'unknown' }
-  const by = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
-  if (by !== undefined) return { result: 'needed', by }
+  const neededBy = isLive ? manifestThatNeeds(statements, repository, digest) : undefined
+  const refused = judgeRemoval({
+    isThere: isLive || hasRow(statements, 'graves', repository, digest),
+    neededBy,
+  })
+  if (refused !== undefined) return refused
 
   const { areLeft: areTagsLeft } = removeTagsOf(statements, repository, digest, command)
   if (isLive) removeRows(statements, repository, digest)

@@ -2,7 +2,9 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
 import { type Actor, actorNamed } from '../actor.ts'
 import type { Outcome, Stamped } from '../command.ts'
+import { MAX_REMEMBERED_TAGS, removeTags } from '../manifest-removal.ts'
 import { conditionHolds } from '../tag-condition.ts'
+import { currentDigest, type FoundTag, moveTag, type TagMove } from '../tag-move.ts'
 import type { DeleteTag, DropHiddenTags, SetTag } from '../tags.ts'
 import { type Authorship, findRepository, recordChange } from './repositories.ts'
 import type { Statements } from './statements.ts'
@@ -14,33 +16,28 @@ import type { Statements } from './statements.ts'
 export const IS_LIVE = `NOT EXISTS (SELECT 1 FROM doomed_tags d
   WHERE d.repository = t.repository AND d.digest = t.digest AND d.revision >= t.revision)`
 
-/** The most tags that are removed together with their manifest. If there are more, all of them follow in small steps. */
-const MAX_REMOVED_AT_ONCE = 500
-/** How many tags a deleted manifest is remembered to have had. */
-const MAX_REMEMBERED = 1_000
-
-/** The digest that a tag points to. */
-export function tagDigest(
-  statements: Statements,
-  repository: number | undefined,
-  tag: Tag,
-): Digest | undefined {
-  if (repository === undefined) return undefined
-  const row = findTag(statements, repository, tag)
-  return row?.isLive ? row.digest : undefined
-}
-
-function findTag(
-  statements: Statements,
-  repository: number,
-  tag: Tag,
-): { digest: Digest; isLive: boolean } | undefined {
+/** The row of a tag, hidden or not. */
+function findTag(statements: Statements, repository: number, tag: Tag): FoundTag | undefined {
   const row = statements.get(
     `SELECT t.digest, ${IS_LIVE} AS isLive FROM tags t WHERE t.repository = ? AND t.name = ?`,
     repository,
     tag,
   )
-  return row && { digest: row.digest as Digest, isLive: row.isLive === 1 }
+  return row && { digest: row.digest as Digest, isHidden: row.isLive !== 1 }
+}
+
+/** The rows of those of some tags that exist. */
+export function findTags(
+  statements: Statements,
+  repository: number,
+  tags: readonly Tag[],
+): Map<Tag, FoundTag> {
+  const found = new Map<Tag, FoundTag>()
+  for (const tag of tags) {
+    const row = findTag(statements, repository, tag)
+    if (row !== undefined) found.set(tag, row)
+  }
+  return found
 }
 
 /** Points a tag to a manifest. */
@@ -48,16 +45,23 @@ export function pointTag(
   statements: Statements,
   repository: number,
   tag: Tag,
+  command: Authorship & { digest: Digest },
+): void {
+  const move = moveTag(findTag(statements, repository, tag), command.digest)
+  if (move !== undefined) writeMove(statements, repository, { tag, move }, command)
+}
+
+/** Records that a tag moves to a manifest, and points it there. */
+export function writeMove(
+  statements: Statements,
+  repository: number,
+  { tag, move: { removed, old } }: { tag: Tag; move: TagMove },
   { digest, at, actor }: Authorship & { digest: Digest },
 ): void {
-  const found = findTag(statements, repository, tag)
-  if (found?.isLive && found.digest === digest) return
-  // The removal of the tag with its manifest is recorded before its new state.
-  if (found?.isLive === false) {
-    const hidden = { digest: found.digest, at, actor: hiddenBy(statements, repository, found.digest) }
+  if (removed !== undefined) {
+    const hidden = { digest: removed, at, actor: hiddenBy(statements, repository, removed) }
     removeTag(statements, repository, tag, hidden)
   }
-  const old = found?.isLive ? found.digest : undefined
   const revision = recordChange(statements, repository, {
     kind: 'tag-set',
     subject: tag,
@@ -85,9 +89,11 @@ export function setTag(statements: Statements, command: Stamped<SetTag>): Outcom
   if (!hasRow(statements, 'manifests', repository, digest)) {
     return { result: hasRow(statements, 'graves', repository, digest) ? 'deleted' : 'unknown' }
   }
-  const old = tagDigest(statements, repository, tag)
+  const found = findTag(statements, repository, tag)
+  const old = currentDigest(found)
   if (!conditionHolds(old, command.condition)) return { result: 'precondition-failed' }
-  pointTag(statements, repository, tag, command)
+  const move = moveTag(found, digest)
+  if (move !== undefined) writeMove(statements, repository, { tag, move }, command)
   const row = statements.get('SELECT revision FROM repositories WHERE id = ?', repository)
   return { result: 'set', old, revision: row?.revision as number }
 }
@@ -106,8 +112,9 @@ export function hasRow(
 /** @see DeleteTag */
 export function deleteTag(statements: Statements, command: Stamped<DeleteTag>): Outcome<DeleteTag> {
   const repository = findRepository(statements, command.repository)
-  const digest = tagDigest(statements, repository, command.tag)
-  if (repository === undefined || digest === undefined) return { result: 'unknown' }
+  if (repository === undefined) return { result: 'unknown' }
+  const digest = currentDigest(findTag(statements, repository, command.tag))
+  if (digest === undefined) return { result: 'unknown' }
   if (!conditionHolds(digest, command.condition)) return { result: 'precondition-failed' }
   removeTag(statements, repository, command.tag, { digest, at: command.at, actor: command.actor })
   return { result: 'deleted' }
@@ -142,11 +149,12 @@ export function removeTagsOf(
     `SELECT t.name FROM tags t WHERE t.repository = ? AND t.digest = ? AND ${IS_LIVE} ORDER BY t.name LIMIT +?`,
     repository,
     digest,
-    MAX_REMEMBERED,
+    MAX_REMEMBERED_TAGS,
   )
   const tags = rows.map((row) => row.name as Tag)
-  if (tags.length > MAX_REMOVED_AT_ONCE) return { tags, areLeft: true }
-  for (const tag of tags) removeTag(statements, repository, tag, { digest, at, actor })
+  const removed = removeTags(tags)
+  if (removed === 'hide') return { tags, areLeft: true }
+  for (const tag of removed) removeTag(statements, repository, tag, { digest, at, actor })
   return { tags, areLeft: false }
 }
 

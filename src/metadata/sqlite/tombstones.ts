@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/reference.ts'
 import type { Outcome, Stamped } from '../command.ts'
+import { judgeUndelete } from '../manifest-removal.ts'
 import type { ExpireDeleted, UndeleteManifest } from '../manifests.ts'
 import { dropUnheldContent } from './contents.ts'
 import { finishBurial, settleEdgesOf } from './edges.ts'
@@ -53,8 +54,8 @@ export function undeleteManifest(
   )
   if (tombstone === undefined) return { result: 'unknown' }
   const { tombstones, missing, first } = tombstonesOf(statements, repository, digest, at)
-  if (missing.length > 0) return { result: 'missing', digests: missing }
-  if (first !== undefined) return { result: 'tombstones-below', digests: first }
+  const refused = judgeUndelete({ missing, first })
+  if (refused !== undefined) return refused
 
   // Children come before the manifests that name them.
   for (const found of tombstones.reverse()) restoreManifest(statements, repository, found, command)

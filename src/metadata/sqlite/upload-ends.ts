@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Outcome, Stamped } from '../command.ts'
+import { judgeEnd } from '../upload-claim.ts'
 import type { DiscardKey, EndUpload, ExpireUploads, UploadClaim } from '../uploads.ts'
 import { discardKey } from './contents.ts'
 import type { Statements } from './statements.ts'
@@ -27,10 +28,9 @@ export function findClosed(statements: Statements, id: string): Digest | undefin
 
 /** @see EndUpload */
 export function endUpload(statements: Statements, command: Stamped<EndUpload>): Outcome<EndUpload> {
-  const { id, repository, lease, at } = command
-  const found = findUpload(statements, id)
-  if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
-  if (lease !== undefined && found?.lease?.token !== lease) return { result: 'changed' }
+  const { id, at } = command
+  const judged = judgeEnd(findUpload(statements, id), command)
+  if (judged !== 'free') return { result: judged }
   removeUpload(statements, id, { at })
   return { result: 'ended' }
 }

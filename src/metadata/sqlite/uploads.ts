@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../../oci/reference.ts'
 import type { Outcome, Stamped } from '../command.ts'
-import { judgeClaim } from '../upload-claim.ts'
+import { judgeClaim, judgeSeizure } from '../upload-claim.ts'
 import type {
   AcknowledgeUpload,
   DigestsSoFar,
@@ -141,7 +141,7 @@ export function revertUpload(statements: Statements, command: Stamped<RevertUplo
 export function seizeUpload(statements: Statements, command: Stamped<SeizeUpload>): Outcome<SeizeUpload> {
   const { id, repository, lease, at } = command
   const found = findUpload(statements, id)
-  if (found === 'ended' || (found && found.repository !== repository)) return { result: 'unknown' }
+  if (judgeSeizure(found, repository) === 'unknown') return { result: 'unknown' }
   const row = statements.get("SELECT key FROM uploads WHERE id = ? AND acknowledged_state = ''", id)
   if (typeof row?.key === 'string') discardKey(statements, row.key, at)
   statements.run(

@@ -1,5 +1,6 @@
 import type { DeleteBlob, DeleteBlobOutcome, PutBlob, PutBlobOutcome } from '../../../src/metadata/blobs.ts'
 import type { Stamped } from '../../../src/metadata/command.ts'
+import { judgeRemoval } from '../../../src/metadata/manifest-removal.ts'
 import type { DeleteManifest, DeleteManifestOutcome } from '../../../src/metadata/manifests.ts'
 import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { DeleteTag, DeleteTagOutcome } from '../../../src/metadata/tags.ts'
@@ -52,10 +53,11 @@ export async function deleteManifest(
     command.repository,
     digest,
   )
-  if (state === undefined) return { result: 'unknown' }
-  if (state.needed !== null) return { result: 'needed', by: state.needed as Digest }
-  const repository = Number(state.id)
-  const tags = (state.tags ?? []) as string[]
+  const neededBy = (state?.needed ?? undefined) as Digest | undefined
+  const refused = judgeRemoval({ isThere: state !== undefined, neededBy })
+  if (refused !== undefined) return refused
+  const repository = Number(state?.id)
+  const tags = (state?.tags ?? []) as string[]
   await recordChanges(
     session,
     repository,

@@ -1,24 +1,11 @@
 import type { Stamped } from '../../../src/metadata/command.ts'
+import { decidePush, type PushPlan, type PushState } from '../../../src/metadata/manifest-push.ts'
 import type { PutManifest, PutManifestOutcome } from '../../../src/metadata/manifests.ts'
-import { conditionHolds } from '../../../src/metadata/tag-condition.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
+import type { Tag } from '../../../src/oci/reference.ts'
 import { MISSING } from './push-by-set.ts'
 import type { NewChange } from './repositories.ts'
 import type { Session } from './session.ts'
-
-/** All rows that decide about a push, as they are under the lock. */
-interface PushState {
-  repository: number | undefined
-  hasManifest: boolean
-  missing: Digest[]
-  tags: Readonly<Record<string, Digest>>
-}
-
-/** What is to be written, in the order of the change log. */
-interface PushPlan {
-  changes: NewChange[]
-  tags: string[]
-}
 
 /** The third design: one statement reads, a pure function decides, and one statement writes. */
 export async function pushByPlan(
@@ -26,24 +13,20 @@ export async function pushByPlan(
   command: Stamped<PutManifest>,
 ): Promise<PutManifestOutcome> {
   const state = await readState(session, command)
-  const decided = decidePush(state, command)
-  if ('result' in decided) return decided
-  await write(session, { state, plan: decided, command })
+  const { plan, refused } = decidePush(state, command)
+  if (refused !== undefined) return refused
+  await write(session, { changes: changesOf(state, plan, command), isNew: plan.manifest === 'new', command })
   return { result: 'stored' }
 }
 
-/** The rules of a push. @returns why it is refused, or what is to be written */
-function decidePush(state: PushState, command: Stamped<PutManifest>): PutManifestOutcome | PushPlan {
-  if (state.missing.length > 0) return { result: 'missing', digests: state.missing }
-  if (!command.tags.every((tag) => conditionHolds(state.tags[tag], command.condition)))
-    return { result: 'precondition-failed' }
-  const { digest } = command
-  const tags = [...new Set(command.tags)].filter((tag) => state.tags[tag] !== digest)
+/** What is to be written, in the order of the change log. */
+function changesOf(state: PushState, plan: PushPlan, { digest }: PutManifest): NewChange[] {
   const changes: NewChange[] = []
-  if (state.repository === undefined) changes.push({ kind: 'repository-created', subject: '' })
-  if (!state.hasManifest) changes.push({ kind: 'manifest-pushed', subject: digest, new: digest })
-  for (const tag of tags) changes.push({ kind: 'tag-set', subject: tag, old: state.tags[tag], new: digest })
-  return { changes, tags }
+  if (state.repository === 'absent') changes.push({ kind: 'repository-created', subject: '' })
+  if (plan.manifest === 'new') changes.push({ kind: 'manifest-pushed', subject: digest, new: digest })
+  for (const { tag, move } of plan.moves)
+    changes.push({ kind: 'tag-set', subject: tag, old: move.old, new: digest })
+  return changes
 }
 
 async function readState(session: Session, command: Stamped<PutManifest>): Promise<PushState> {
@@ -58,11 +41,13 @@ async function readState(session: Session, command: Stamped<PutManifest>): Promi
     command.digest,
     command.tags,
   )
+  const tags = Object.entries((row?.tags ?? {}) as Record<string, Digest>)
   return {
-    repository: row?.id === null ? undefined : Number(row?.id),
-    hasManifest: row?.has === true,
+    repository: row?.id === null ? 'absent' : 'exists',
+    // The spike has no other media types for the same manifest.
+    mediaType: row?.has === true ? command.mediaType : undefined,
     missing: (row?.missing ?? []) as Digest[],
-    tags: (row?.tags ?? {}) as Record<string, Digest>,
+    tags: new Map(tags.map(([tag, digest]) => [tag as Tag, { digest, isHidden: false }])),
   }
 }
 
@@ -101,9 +86,9 @@ const WRITE = `WITH input AS (SELECT $1::json AS command, $3::json AS changes),
 
 async function write(
   session: Session,
-  { state, plan, command }: { state: PushState; plan: PushPlan; command: Stamped<PutManifest> },
+  { changes, isNew, command }: { changes: NewChange[]; isNew: boolean; command: Stamped<PutManifest> },
 ): Promise<void> {
   const { bytes, ...rest } = command
-  const edges = state.hasManifest ? [] : command.edges
-  await session.all(WRITE, JSON.stringify({ ...rest, edges }), bytes, JSON.stringify(plan.changes))
+  const edges = isNew ? command.edges : []
+  await session.all(WRITE, JSON.stringify({ ...rest, edges }), bytes, JSON.stringify(changes))
 }
