@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createApp } from '../../src/http/app.ts'
 import { listen } from '../../src/http/node.ts'
+import { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { openDataFolder } from '../../src/stores/data-folder.ts'
 import {
@@ -85,7 +86,9 @@ async function referrersOf(url: string, digest: string): Promise<string[]> {
 
 /** Has a data folder filled by a registry whose clock stands at a time that has passed. */
 async function fillEarlier<T>(data: string, time: number, fill: (url: string) => Promise<T>): Promise<T> {
-  const folder = await openDataFolder(data)
+  const clock = new StoreClock()
+  clock.set(time)
+  const folder = await openDataFolder(data, { clock })
   const registry = localRegistry({
     ...folder,
     retention: { uploads: WEEK, unusedBlobs: WEEK, deletedManifests: WEEK, history: WEEK, garbage: WEEK },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import type { Retention } from '../../src/registry/parts.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { openDataFolder } from '../../src/stores/data-folder.ts'
@@ -16,13 +17,18 @@ export async function sweepFolder(
   { retention, rounds }: SweepTimes,
   onOpen = () => {},
 ): Promise<void> {
-  const folder = await openDataFolder(data)
+  const clock = new StoreClock()
+  const folder = await openDataFolder(data, { clock })
   try {
-    let now = 0
-    const registry = localRegistry({ ...folder, retention, clock: () => now, random: randomBytes })
+    const registry = localRegistry({
+      ...folder,
+      retention,
+      clock: () => clock.now(),
+      random: randomBytes,
+    })
     onOpen()
     for (const round of rounds) {
-      now = round
+      clock.set(round)
       await registry.maintenance.sweep(new AbortController().signal)
     }
   } finally {
