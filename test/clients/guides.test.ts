@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createApp } from '../../src/http/app.ts'
 import { listen } from '../../src/http/node.ts'
-import { StoreClock } from '../../src/metadata/sqlite/store-clock.ts'
 import { localRegistry } from '../../src/registry/registry.ts'
 import { openDataFolder } from '../../src/stores/data-folder.ts'
 import {
@@ -21,6 +20,7 @@ import {
   pushManifest,
   type TestManifest,
 } from '../content.ts'
+import { stoppedClock } from '../stopped-clock.ts'
 import { startStowage, temporaryFolder } from '../stowage.ts'
 import { GUIDES, runGuide } from './guide.ts'
 
@@ -86,9 +86,7 @@ async function referrersOf(url: string, digest: string): Promise<string[]> {
 
 /** Has a data folder filled by a registry whose clock stands at a time that has passed. */
 async function fillEarlier<T>(data: string, time: number, fill: (url: string) => Promise<T>): Promise<T> {
-  const clock = new StoreClock()
-  clock.set(time)
-  const folder = await openDataFolder(data, { clock })
+  const folder = await openDataFolder(data, { clock: stoppedClock(time) })
   const registry = localRegistry({
     ...folder,
     retention: { uploads: WEEK, unusedBlobs: WEEK, deletedManifests: WEEK, history: WEEK, garbage: WEEK },

@@ -28,6 +28,17 @@ function median(values: number[]): number {
   return values.sort((one, two) => one - two)[Math.floor(values.length / 2)] ?? 0
 }
 
+/** The files, and the functions in them, that are longer than the code of the product may be. */
+function findLong(files: readonly Source[]): unknown[] {
+  const long = files.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
+  const longFunctions = files.flatMap(({ path, functions }) =>
+    functions
+      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+      .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
+  )
+  return [...long, ...longFunctions]
+}
+
 test('no function has more than 60 lines, and half of them have 10 or fewer', () => {
   const functions = sources.flatMap(({ path, functions }) =>
     functions.map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
@@ -47,26 +58,14 @@ test('no file has more than 400 lines, and half of them have 120 or fewer', () =
 test('the bench keeps to the same lengths', () => {
   const bench = readSources('bench')
   assert.ok(bench.length > 20)
-  const long = bench.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
-  const longFunctions = bench.flatMap(({ path, functions }) =>
-    functions
-      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
-      .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
-  )
-  assert.deepEqual([...long, ...longFunctions], [])
+  assert.deepEqual(findLong(bench), [])
 })
 
 test('tests, and what they share, keep to the same lengths', () => {
   // The spike is on no path of the product, and goes when the driver is written.
   const tests = readTests().filter(({ path }) => !path.startsWith('test/spikes/'))
   assert.ok(tests.length > 300)
-  const long = tests.filter((source) => linesOf(source) > MAX_FILE_LINES).map(({ path }) => path)
-  const longFunctions = tests.flatMap(({ path, functions }) =>
-    functions
-      .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
-      .map(({ line, lines }) => ({ where: `${path}:${line}`, lines })),
-  )
-  assert.deepEqual([...long, ...longFunctions], [])
+  assert.deepEqual(findLong(tests), [])
 })
 
 test('no interface of a seam has more than 8 methods', () => {

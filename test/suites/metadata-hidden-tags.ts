@@ -5,6 +5,8 @@ import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName, Tag } from '../../src/oci/reference.ts'
 import {
+  ALICE,
+  BOB,
   changesOf,
   commitOne,
   type GetStore,
@@ -32,9 +34,6 @@ async function deleteTagged(store: MetadataStore, repository: RepositoryName) {
   assert.deepEqual(await commitOne(store, deletion), { result: 'deleted', areRowsLeft: true })
   return command
 }
-
-const ALICE = { kind: 'user', name: 'alice' } as const
-const BOB = { kind: 'user', name: 'bob' } as const
 
 function testActors(getStore: GetStore): void {
   test('a tag was removed by the actor who deleted its manifest, whatever command removes its row', async () => {

@@ -5,6 +5,8 @@ import type { Change } from '../../src/metadata/changes.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Tag } from '../../src/oci/reference.ts'
 import {
+  ALICE,
+  BOB,
   blobCommand,
   changesOf,
   commitAt,
@@ -99,9 +101,6 @@ function testRows(getStore: GetStore): void {
     assertGapless(changes)
   })
 }
-
-const ALICE = { kind: 'user', name: 'alice' } as const
-const BOB = { kind: 'user', name: 'bob' } as const
 
 function testActors(getStore: GetStore): void {
   test('each change has the name of its actor, unless the actor is anonymous', async () => {

@@ -53,6 +53,10 @@ export function since(past: number): number {
   return time + STEP_MS - past
 }
 
+/** Two actors with names. */
+export const ALICE = { kind: 'user', name: 'alice' } as const
+export const BOB = { kind: 'user', name: 'bob' } as const
+
 /** The name of a repository that no other test uses. */
 export function newRepository(): RepositoryName {
   places++
